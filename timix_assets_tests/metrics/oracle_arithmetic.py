@@ -1,0 +1,84 @@
+"""What all formulas share: exact ratios, rounding, sums that pass unknown amounts over, and days (metrics.md § 0)."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, TypeVar
+
+Row = dict[str, Any]
+Tables = Mapping[str, list[Row]]
+Number = Decimal | Fraction
+Item = TypeVar("Item")
+Key = TypeVar("Key")
+
+ONE_DAY = timedelta(days=1)
+ZERO = Decimal(0)
+
+
+def ratio(numerator: Number | None, denominator: Number | None) -> float | None:
+    """§ 0: division by zero or by null gives null."""
+    if numerator is None or denominator is None or denominator == 0:
+        return None
+    return float(Fraction(numerator) / Fraction(denominator))
+
+
+def rounded(value: Number) -> Decimal:
+    """§ 0: day values that do not come out even are rounded half away from zero, to 4 places."""
+    ten_thousandths = math.floor(abs(Fraction(value)) * 10**4 + Fraction(1, 2))
+    return Decimal(ten_thousandths if value >= 0 else -ten_thousandths).scaleb(-4)
+
+
+def known_total(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """§ 4: sums pass unknown amounts over; they are null only if there are amounts and none is known."""
+    all_amounts = list(amounts)
+    known = [amount for amount in all_amounts if amount is not None]
+    return None if all_amounts and not known else sum(known, ZERO)
+
+
+def difference(minuend: Decimal | None, subtrahend: Decimal | None) -> Decimal | None:
+    return None if minuend is None or subtrahend is None else minuend - subtrahend
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
+def days(first: date, last: date) -> Iterator[date]:
+    """Every day from first to last, both included."""
+    for offset in range((last - first).days + 1):
+        yield first + timedelta(days=offset)
+
+
+def month_of(day: date) -> date:
+    return day.replace(day=1)
+
+
+def month_end(month: date) -> date:
+    return month_of(month + timedelta(days=31)) - ONE_DAY
+
+
+def months(first: date, last: date) -> Iterator[date]:
+    """First day of every month from first's to last's, both included."""
+    month = month_of(first)
+    while month <= last:
+        yield month
+        month = month_end(month) + ONE_DAY
+
+
+def week_start(day: date, first_day_of_week: int) -> date:
+    """§ 0: weeks start on the organization's first day; 0 = Sunday … 6 = Saturday (timix-api.md § 4)."""
+    days_since_sunday = day.isoweekday() % 7
+    return day - timedelta(days=(days_since_sunday - first_day_of_week) % 7)
+
+
+def years_later(day: date, years: int) -> date:
+    """The same day of a later year; 29 February becomes 28 February."""
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return day.replace(year=day.year + years, day=28)

@@ -1,0 +1,111 @@
+"""Utilization per user and day, week and month (metrics.md § 2)."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from timix_assets_tests.metrics.oracle_arithmetic import ZERO, Row, grouped, month_end, month_of, ratio, week_start
+from timix_assets_tests.metrics.oracle_entries import Entry, Ledger, hours_of
+
+APPROVED_STATUSES = ("Approved", "Invoiced")
+SUMMED = (
+    "capacity_hours",
+    "logged_hours",
+    "billable_hours",
+    "overhead_hours",
+    "approved_hours",
+    "overtime_hours",
+    "bench_hours",
+)
+SIX_DAYS = timedelta(days=6)
+
+
+def utilization_daily(ledger: Ledger, capacity: Iterable[Row]) -> list[Row]:
+    """§ 2, to as-of. Hours on a day not employed, or of an unknown user: a row with capacity 0."""
+    capacity_of = {(row["user_id"], row["date"]): row["capacity_hours"] for row in capacity}
+    entries_of = grouped(ledger.worked, lambda entry: (entry.user_id, entry.day))
+    rows = []
+    for user_id, day in {*capacity_of, *entries_of}:
+        if day <= ledger.settings.as_of:
+            hours = _hours_by_kind(entries_of.get((user_id, day), []))
+            available, logged = capacity_of.get((user_id, day), ZERO), hours["logged_hours"]
+            rows.append(
+                {
+                    "user_id": user_id,
+                    "date": day,
+                    "month": month_of(day),
+                    "capacity_hours": available,
+                    **hours,
+                    "overtime_hours": max(ZERO, logged - available),
+                    "bench_hours": max(ZERO, available - logged),
+                }
+            )
+    return rows
+
+
+def _hours_by_kind(entries: list[Entry]) -> Row:
+    return {
+        "logged_hours": hours_of(entries),
+        "billable_hours": hours_of(entry for entry in entries if entry.is_billable),
+        "overhead_hours": hours_of(entry for entry in entries if entry.billing_type == "OVH"),
+        "approved_hours": hours_of(entry for entry in entries if entry.status in APPROVED_STATUSES),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A week or a month: the column that names it, and its first and last day."""
+
+    column: str
+    start_of: Callable[[date], date]
+    end_of: Callable[[date], date]
+
+
+def utilization_weekly(ledger: Ledger, capacity: list[Row], daily: list[Row]) -> list[Row]:
+    """§ 2: weeks that straddle months are whole."""
+
+    def start_of(day: date) -> date:
+        return week_start(day, ledger.first_day_of_week)
+
+    return _utilization_by(Period("week_start", start_of, lambda start: start + SIX_DAYS), ledger, capacity, daily)
+
+
+def utilization_monthly(ledger: Ledger, capacity: list[Row], daily: list[Row]) -> list[Row]:
+    return _utilization_by(Period("month", month_of, month_end), ledger, capacity, daily)
+
+
+def _utilization_by(period: Period, ledger: Ledger, capacity: list[Row], daily: list[Row]) -> list[Row]:
+    """§ 2: a row for every user with a capacity day in the period or counted hours; only periods begun by as-of."""
+
+    def user_and_period(row: Row) -> tuple[str, date]:
+        return row["user_id"], period.start_of(row["date"])
+
+    capacity_days, used_days = grouped(capacity, user_and_period), grouped(daily, user_and_period)
+    return [
+        {"user_id": user_id, period.column: start}
+        | _utilization(ledger, capacity_days.get((user_id, start), []), used_days.get((user_id, start), []))
+        # § 2: partial when the period ends after as-of or begins before the first loaded day.
+        | {"is_partial": period.end_of(start) > ledger.settings.as_of or start < ledger.first_day}
+        for user_id, start in {*capacity_days, *used_days}
+        if start <= ledger.settings.as_of
+    ]
+
+
+def _utilization(ledger: Ledger, capacity: list[Row], daily: list[Row]) -> Row:
+    """§ 2: capacity_hours counts days up to as-of, capacity_full_hours all loaded ones; ratios are never clipped."""
+    sums = {column: _sum(daily, column) for column in SUMMED}
+    available, logged, billable = sums["capacity_hours"], sums["logged_hours"], sums["billable_hours"]
+    return {
+        **sums,
+        "capacity_full_hours": _sum(capacity, "capacity_hours"),
+        "billable_utilization": ratio(billable, available),
+        "total_utilization": ratio(logged, available),
+        "billable_share": ratio(billable, logged),
+        "target_gap_hours": ledger.settings.targets.utilization * available - billable,
+        "worked_at_zero_capacity": available == 0 and logged > 0,
+    }
+
+
+def _sum(rows: list[Row], column: str) -> Decimal:
+    return sum((row[column] for row in rows), ZERO)
