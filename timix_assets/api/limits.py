@@ -1,0 +1,79 @@
+"""How far the client goes before it gives up, and how many requests a minute each plan allows."""
+
+import math
+from dataclasses import dataclass, fields
+
+from .errors import SettingsError
+
+LARGEST_PAGE = 200
+"""Documented: pageSize is at most 200."""
+
+REQUESTS_PER_MINUTE = {"free": 120, "starter": 120, "professional": 300, "business": 1000}
+"""Documented, per key: 120 from Free to Starter, 300 on Professional, 1000 on Business."""
+
+UNKNOWN_PLAN = 300
+BEFORE_THE_PLAN_IS_KNOWN = min(REQUESTS_PER_MINUTE.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every bound of one client. A value out of range is a SettingsError that names the field.
+
+    attempts: requests made for one answer, the first included; 429s count against run_wait_budget_seconds instead.
+    request_deadline_seconds: one request, from connecting to the last byte.
+    retry_budget_seconds: one answer with all its retries, without waits for the rate limit.
+    run_wait_budget_seconds: how long 429s may hold up this client in all.
+    concurrency: requests in flight per listing. max_answer_bytes: one answer, unpacked.
+    readings: how often a listing that moves is read.
+    backoff_*: the n-th retry waits up to base * 2 ** (n - 1) seconds, at most cap.
+    window_seconds: what "a minute" of the rate limit lasts; window_margin_seconds: added, for the server's clock.
+    """
+
+    attempts: int = 5
+    request_deadline_seconds: float = 60
+    connect_timeout_seconds: float = 10
+    retry_budget_seconds: float = 120
+    run_wait_budget_seconds: float = 900
+    concurrency: int = 8
+    page_size: int = LARGEST_PAGE
+    max_answer_bytes: int = 64 * 1024 * 1024
+    readings: int = 3
+    backoff_base_seconds: float = 0.5
+    backoff_cap_seconds: float = 20
+    window_seconds: float = 60
+    window_margin_seconds: float = 1
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.type is int:
+                _check_count(field.name, getattr(self, field.name), _HIGHEST.get(field.name))
+            else:
+                _check_seconds(field.name, getattr(self, field.name), may_be_zero=field.name in _MAY_BE_ZERO)
+
+
+_HIGHEST = {"page_size": LARGEST_PAGE, "concurrency": 64}
+_MAY_BE_ZERO = {
+    "run_wait_budget_seconds",
+    "backoff_base_seconds",
+    "backoff_cap_seconds",
+    "window_margin_seconds",
+}
+
+
+def _check_count(name: str, value: object, highest: int | None) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1 or (highest and value > highest):
+        wanted = f"from 1 to {highest}" if highest else "of at least 1"
+        raise SettingsError(f"Limits: {name} must be a whole number {wanted}, but is {value!r}.")
+
+
+def _check_seconds(name: str, value: object, *, may_be_zero: bool) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not is_number or value < 0 or (value == 0 and not may_be_zero):  # type: ignore[operator]
+        wanted = "at least 0" if may_be_zero else "more than 0"
+        raise SettingsError(f"Limits: {name} must be a number of seconds, {wanted}, but is {value!r}.")
+
+
+def requests_per_minute(plan: str) -> int:
+    """The plan's documented limit; `UNKNOWN_PLAN` for any other. Case, spaces and hyphens do not matter."""
+    folded = "".join(letter for letter in plan.casefold() if letter.isalnum())
+    return REQUESTS_PER_MINUTE.get(folded.removesuffix("plan"), UNKNOWN_PLAN)

@@ -1,0 +1,237 @@
+"""Reads a listing whole, though rows come and go while its pages are read.
+
+Timix promises no order and no snapshot: a row inserted or deleted between two pages shifts the others, so that one is
+seen twice or not at all. Such a reading does not add up, and the listing is read again from its first page.
+What cannot be seen is a row deleted and another inserted between the same two pages: nothing of what is sent differs.
+"""
+
+import math
+from array import array
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from .errors import ContractError, ListingUnstable
+from .limits import Limits
+from .parallel import unordered
+
+Row = dict[str, Any]
+
+_ROWS = ("items", "data", "rows")
+_PARTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing. A page of a later reading makes all pages of earlier readings void.
+
+    reading, number: from 1. items: the rows as sent. total: how many rows the listing has, where the server says so.
+    """
+
+    reading: int
+    number: int
+    items: list[Row]
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the server says on one page. total and has_more are None where it says nothing."""
+
+    items: list[Row]
+    total: int | None
+    has_more: bool | None
+
+
+def envelope_of(what: object, body: Any, headers: Mapping[str, str], *, object_is_row: bool = False) -> Envelope:
+    """Reads `{items, totalCount, hasMore}`, the same with `data` or `rows`, or a bare list; else raises ContractError.
+
+    what: names the request in the error. The header X-Total-Count counts where the body has no total.
+    object_is_row: an object with no list in it is one row.
+    """
+    outer = body if isinstance(body, dict) else {}
+    name = next((name for name in _ROWS if name in outer), None)
+    if name is None and outer and object_is_row:
+        return Envelope([outer], 1, None)
+    items = outer[name] if name else body
+    if not isinstance(items, list):
+        where = f"“{name}” is {_kind(items)}" if name else f"the answer is {_kind(items)} without “items”"
+        raise ContractError(
+            f"{what}: {where} where a list of rows was due; the API has changed, or the path is not a listing."
+        )
+    for row in items:
+        if type(row) is not dict:
+            raise ContractError(f"{what}: a row is {_kind(row)} where an object was due; the API has changed.")
+    total = _total(what, outer.get("totalCount", headers.get("x-total-count")))
+    has_more = outer.get("hasMore")
+    return Envelope(items, total, has_more if isinstance(has_more, bool) else None)
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _total(what: object, value: object) -> int | None:
+    if value is None:
+        return None
+    try:
+        total = (
+            Decimal(value) if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else Decimal(-1)
+        )
+        if total >= 0 and total == int(total):
+            return int(total)
+    except (ArithmeticError, ValueError):
+        pass
+    raise ContractError(f"{what}: totalCount is no count of rows; the API has changed.")
+
+
+def read_listing(
+    what: object,
+    fetch: Callable[[int], Envelope],
+    key: Sequence[str],
+    limits: Limits,
+    notify: Callable[[str], None],
+) -> Generator[Page, None, None]:
+    """Every page of a listing, in any order, read again from the start while it does not add up.
+
+    fetch gives the page of a number from 1. Doubles that two readings agree on are the server's own, not a trace of
+    movement: they are passed on.
+    Raises ListingUnstable after the last reading that `limits` allows, and whatever `fetch` raises.
+    """
+    known_doubles: set[int] = set()
+    reason = ""
+    for reading in range(1, limits.readings + 1):
+        if reading > 1:
+            notify(f"{what}: {reason}, so the listing is read again ({reading} of at most {limits.readings} readings).")
+        try:
+            sums = _Sums(key, limits.page_size)
+            for number, envelope in _pages(fetch, sums, limits.concurrency):
+                yield Page(reading, number, envelope.items, envelope.total)
+            doubles = sums.doubles()
+            if doubles <= known_doubles:
+                return
+            known_doubles |= doubles
+            reason = f"{len(doubles):,} keys came more than once"
+        except _Moved as moved:
+            reason = str(moved)
+    raise ListingUnstable(
+        f"{what}: the rows did not add up in {limits.readings} readings (in the last one, {reason}), so nothing of "
+        "them is kept; run it again at a quieter time."
+    )
+
+
+class _Moved(Exception):  # noqa: N818 - not an error yet: the listing is read again
+    """The rows of this reading do not add up."""
+
+
+def _pages(fetch: Callable[[int], Envelope], sums: "_Sums", concurrency: int) -> Iterator[tuple[int, Envelope]]:
+    """One reading. The first page says how many there are; without that, each page says whether another follows."""
+    first = fetch(1)
+    sums.add(1, first)
+    yield 1, first
+    if sums.last_page is None:
+        yield from _one_after_another(fetch, sums, first)
+        return
+
+    def numbered(number: int) -> tuple[int, Envelope]:
+        return number, fetch(number)
+
+    says_more = bool(first.has_more) and sums.last_page == 1
+    for number, envelope in unordered(numbered, range(2, sums.last_page + 1), concurrency):
+        sums.add(number, envelope)
+        says_more = says_more or (bool(envelope.has_more) and number == sums.last_page)
+        yield number, envelope
+    if says_more:
+        # The count is met, yet the server says there is more: one of the two is wrong, and the next page tells which.
+        sums.expect_nothing_new(sums.last_page + 1, fetch(sums.last_page + 1))
+
+
+def _one_after_another(
+    fetch: Callable[[int], Envelope], sums: "_Sums", first: Envelope
+) -> Iterator[tuple[int, Envelope]]:
+    number, envelope = 1, first
+    while sums.is_followed(envelope):
+        number += 1
+        envelope = fetch(number)
+        sums.add(number, envelope)
+        yield number, envelope
+
+
+class _Sums:
+    """What one reading has shown so far, and whether it adds up. Of each row it keeps 8 bytes: a hash of its key."""
+
+    def __init__(self, key: Sequence[str], page_size: int) -> None:
+        self._key = tuple(key)
+        self._asked_size = page_size
+        self._total: int | None = None
+        self._size = 0
+        self._fingerprints: set[int] = set()
+        self._hashes = [array("q") for _ in range(_PARTS)]
+        self.last_page: int | None = None
+
+    def add(self, number: int, envelope: Envelope) -> None:
+        """Takes a page in; the first page first. Raises _Moved when it does not fit the others."""
+        rows = len(envelope.items)
+        if number == 1:
+            self._total, self._size = envelope.total, rows
+            if envelope.total is not None:
+                self.last_page = max(1, math.ceil(envelope.total / max(1, rows)))
+        if self.last_page is not None and self._total is not None:
+            self._check_count(number, envelope, self._total, self.last_page)
+        elif envelope.has_more and not rows:
+            raise _Moved(f"page {number} is empty and says that more follow")
+        hashes, fingerprint = _hashes(envelope.items, self._key)
+        if rows and fingerprint in self._fingerprints:
+            raise _Moved(f"page {number} is the same as another page")
+        self._fingerprints.add(fingerprint)
+        for value in hashes:
+            self._hashes[value % _PARTS].append(value)
+
+    def _check_count(self, number: int, envelope: Envelope, total: int, last_page: int) -> None:
+        if envelope.total is not None and envelope.total != total:
+            raise _Moved(f"page {number} counts {envelope.total:,} rows where page 1 counted {total:,}")
+        due = self._size if number < last_page else total - self._size * (last_page - 1)
+        if len(envelope.items) != due:
+            raise _Moved(f"page {number} has {len(envelope.items):,} rows where {due:,} were due")
+
+    def is_followed(self, envelope: Envelope) -> bool:
+        """Without a total: as the server says, else when the page is exactly full."""
+        if envelope.has_more is None:
+            return len(envelope.items) == self._asked_size
+        return envelope.has_more
+
+    def expect_nothing_new(self, number: int, envelope: Envelope) -> None:
+        """For the page after the last one: it must be empty, or one that was seen already."""
+        if envelope.items and _hashes(envelope.items, self._key)[1] not in self._fingerprints:
+            raise _Moved(f"page {number} holds rows beyond the {self._total:,} that were counted")
+
+    def doubles(self) -> set[int]:
+        """Hashes of keys that came more than once."""
+        return {double for part in self._hashes if len(set(part)) < len(part) for double in _doubles(part)}
+
+
+def _doubles(values: Sequence[int]) -> set[int]:
+    seen: set[int] = set()
+    return {value for value in values if value in seen or seen.add(value)}  # type: ignore[func-returns-value]
+
+
+def _hashes(rows: list[Row], key: tuple[str, ...]) -> tuple[list[int], int]:
+    """The hash of each row's key, where it has one, and a fingerprint of the page. The id 7 is the same as "7"."""
+    if len(key) == 1:
+        name = key[0]
+        hashes = [hash(value if type(value := row.get(name)) is str else str(value)) for row in rows if name in row]
+        hashes = hashes if len(hashes) == len(rows) and _NULL not in hashes else _complete(rows, key)
+    else:
+        hashes = _complete(rows, key)
+    return hashes, hash(tuple(hashes) if len(hashes) == len(rows) else repr(rows))
+
+
+_NULL = hash("None")
+
+
+def _complete(rows: list[Row], key: tuple[str, ...]) -> list[int]:
+    """Hashes of the rows that have the whole key; the others are for quarantine, not doubles of each other."""
+    keys = ([row.get(name) for name in key] for row in rows)
+    return [hash("\x00".join(map(str, values))) for values in keys if None not in values]

@@ -1,0 +1,253 @@
+"""Keeps one key under its plan's rate limit: at most N requests in any minute, over all threads and processes.
+
+The bucket has one slot per request that the highest plan allows in a minute. A request takes a slot and keeps it until
+a minute after its answer. A server counts a request somewhere between its sending and its answer, so with at most N
+slots taken, no minute of the server's, however it cuts them, sees more than N. Bursts are free; nothing is evenly spaced.
+"""
+
+import hashlib
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+
+from .errors import Closed, SettingsError
+from .limits import BEFORE_THE_PLAN_IS_KNOWN, REQUESTS_PER_MINUTE, Limits
+
+_CAPACITY = max(REQUESTS_PER_MINUTE.values())
+_LIMIT, _NOT_BEFORE, _LAST_USE, _FIRST_SLOT = range(4)
+_NUMBERS = _FIRST_SLOT + _CAPACITY
+_NUMBER_BYTES = 8
+
+_LONGEST_NAP_SECONDS = 0.5
+"""A slot may come free earlier than it says, when an answer arrives in another process: so look again this often."""
+
+_LOCK_PATIENCE_SECONDS = 30
+_WORTH_SAYING_SECONDS = 5
+
+
+class Bucket(Protocol):
+    """The pacer's numbers: the limit, the two times that all obey, and for each slot the time from which it is free."""
+
+    def locked(self) -> AbstractContextManager[object]: ...
+    def numbers(self) -> Sequence[float]: ...
+    def put(self, index: int, number: float) -> None: ...
+    def close(self) -> None: ...
+
+
+class MemoryBucket:
+    """A bucket for the threads of one client."""
+
+    def __init__(self) -> None:
+        self._numbers = array("d", bytes(_NUMBERS * _NUMBER_BYTES))
+        self._lock = threading.Lock()
+
+    def locked(self) -> AbstractContextManager[object]:
+        return self._lock
+
+    def numbers(self) -> Sequence[float]:
+        return self._numbers
+
+    def put(self, index: int, number: float) -> None:
+        self._numbers[index] = number
+
+    def close(self) -> None:
+        pass
+
+
+class FileBucket:
+    """A bucket for all processes of one machine, in `folder`; the file's name tells nothing about the key.
+
+    The kernel frees the lock of a process that dies, and its slots free themselves in time.
+    """
+
+    def __init__(self, folder: Path, base_url: str, key: str) -> None:
+        name = hashlib.sha256(f"{base_url}\n{key}".encode()).hexdigest()[:16]
+        self._path = folder / f"{name}.pace"
+        self._threads = threading.Lock()
+        self._processes = FileLock(folder / f"{name}.lock", timeout=_LOCK_PATIENCE_SECONDS, poll_interval=0.002)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with self._processes:
+                if not self._path.exists() or self._path.stat().st_size < _NUMBERS * _NUMBER_BYTES:
+                    self._path.write_bytes(bytes(_NUMBERS * _NUMBER_BYTES))
+                self._file = self._path.open("r+b", buffering=0)
+        except (OSError, Timeout) as fault:
+            raise SettingsError(
+                f"The pacing folder {folder} cannot be used ({fault}): make it writable, or name another."
+            ) from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        try:
+            with self._threads, self._processes:
+                yield
+        except Timeout:
+            message = (
+                f"{self._path.with_suffix('.lock')} has been held by another process for {_LOCK_PATIENCE_SECONDS} s"
+            )
+            raise SettingsError(f"{message}: end that process, and run again.") from None
+
+    def numbers(self) -> Sequence[float]:
+        self._file.seek(0)
+        numbers = array("d")
+        numbers.frombytes(self._file.read(_NUMBERS * _NUMBER_BYTES))
+        return numbers
+
+    def put(self, index: int, number: float) -> None:
+        self._file.seek(index * _NUMBER_BYTES)
+        self._file.write(array("d", [number]).tobytes())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Pacer:
+    """Lets requests through when the bucket allows it. Thread-safe; `close` ends every wait at once.
+
+    clock: seconds since the machine started, which its processes share. notify is told of waits worth knowing.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        limits: Limits,
+        notify: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bucket = bucket
+        self._window = limits.window_seconds + limits.window_margin_seconds
+        self._longest_flight = limits.request_deadline_seconds
+        self._budget = limits.run_wait_budget_seconds
+        self._notify = notify
+        self._clock = clock
+        self._closed = threading.Event()
+        self._waits = _Waits(clock)
+        self._held_back = 0.0
+        self._limit: int | None = None
+
+    @property
+    def waited_seconds(self) -> float:
+        """Time in which at least one request was waiting for the limit."""
+        return self._waits.seconds
+
+    @property
+    def budget_left_seconds(self) -> float:
+        return max(0.0, self._budget - self._held_back)
+
+    def allow(self, requests: int) -> None:
+        """Sets the limit that the plan gives, for all who share the bucket."""
+        self._limit = min(requests, _CAPACITY)
+        with self._bucket.locked():
+            self.pause(0)
+            self._bucket.put(_LIMIT, self._limit)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Waits for a slot, holds it for the request made inside, and until a minute after."""
+        slot = self._take()
+        try:
+            yield
+        finally:
+            with self._bucket.locked():
+                # A client closed under way leaves the slot to free itself.
+                if not self._closed.is_set():
+                    self._bucket.put(slot, self._clock() + self._window)
+
+    def hold_back(self, seconds: float) -> bool:
+        """After a 429: nobody with this key asks for `seconds`. False, and nothing is done, when over budget."""
+        with self._bucket.locked():
+            self.pause(0)
+            now = self._clock()
+            held_until = max(now, self._bucket.numbers()[_NOT_BEFORE])
+            longer = max(0.0, now + seconds - held_until)
+            if self._held_back + longer > self._budget:
+                return False
+            self._held_back += longer
+            self._bucket.put(_NOT_BEFORE, held_until + longer)
+        if longer > _WORTH_SAYING_SECONDS:
+            self._notify(f"Timix asks to slow down (429): no request for {longer:,.0f} s.")
+        return True
+
+    def close(self) -> None:
+        self._closed.set()
+        with self._bucket.locked():
+            self._bucket.close()
+
+    def pause(self, seconds: float) -> None:
+        """Waits for `seconds`; raises Closed as soon as the client is closed."""
+        if self._closed.wait(seconds):
+            raise Closed("The client is closed: make a new one to ask more.")
+
+    def _take(self) -> int:
+        slot, wait = self._try()
+        if slot is not None:
+            return slot
+        if wait > _WORTH_SAYING_SECONDS and not self._waits.going_on:
+            self._notify(f"Waiting {wait:,.0f} s for the plan's limit on requests a minute.")
+        with self._waits:
+            while slot is None:
+                self.pause(min(wait, _LONGEST_NAP_SECONDS))
+                slot, wait = self._try()
+        return slot
+
+    def _try(self) -> tuple[int | None, float]:
+        """A slot, or the seconds after which to ask again."""
+        with self._bucket.locked():
+            self.pause(0)
+            now = self._clock()
+            numbers = self._bucket.numbers()
+            if numbers[_LAST_USE] > now:
+                numbers = self._emptied_after_restart()
+            limit = self._limit or int(numbers[_LIMIT]) or BEFORE_THE_PLAN_IS_KNOWN
+            slots = numbers[_FIRST_SLOT:]
+            ready = max(numbers[_NOT_BEFORE], sorted(slots)[-limit])
+            if ready > now:
+                return None, ready - now
+            slot = _FIRST_SLOT + slots.index(min(slots))
+            self._bucket.put(slot, now + self._longest_flight + self._window)
+            self._bucket.put(_LAST_USE, now)
+            return slot, 0.0
+
+    def _emptied_after_restart(self) -> Sequence[float]:
+        """The clock starts anew with the machine: times beyond it are from before, and mean nothing now."""
+        for index in range(_NOT_BEFORE, _NUMBERS):
+            self._bucket.put(index, 0.0)
+        return self._bucket.numbers()
+
+
+class _Waits:
+    """The time in which at least one thread waits: entered and left by each of them."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._since = 0.0
+        self._seconds = 0.0
+
+    @property
+    def going_on(self) -> bool:
+        return self._waiting > 0
+
+    @property
+    def seconds(self) -> float:
+        with self._lock:
+            return self._seconds + (self._clock() - self._since if self._waiting else 0.0)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._waiting:
+                self._since = self._clock()
+            self._waiting += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._waiting -= 1
+            if not self._waiting:
+                self._seconds += self._clock() - self._since

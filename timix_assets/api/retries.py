@@ -1,0 +1,57 @@
+"""When a request is made again, and after how long: small pure functions."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from .errors import ConnectionFailed, DeadlineExceeded, EmptyAnswer, NotCsv, NotJson, ServerError, TimixError
+from .limits import Limits
+
+SHORTEST_HOLD_SECONDS = 1.0
+"""After a 429 that names no time, a past one or a negative one."""
+
+_PASSING = (ConnectionFailed, DeadlineExceeded, ServerError, NotJson, NotCsv, EmptyAnswer)
+
+
+def is_worth_repeating(error: TimixError, method: str) -> bool:
+    """Faults that pass by themselves. A POST only when it surely did not arrive, for it might create twice."""
+    if method == "POST":
+        return isinstance(error, ConnectionFailed) and not error.sent
+    return isinstance(error, _PASSING)
+
+
+def backoff_seconds(failures: int, limits: Limits, draw: float) -> float:
+    """Full jitter: anything up to base * 2 ** (failures - 1), at most the cap. draw is from [0, 1)."""
+    return draw * min(limits.backoff_cap_seconds, limits.backoff_base_seconds * 2.0 ** (failures - 1))
+
+
+def retry_after_seconds(headers: Mapping[str, str], limits: Limits, now: datetime) -> float:
+    """How long a 429 asks to wait: seconds, or an HTTP date measured against the answer's own Date. At least a second.
+
+    Missing or unreadable: as long as a whole window lasts, for that is certainly enough.
+    """
+    value = headers.get("retry-after", "").strip()
+    seconds = _number(value)
+    if seconds is None:
+        until = _http_date(value)
+        if until is None:
+            return max(SHORTEST_HOLD_SECONDS, limits.window_seconds + limits.window_margin_seconds)
+        seconds = (until - (_http_date(headers.get("date", "")) or now)).total_seconds()
+    return max(SHORTEST_HOLD_SECONDS, seconds)
+
+
+def _number(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _http_date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

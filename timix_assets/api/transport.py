@@ -1,0 +1,354 @@
+"""One request over the wire, and one whole answer back. No retries here; what goes wrong becomes one of our errors."""
+
+import ipaddress
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore
+import httpx
+
+from .errors import (
+    AnswerTooLarge,
+    ConnectionFailed,
+    ContractError,
+    DeadlineExceeded,
+    RedirectRefused,
+    SettingsError,
+    TimixError,
+    TlsFailed,
+)
+from .limits import Limits
+from .redaction import Redactor
+
+Auth = Literal["x-api-key", "bearer"]
+Parameters = Mapping[str, object]
+
+ERROR_BODY_BYTES = 64 * 1024
+_PIECE = 256 * 1024
+_GZIP = 31
+_PATH_CHARACTERS = "/:@!$&'()*+,;=~-._%"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked: `path` is below the base URL, `query` is encoded. As text: `GET /customers, page 3`."""
+
+    method: str
+    path: str
+    query: str = ""
+    page: int | None = None
+    accept: str = "application/json"
+    body: bytes | None = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}" + (f", page {self.page}" if self.page is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, unpacked. received_bytes: what came over the wire."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    received_bytes: int
+
+
+def path_of(path: str) -> str:
+    """`customers` and `/customers` alike; what a URL may not hold is percent-encoded, so the host cannot change."""
+    return "/" + quote(path.strip("/"), safe=_PATH_CHARACTERS)
+
+
+def query_of(parameters: Parameters) -> str:
+    """Parameters as a query string; None is left out, True is `true`, a list repeats its name."""
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return urlencode({name: str(v).lower() if isinstance(v, bool) else v for name, v in given.items()}, doseq=True)
+
+
+def checked_base_url(base_url: str) -> str:
+    """`base_url` without its closing slash; SettingsError unless it is https, or http on this machine."""
+    try:
+        parts = urlsplit(base_url)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.hostname or parts.query or parts.fragment or parts.username or parts.scheme not in ("http", "https"):
+        raise SettingsError(
+            "TIMIX_BASE_URL is not the URL of an API: give it as https://host/path, without user, query or fragment."
+        )
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise SettingsError(
+            f"TIMIX_BASE_URL must be https, because the API key would cross the network to {parts.hostname} in clear: "
+            "write https:// instead of http://."
+        )
+    return base_url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+class Transport:
+    """One pool of connections to one origin. Every request carries the key, as a header, and to that origin only."""
+
+    def __init__(
+        self, base_url: str, key: str, auth: Auth, limits: Limits, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._base_url = base_url
+        self._limits = limits
+        self._redact = Redactor(key)
+        self._deadline = _Deadline()
+        self._transport = transport or _pooled_transport(base_url, limits, self._deadline)
+        signed = {"X-Api-Key": key} if auth == "x-api-key" else {"Authorization": f"Bearer {key}"}
+        self._headers = httpx.Headers({"User-Agent": "timix-assets", "Accept-Encoding": "gzip", **signed})
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def exchange(self, call: Call, seconds: float) -> Answer:
+        """One request and its whole answer, within `seconds`. Any status but 3xx is an answer.
+
+        Raises ConnectionFailed, DeadlineExceeded, TlsFailed, RedirectRefused, AnswerTooLarge, ContractError.
+        """
+        self._deadline.start(seconds)
+        try:
+            return self._exchange(call, seconds)
+        except (httpx.TransportError, zlib.error) as fault:
+            failure = self._failure(call, fault, seconds)
+        # Raised out here, so that the failure has no context: the words of other packages may hold the key.
+        raise failure
+
+    def _exchange(self, call: Call, seconds: float) -> Answer:
+        response = self._transport.handle_request(self._request(call, seconds))
+        try:
+            if 300 <= response.status_code < 400:
+                raise self._redirect_refused(call, response)
+            if response.status_code >= 400:
+                return _error_answer(response)
+            return self._success(call, response)
+        finally:
+            response.close()
+
+    def _request(self, call: Call, seconds: float) -> httpx.Request:
+        url = f"{self._base_url}{call.path}?{call.query}" if call.query else f"{self._base_url}{call.path}"
+        connect = min(self._limits.connect_timeout_seconds, seconds)
+        timeouts = {"connect": connect, "read": seconds, "write": seconds, "pool": seconds}
+        request = httpx.Request(
+            call.method, url, headers=self._headers, content=call.body, extensions={"timeout": timeouts}
+        )
+        request.headers["Accept"] = call.accept
+        if call.body is not None:
+            request.headers["Content-Type"] = "application/json"
+        return request
+
+    def _success(self, call: Call, response: httpx.Response) -> Answer:
+        cap = self._limits.max_answer_bytes
+        if int(response.headers.get("content-length", 0)) > cap:
+            raise _too_large(call, cap)
+        wire = _Counted(_chunks(response))
+        pieces: list[bytes] = []
+        size = 0
+        for piece in self._unpacked(call, response, wire):
+            size += len(piece)
+            if size > cap:
+                raise _too_large(call, cap)
+            pieces.append(piece)
+        return Answer(response.status_code, response.headers, b"".join(pieces), wire.bytes)
+
+    def _unpacked(self, call: Call, response: httpx.Response, chunks: Iterable[bytes]) -> Iterable[bytes]:
+        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        if coding in ("identity", ""):
+            return chunks
+        if coding in ("gzip", "x-gzip"):
+            return _gunzipped(chunks)
+        raise ContractError(
+            f"{call}: the answer is packed as {self._redact(coding)!r}, which was not asked for: "
+            "look for a proxy on the way."
+        )
+
+    def _redirect_refused(self, call: Call, response: httpx.Response) -> RedirectRefused:
+        target = self._redact(response.headers.get("location", "an unnamed place"))
+        return RedirectRefused(
+            f"{call}: the server answered {response.status_code} and points to {target}, which is refused because "
+            "the API key may only go to the configured host: set TIMIX_BASE_URL to the right address."
+        )
+
+    def _failure(self, call: Call, fault: Exception, seconds: float) -> TimixError:
+        reason = self._redact(str(fault)) or type(fault).__name__
+        if _is_tls_fault(fault):
+            return TlsFailed(
+                f"{call}: no secure connection to {self._base_url} ({reason}); if your company signs its own "
+                "certificates, set SSL_CERT_FILE to its CA file."
+            )
+        if isinstance(fault, httpx.ConnectTimeout | httpx.ConnectError | httpx.ProxyError | httpx.PoolTimeout):
+            return ConnectionFailed(
+                f"{call}: cannot connect to {self._base_url} ({reason}); check the network, the proxy variables and "
+                "TIMIX_BASE_URL.",
+                sent=False,
+            )
+        if isinstance(fault, httpx.TimeoutException):
+            return DeadlineExceeded(
+                f"{call}: no whole answer within {seconds:,.3g} s; Timix may be overloaded, try again later."
+            )
+        return ConnectionFailed(f"{call}: the connection broke before the whole answer was here ({reason}); try again.")
+
+
+def _too_large(call: Call, cap: int) -> AnswerTooLarge:
+    return AnswerTooLarge(
+        f"{call}: the answer is larger than {cap:,} bytes, so it was not read; ask for smaller pages."
+    )
+
+
+def _error_answer(response: httpx.Response) -> Answer:
+    """An error's status counts even when its body is cut, so the body is read as far as it comes."""
+    body = b""
+    try:
+        for chunk in _chunks(response):
+            body += chunk
+            if len(body) >= ERROR_BODY_BYTES:
+                break
+    except httpx.TransportError:
+        pass
+    return Answer(response.status_code, response.headers, body[:ERROR_BODY_BYTES], len(body))
+
+
+def _chunks(response: httpx.Response) -> Iterable[bytes]:
+    """The body as it comes over the wire, skipping httpx's own (unbounded) unpacking."""
+    stream = response.stream
+    if not isinstance(stream, httpx.SyncByteStream):
+        raise TypeError("the transport must be a synchronous one")
+    return stream
+
+
+class _Counted:
+    """Passes chunks through and counts their bytes."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self.bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.bytes += len(chunk)
+            yield chunk
+
+
+def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Unpacked in small pieces, so that a bomb meets the size limit early; zlib.error when it is cut or corrupt."""
+    unpacker = zlib.decompressobj(wbits=_GZIP)
+    for chunk in chunks:
+        packed = chunk
+        while packed:
+            yield unpacker.decompress(packed, _PIECE)
+            packed = unpacker.unconsumed_tail
+    yield unpacker.flush()
+    if not unpacker.eof:
+        raise zlib.error("the packed answer is cut short")
+
+
+def _is_tls_fault(fault: BaseException) -> bool:
+    cause: BaseException | None = fault
+    while cause is not None:
+        # A connection that just ends in mid-handshake is a broken one, not a failed verification.
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+class _Deadline(threading.local):
+    """When the request of this thread must have ended."""
+
+    at = 0.0
+
+    def start(self, seconds: float) -> None:
+        self.at = time.monotonic() + seconds
+
+    def left(self) -> float:
+        left = self.at - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the request's deadline has passed")
+        return left
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """A connection whose every read and write ends with the request, however slowly bytes drip in."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadline.left())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadline.left())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._deadline)
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
+
+
+class _DeadlineBackend(httpcore.NetworkBackend):
+    def __init__(self, deadline: _Deadline) -> None:
+        self._backend = httpcore.SyncBackend()
+        self._deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        stream = self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
+        return _DeadlineStream(stream, self._deadline)
+
+
+class _DeadlineTransport(httpx.HTTPTransport):
+    """httpx's transport, timed as a whole. httpx has no public way to change its pool's network backend."""
+
+    def __init__(self, tls: ssl.SSLContext, limits: httpx.Limits, proxy: str | None, deadline: _Deadline) -> None:
+        super().__init__(verify=tls, limits=limits, proxy=proxy)
+        self._pool._network_backend = _DeadlineBackend(deadline)
+
+
+def _pooled_transport(base_url: str, limits: Limits, deadline: _Deadline) -> httpx.BaseTransport:
+    try:
+        tls = httpx.create_ssl_context()
+    except (OSError, ssl.SSLError) as fault:
+        raise SettingsError(f"SSL_CERT_FILE or SSL_CERT_DIR names no readable certificates ({fault}).") from None
+    try:
+        pool = httpx.Limits(max_connections=None, max_keepalive_connections=limits.concurrency)
+        return _DeadlineTransport(tls, pool, _proxy_for(base_url), deadline)
+    except (ValueError, httpx.InvalidURL, ImportError):
+        message = "HTTPS_PROXY or ALL_PROXY names a proxy that cannot be used: give it as http://host:port."
+    raise SettingsError(message)
+
+
+def _proxy_for(base_url: str) -> str | None:
+    """The proxy that the environment names for `base_url`; none for this machine itself or for what NO_PROXY lists."""
+    parts = urlsplit(base_url)
+    if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
