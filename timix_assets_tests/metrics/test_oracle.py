@@ -312,11 +312,10 @@ class TestCapacity:
         assert compute(inactive, MARCH_IN_FULL)["capacity_daily"][-1]["date"] == TUESDAY
         assert compute({**inactive, "time_reports": []}, MARCH_IN_FULL)["capacity_daily"] == []
 
-    def test_the_larger_of_two_holidays_counts_and_names_the_day(self):
-        tables = raw(
-            org_users=[user(holiday_profile_id="h")],
-            holiday_profiles=holidays(half_day(MONDAY), full_day(MONDAY, "New Year")),
-        )
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_the_larger_of_two_holidays_counts_and_names_the_day(self, order):
+        both = [half_day(MONDAY), full_day(MONDAY, "New Year")][::order]
+        tables = raw(org_users=[user(holiday_profile_id="h")], holiday_profiles=holidays(*both))
         assert (monday := capacity_on(MONDAY, tables))["capacity_hours"] == 0
         assert monday["holiday_name"] == "New Year"
 
@@ -332,7 +331,7 @@ class TestCapacity:
             *holidays(full_day(date(2025, 12, 31)), new_year, year=2025),
             *holidays(full_day(date(2026, 1, 2)), id="i", default_for_countries=["IL"]),
             *holidays(full_day(date(2026, 1, 5)), id="j", country_code="IL"),
-            *holidays(full_day(date(2026, 1, 6)), id="k", default_for_countries=["IL"], is_active=False),
+            *holidays(full_day(date(2026, 1, 6)), id="a", default_for_countries=["IL"], is_active=False),
         ]
         tables = raw(org_users=[user(holiday_profile_id="h", country_code="IL")], holiday_profiles=profiles)
         rows = compute(tables, Settings(as_of=date(2026, 1, 31), first_month=date(2025, 12, 1)))["capacity_daily"]
