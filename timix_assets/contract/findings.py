@@ -1,0 +1,113 @@
+"""What a listing taught us about the contract: fields that are new, missing, unreadable or unheard of."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from .schema import RESCUED, Endpoint
+
+_SAMPLES = 3
+_LONGEST_SAMPLE = 80
+
+
+def clipped(value: str) -> str:
+    """A value short enough to be shown in a message."""
+    return value if len(value) <= _LONGEST_SAMPLE else value[: _LONGEST_SAMPLE - 1] + "…"
+
+
+@dataclass(slots=True)
+class Findings:
+    """Sums up over the chunks of a listing with `+`; how the records were cut into chunks makes no difference.
+
+    Nested columns and fields are named by path: `lines.hours`.
+
+    records: how many came.
+    expected, present: the columns that were looked for, and those that at least one record had a field for.
+    unknown_fields: fields without a column -> how many records (or elements of a nested list) have them.
+    unreadable, samples: column -> how many values could not be read, and the first few of them as JSON text, cut short.
+    unknown_values: enum column -> value that the contract does not know -> how often.
+    replaced_characters: lone surrogates, now U+FFFD.
+    """
+
+    records: int = 0
+    expected: frozenset[str] = frozenset()
+    present: frozenset[str] = frozenset()
+    unknown_fields: Counter[str] = field(default_factory=Counter)
+    unreadable: Counter[str] = field(default_factory=Counter)
+    samples: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unknown_values: dict[str, Counter[str]] = field(default_factory=dict)
+    replaced_characters: int = 0
+
+    def __add__(self, other: "Findings") -> "Findings":
+        return Findings(
+            records=self.records + other.records,
+            expected=self.expected | other.expected,
+            present=self.present | other.present,
+            unknown_fields=self.unknown_fields + other.unknown_fields,
+            unreadable=self.unreadable + other.unreadable,
+            samples={
+                c: _first_few(self.samples.get(c, ()), other.samples.get(c, ())) for c in self.samples | other.samples
+            },
+            unknown_values={
+                c: self.unknown_values.get(c, Counter()) + other.unknown_values.get(c, Counter())
+                for c in self.unknown_values | other.unknown_values
+            },
+            replaced_characters=self.replaced_characters + other.replaced_characters,
+        )
+
+    @property
+    def missing_columns(self) -> frozenset[str]:
+        """Columns whose field was in no record at all, under any spelling. Without records nothing is missing."""
+        return self.expected - self.present
+
+    def missing_key(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Columns of the key that no record has a field for: no row can be told from another then, and the asset fails."""
+        return tuple(name for name in endpoint.key if name in self.missing_columns)
+
+    def note_unreadable(self, column: str, values: Iterable[str]) -> None:
+        """values: as JSON text."""
+        shown = [clipped(value) for value in values]
+        self.unreadable[column] += len(shown)
+        self.samples[column] = _first_few(self.samples.get(column, ()), shown)
+
+    def note_unknown_values(self, column: str, values: Iterable[str]) -> None:
+        counted = Counter(clipped(value) for value in values)
+        if counted:
+            self.unknown_values[column] = self.unknown_values.get(column, Counter()) + counted
+
+    def sentences(self, endpoint: Endpoint) -> list[str]:
+        """What a person should know, one plain sentence each, the gravest first; empty when all is as the contract says."""
+        table = endpoint.name
+        found: list[str] = []
+        if missing := [column.name for column in endpoint.columns if column.name in self.missing_columns]:
+            found.append(
+                f"No record of {table} has a field for {', '.join(f'`{name}`' for name in missing)}: if the workspace names "
+                "it differently, set that name as an override (`timix-assets doctor` shows how)."
+            )
+        for column, count in sorted(self.unreadable.items()):
+            found.append(
+                f"{count:,} values of `{column}` of {table} could not be read, for example "
+                f"{' and '.join(self.samples[column])}: what was sent is kept in `{RESCUED}`, or in quarantine."
+            )
+        for column, counted in sorted(self.unknown_values.items()):
+            found.append(
+                f"`{column}` of {table} has values that the contract does not know, kept as they came: {_counts(counted)}."
+            )
+        if self.unknown_fields:
+            found.append(
+                f"{table} has fields that the contract does not know, kept in `{RESCUED}`: {_counts(self.unknown_fields)}."
+            )
+        if self.replaced_characters:
+            found.append(
+                f"{self.replaced_characters:,} characters of {table} were halves of a surrogate pair, which no table can "
+                "hold; each is now U+FFFD, and only the source can mend it."
+            )
+        return found
+
+
+def _first_few(first: Iterable[str], then: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*first, *then]))[:_SAMPLES]
+
+
+def _counts(counted: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({count:,})" for name, count in sorted(counted.items()))
