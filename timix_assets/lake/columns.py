@@ -1,0 +1,102 @@
+"""Which Polars types a table can hold, as which Delta types, and how a table's columns may change."""
+
+from collections.abc import Mapping
+
+import polars as pl
+from deltalake import DeltaTable, Field, Schema
+from deltalake.schema import ArrayType, PrimitiveType, StructType
+
+from .errors import SchemaChanged, UnstorableColumn
+
+COMMENT = "comment"
+"""The field metadata in which Spark, Databricks and Trino look for a column's description."""
+
+_PRIMITIVES: Mapping[type[pl.DataType], str] = {
+    pl.String: "string",
+    pl.Boolean: "boolean",
+    pl.Int8: "byte",
+    pl.Int16: "short",
+    pl.Int32: "integer",
+    pl.Int64: "long",
+    pl.Float32: "float",
+    pl.Float64: "double",
+    pl.Date: "date",
+    pl.Binary: "binary",
+}
+
+# Delta has no unsigned numbers and no categories: each goes into the next type that holds all its values.
+# UInt64 (sums of row counts) is cast strictly, so that a number above Int64 raises and is never cut.
+_WIDENED: Mapping[type[pl.DataType], pl.DataType] = {
+    pl.UInt8: pl.Int16(),
+    pl.UInt16: pl.Int32(),
+    pl.UInt32: pl.Int64(),
+    pl.UInt64: pl.Int64(),
+    pl.Categorical: pl.String(),
+    pl.Enum: pl.String(),
+}
+
+
+def stored_type(dtype: pl.DataType) -> pl.DataType:
+    """The type that a column of `dtype` has in a table; itself for most."""
+    if isinstance(dtype, pl.List):
+        return pl.List(stored_type(_instance(dtype.inner)))
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct([pl.Field(field.name, stored_type(_instance(field.dtype))) for field in dtype.fields])
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return pl.Datetime("us", "UTC")
+    return _WIDENED.get(type(dtype), dtype)
+
+
+def delta_schema(
+    table: str, schema: Mapping[str, pl.DataType], descriptions: Mapping[str, str], base: Schema | None = None
+) -> Schema:
+    """The table's schema: the columns of `base` as they are, then the new ones; descriptions become comments."""
+    kept = {field.name: field for field in base.fields} if base is not None else {}
+    fields = []
+    for name, dtype in schema.items():
+        field = kept.get(name) or Field(name, _delta_type(table, name, dtype))
+        comment = {COMMENT: descriptions[name]} if name in descriptions else {}
+        fields.append(Field(name, field.type, field.nullable, {**field.metadata, **comment}))
+    return Schema(fields)
+
+
+def schema_of(table: DeltaTable) -> pl.Schema:
+    return pl.Schema(table.schema())
+
+
+def merged(table: str, url: str, sent: pl.Schema, held: pl.Schema) -> pl.Schema:
+    """The columns of the table after `sent` is written into it. A column that `sent` lacks stays and is null in its rows.
+
+    SchemaChanged when a column's type differs.
+    """
+    for name in sent.names():
+        if name in held and sent[name] != held[name]:
+            raise SchemaChanged(
+                f"{table}: column {name} is {held[name]} in the table and {sent[name]} in what is to be written, so nothing "
+                f"was written; correct the type, or, when the new one is right, move {url} away and materialize the whole "
+                "table again."
+            )
+    return pl.Schema({**held, **{name: dtype for name, dtype in sent.items() if name not in held}})
+
+
+def _delta_type(table: str, column: str, dtype: pl.DataType) -> PrimitiveType | ArrayType | StructType:
+    if isinstance(dtype, pl.List):
+        return ArrayType(_delta_type(table, column, _instance(dtype.inner)), contains_null=True)
+    if isinstance(dtype, pl.Struct):
+        return StructType(
+            [Field(field.name, _delta_type(table, column, _instance(field.dtype))) for field in dtype.fields]
+        )
+    if isinstance(dtype, pl.Decimal):
+        return PrimitiveType(f"decimal({dtype.precision},{dtype.scale})")
+    if dtype == pl.Datetime("us", "UTC"):
+        return PrimitiveType("timestamp")
+    if type(dtype) not in _PRIMITIVES:
+        advice = "give it its declared type" if isinstance(dtype, pl.Null) else "cast it before it is stored"
+        raise UnstorableColumn(
+            f"{table}: column {column} has the Polars type {dtype}, which a Delta table cannot hold; {advice}."
+        )
+    return PrimitiveType(_PRIMITIVES[type(dtype)])
+
+
+def _instance(dtype: pl.DataType | type[pl.DataType]) -> pl.DataType:
+    return dtype() if isinstance(dtype, type) else dtype

@@ -1,0 +1,86 @@
+"""What a table holds, as hashes: for fingerprints, and for telling what a replacement adds, changes and removes.
+
+A row is one 64-bit number over all its columns, a key another, so that millions of rows are compared in a few dozen MB.
+Polars' hash has a fixed seed and covers nulls, lists and structs; it is the same in every process of one Polars version.
+After an upgrade of Polars a fingerprint may differ once although the content does not.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import blake2b
+
+import polars as pl
+
+from .months import MONTH
+
+_KEY_SEED, _ROW_SEED, _MIX_SEED = 11, 23, 47
+
+Part = date | None
+"""A month of a table that is partitioned; None, once, for a table that is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """rows: one line per row with `part` (Date), `key` and `row` (hashes). digests: one hash of each part's rows."""
+
+    rows: pl.DataFrame
+    digests: Mapping[Part, str]
+
+    def fingerprint(self, schema: pl.Schema, only: Part = None) -> str:
+        """One hash of all rows and of the columns' names and types, whatever the order of rows, columns and files.
+
+        only: the hash of that month's rows alone.
+        """
+        columns = sorted(f"{name} {dtype}" for name, dtype in schema.items())
+        parts = sorted(f"{part} {digest}" for part, digest in self.digests.items() if only in {None, part})
+        return _digest([*columns, *parts])
+
+    def rows_by_part(self) -> dict[Part, int]:
+        return dict(self.rows.group_by("part").len().sort("part").iter_rows())
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Rows added, changed and removed, by key; parts: those whose content differs."""
+
+    added: int
+    changed: int
+    removed: int
+    parts: frozenset[Part]
+
+
+def content_of(frame: pl.LazyFrame, schema: pl.Schema, key: Sequence[str], *, partitioned: bool) -> Content:
+    """The content of `frame` as rows of `schema`; a column that the frame lacks is null."""
+    held = frame.collect_schema().names()
+    missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in held]
+    part = pl.col(MONTH) if partitioned else pl.lit(None, pl.Date)
+    rows = (
+        frame.with_columns(missing)
+        .select(
+            part.alias("part"),
+            pl.struct(key).hash(_KEY_SEED).alias("key"),
+            pl.struct(sorted(schema.names())).hash(_ROW_SEED).alias("row"),
+        )
+        .collect(engine="streaming")
+    )
+    # Sums of u64 wrap around: the order of rows does not matter, and two of them, one over mixed hashes, are 128 bits.
+    summed = rows.group_by("part").agg(
+        pl.len(), pl.col("row").sum(), pl.col("row").hash(_MIX_SEED).sum().alias("mixed")
+    )
+    return Content(rows, {part: _digest(map(str, sums)) for part, *sums in summed.iter_rows()})
+
+
+def difference(new: Content, old: Content) -> Difference:
+    """What turns `old` into `new`. A row that moved from one part to another is changed, not added and removed."""
+    parts = frozenset(part for part in {*new.digests, *old.digests} if new.digests.get(part) != old.digests.get(part))
+    # Keys are unique within each side, so a part that is the same on both has no key elsewhere.
+    differs = pl.col("part").is_in(list(parts), nulls_equal=True)
+    ours, theirs = new.rows.filter(differs), old.rows.filter(differs)
+    matched = ours.join(theirs, on="key", how="semi").height
+    same = ours.join(theirs, on=["part", "key", "row"], how="semi", nulls_equal=True).height
+    return Difference(ours.height - matched, matched - same, theirs.height - matched, parts)
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()

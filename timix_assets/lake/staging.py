@@ -1,0 +1,64 @@
+"""A frame on its way into a table: evaluated once, as Parquet files on this machine, one set per month."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from .content import Part
+from .errors import RowsOutsideRange, WriteFailed
+from .months import MONTH, Months
+
+ROW_GROUP_ROWS = 20_000
+"""Small row groups keep the memory of the month-wise writers small, whatever the number of rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """files: the Parquet files of each part, without the column that the table is partitioned by."""
+
+    files: Mapping[Part, Sequence[Path]]
+    schema: pl.Schema
+
+    def scan(self) -> pl.LazyFrame:
+        """All rows, with their month when the table is partitioned."""
+        parts = [
+            pl.scan_parquet(files, hive_partitioning=False, glob=False).with_columns(
+                *([] if part is None else [pl.lit(part, pl.Date).alias(MONTH)])
+            )
+            for part, files in self.files.items()
+        ]
+        return pl.concat(parts) if parts else pl.LazyFrame(schema=self.schema)
+
+
+def stage(table: str, frame: pl.LazyFrame, schema: pl.Schema, folder: Path, months: Months | None) -> Staged:
+    """Evaluates the frame into files below `folder`; RowsOutsideRange when a row's month is none of `months`."""
+    target = pl.PartitionBy(folder, key=MONTH, include_key=False) if months else folder / "whole.parquet"
+    try:
+        frame.sink_parquet(target, compression_level=1, row_group_size=ROW_GROUP_ROWS, mkdir=True, engine="streaming")
+    except OSError as error:
+        raise WriteFailed(
+            f"{table}: its rows could not be staged in {folder} ({error}); free space there or point TMPDIR elsewhere, and "
+            "run it again."
+        ) from error
+    if months is None:
+        return Staged({None: [folder / "whole.parquet"]}, schema)
+    found = {part.name.partition("=")[2]: sorted(part.glob("*.parquet")) for part in sorted(folder.iterdir())}
+    wanted = {month.isoformat(): month for month in months}
+    _refuse_outside(table, found, wanted, months)
+    return Staged({wanted[name]: files for name, files in found.items()}, schema)
+
+
+def _refuse_outside(
+    table: str, found: Mapping[str, Sequence[Path]], wanted: Mapping[str, date], months: Months
+) -> None:
+    outside = {name: files for name, files in found.items() if name not in wanted}
+    if outside:
+        rows = pl.scan_parquet([file for files in outside.values() for file in files], glob=False)
+        count = rows.select(pl.len()).collect().item()
+        raise RowsOutsideRange(
+            f"{table}: {count:,} rows have a {MONTH} outside {months} (the first: {min(outside)}), so nothing was written; "
+            f"{MONTH} must be the first day of a month that is to be replaced."
+        )
