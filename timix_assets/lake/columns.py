@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import polars as pl
 from deltalake import DeltaTable, Field, Schema
 from deltalake.schema import ArrayType, PrimitiveType, StructType
+from polars.datatypes import DataTypeClass
 
 from .errors import SchemaChanged, UnstorableColumn
 
@@ -56,7 +57,7 @@ def delta_schema(
     for name, dtype in schema.items():
         field = kept.get(name) or Field(name, _delta_type(table, name, dtype))
         comment = {COMMENT: descriptions[name]} if name in descriptions else {}
-        fields.append(Field(name, field.type, field.nullable, {**field.metadata, **comment}))
+        fields.append(Field(name, field.type, nullable=field.nullable, metadata={**field.metadata, **comment}))
     return Schema(fields)
 
 
@@ -65,16 +66,16 @@ def schema_of(table: DeltaTable) -> pl.Schema:
 
 
 def merged(table: str, url: str, sent: pl.Schema, held: pl.Schema) -> pl.Schema:
-    """The columns of the table after `sent` is written into it. A column that `sent` lacks stays and is null in its rows.
+    """The columns of the table after `sent` is written into it; one that `sent` lacks stays, and is null in its rows.
 
     SchemaChanged when a column's type differs.
     """
     for name in sent.names():
         if name in held and sent[name] != held[name]:
             raise SchemaChanged(
-                f"{table}: column {name} is {held[name]} in the table and {sent[name]} in what is to be written, so nothing "
-                f"was written; correct the type, or, when the new one is right, move {url} away and materialize the whole "
-                "table again."
+                f"{table}: column {name} is {held[name]} in the table and {sent[name]} in what is to be written, so "
+                f"nothing was written; correct the type, or, when the new one is right, move {url} away and "
+                "materialize the whole table again."
             )
     return pl.Schema({**held, **{name: dtype for name, dtype in sent.items() if name not in held}})
 
@@ -98,5 +99,5 @@ def _delta_type(table: str, column: str, dtype: pl.DataType) -> PrimitiveType | 
     return PrimitiveType(_PRIMITIVES[type(dtype)])
 
 
-def _instance(dtype: pl.DataType | type[pl.DataType]) -> pl.DataType:
-    return dtype() if isinstance(dtype, type) else dtype
+def _instance(dtype: pl.DataType | DataTypeClass) -> pl.DataType:
+    return dtype if isinstance(dtype, pl.DataType) else dtype()

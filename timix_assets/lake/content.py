@@ -1,7 +1,7 @@
 """What a table holds, as hashes: for fingerprints, and for telling what a replacement adds, changes and removes.
 
 A row is one 64-bit number over all its columns, a key another, so that millions of rows are compared in a few dozen MB.
-Polars' hash has a fixed seed and covers nulls, lists and structs; it is the same in every process of one Polars version.
+Polars' hash has a fixed seed, covers nulls, lists and structs, and is the same in every process of one Polars version.
 After an upgrade of Polars a fingerprint may differ once although the content does not.
 """
 

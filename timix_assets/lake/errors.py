@@ -1,5 +1,7 @@
 """What can go wrong in the lake. Every message is one sentence for the person on call: what, where, what to do next."""
 
+# ruff: noqa: N818 - they read as what happened: `except WriteConflict`
+
 
 class LakeError(Exception):
     """Any refusal or failure of the lake. What a table held before is still there and readable."""

@@ -24,7 +24,7 @@ class Exported:
 
 
 def put_export(lake_url: str, options: Mapping[str, str], path: str, data: bytes) -> Exported:
-    """Stores `data` as `<lake_url>/exports/<path>`; a reader sees the old file or the new one. WriteFailed otherwise."""
+    """Stores `data` as `<lake_url>/exports/<path>`; a reader sees the old file or the new one. WriteFailed if not."""
     if not _PATH.fullmatch(path):
         raise LakeError(f"{path!r} is no path of an export; write it like revenue_report/2025-01.csv.")
     url = f"{lake_url}/{FOLDER}/{path}"

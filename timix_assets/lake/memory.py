@@ -43,9 +43,9 @@ class Memory:
             self.remember_organization(id, name)
         elif known[0] != id:
             raise OtherOrganization(
-                f"The lake {self._lake.url} holds the data of {known[1] or 'an organization'} ({known[0]}) and the API key "
-                f"belongs to {name or 'another one'} ({id}), so nothing was written; set TIMIX_LAKE to another place for "
-                "this key."
+                f"The lake {self._lake.url} holds the data of {known[1] or 'an organization'} ({known[0]}) and the API "
+                f"key belongs to {name or 'another one'} ({id}), so nothing was written; set TIMIX_LAKE to another "
+                "place for this key."
             )
 
     def months_read(self, table: str) -> set[date]:

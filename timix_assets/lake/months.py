@@ -20,8 +20,8 @@ class Months:
     def __post_init__(self) -> None:
         if self.first.day != 1 or self.last.day != 1 or self.first > self.last:
             raise LakeError(
-                f"The range of months {self.first} to {self.last} is not one: give the first day of its first month and "
-                "the first day of its last month, in that order."
+                f"The range of months {self.first} to {self.last} is not one: give the first day of its first month "
+                "and the first day of its last month, in that order."
             )
 
     def __iter__(self) -> Iterator[date]:

@@ -1,13 +1,14 @@
 """Replacing a table, or a range of its months, in one commit.
 
-Why not `write_delta` or `write_deltalake`: they held 650 to 980 MB for a million rows, cast types silently, and cannot say
-what a replacement changed. Here a frame is evaluated once, by Polars' streaming engine, into Parquet files by month
+Why not `write_delta` or `write_deltalake`: they held 650 to 980 MB for a million rows, cast types silently, and cannot
+say what a replacement changed. Here a frame is evaluated once, by Polars' streaming engine, into Parquet files by month
 (`staging`); these are compared with the table (`content`); those of the months that differ are put into the table's
 folder; and one transaction adds them and removes what they replace.
 
-The commit is a compare-and-swap: it succeeds only on the version that was compared, also when that is no table at all. Who
-loses looks at what came between, and tries again only when none of it concerns his rows, or all of it is older than his
-read of the source. Readers see the version before or the one after. A writer that dies leaves files that no version names.
+The commit is a compare-and-swap: it succeeds only on the version that was compared, also when that is no table at all.
+Who loses looks at what came between, and tries again only when none of it concerns his rows, or all of it is older than
+his read of the source. Readers see the version before or the one after. A writer that dies leaves files that no version
+names.
 """
 
 import json
@@ -59,9 +60,9 @@ class ShrinkGuard:
         """ShrinkRefused when too many of the `rows` would be removed."""
         if not self.accept and rows >= self.from_rows and removed > self.max_removed_share * rows:
             raise ShrinkRefused(
-                f"{where}: this would remove {removed:,} of {rows:,} rows, more than the {self.max_removed_share:.0%} that the "
-                "guard allows, so nothing was replaced; make sure that the key still sees everything, and if the rows are "
-                "really gone, run it once with accept_shrink switched on."
+                f"{where}: this would remove {removed:,} of {rows:,} rows, more than the {self.max_removed_share:.0%} "
+                "that the guard allows, so nothing was replaced; make sure that the key still sees everything, and if "
+                "the rows are really gone, run it once with accept_shrink switched on."
             )
 
 
@@ -87,7 +88,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """Staged rows that are to become a table, or the given months of one. See `Lake.replace` for what the fields mean."""
+    """Staged rows that are to become a table, or the given months of one; `Lake.replace` says what the fields mean."""
 
     table: str
     url: str
@@ -137,7 +138,8 @@ class Replacement:
         self._refuse_duplicate_keys(new)
         old = self._content(self._held_rows(table), schema)
         differs = difference(new, old)
-        grown = schema != held
+        # A new column without a row in it can wait: no commit for nothing.
+        grown = held is None or (schema != held and bool(new.digests))
         by_month = {month: rows for month, rows in new.rows_by_part().items() if month is not None}
         change = Change(
             new.rows.height,
@@ -167,20 +169,21 @@ class Replacement:
         double = self.staged.scan().group_by(self.key).len().filter(pl.col("len") > 1).sort(self.key).collect()
         first = ", ".join(f"{name} {value}" for name, value in double.select(self.key).row(0, named=True).items())
         raise DuplicateKeys(
-            f"{self._where}: {double.height:,} keys are on more than one row (the first: {first}), so nothing was written; "
-            "each key must be there once."
+            f"{self._where}: {double.height:,} keys are on more than one row (the first: {first}), so nothing was "
+            "written; each key must be there once."
         )
 
     def _refuse_to_replace_newer(self, table: DeltaTable, seen: int) -> None:
-        """WriteConflict when somebody committed rows of our scope after our read began; or, not knowing that, after `seen`."""
+        """WriteConflict when rows of our scope were committed after our read began, or, that unknown, after `seen`."""
         for commit in _history(table):
             at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
             newer = at > self.read_began_at if self.read_began_at is not None else commit["version"] > seen
             if newer and self._touched_by(commit):
                 began = f"{self.read_began_at:%Y-%m-%d %H:%M:%S}" if self.read_began_at is not None else "before"
                 raise WriteConflict(
-                    f"{self._where}: another writer replaced these rows at {at:%Y-%m-%d %H:%M:%S} UTC and our read of the "
-                    f"source began {began}, so nothing was written, for older data must not replace newer; run it again."
+                    f"{self._where}: another writer replaced these rows at {at:%Y-%m-%d %H:%M:%S} UTC and our read of "
+                    f"the source began {began}, so nothing was written, for older data must not replace newer; run it "
+                    "again."
                 )
 
     def _touched_by(self, commit: Mapping[str, Any]) -> bool:
@@ -195,12 +198,12 @@ class Replacement:
         base = table.schema() if table is not None else None
         columns = delta_schema(self.table, schema, self.descriptions, base)
         try:
-            actions = [action for part in sorted(parts, key=str) for action in self._put(part)]
+            additions = [action for part in sorted(parts, key=str) for action in self._put(part)]
             if table is None:
                 create_table_with_add_actions(
                     self.url,
                     columns,
-                    actions,
+                    additions,
                     partition_by=self._partition_columns,
                     description=self.comment,
                     storage_options=dict(self.options),
@@ -208,7 +211,7 @@ class Replacement:
                 )
             else:
                 table.create_write_transaction(
-                    actions,
+                    [*additions],
                     "overwrite",
                     columns,
                     self._partition_columns,
@@ -230,8 +233,8 @@ class Replacement:
         table = open_table(self.url, self.options)
         if table is None or table.version() == base:
             raise WriteFailed(
-                f"{self._where}: it could not be written to {self.url} ({_first_line(error)}), and what it held before is "
-                "unchanged; make room or make the store reachable, then run it again."
+                f"{self._where}: it could not be written to {self.url} ({_first_line(error)}), and what it held before "
+                "is unchanged; make room or make the store reachable, then run it again."
             ) from error
         return any(commit.get(_WRITE_ID) == self.write_id for commit in _history(table))
 

@@ -1,4 +1,4 @@
-"""Rows on their way from a listing into a table: on disk, each key once, memory bounded whatever the listing's length."""
+"""Rows on their way from a listing into a table: on disk, each key once, in bounded memory however long the listing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class Spooled:
 class Spool:
     """Collects the frames of one listing; a context manager, whose files are gone when it is left.
 
-    schema: of every frame. key: the columns that identify a row. newer: of two rows with one key, the one with the later
-    value here wins (null is the earliest), then the one that arrived later. parent: where the private folder for the files
-    is made; the system's temporary folder unless given.
+    schema: of every frame. key: the columns that identify a row.
+    newer: of two rows with one key, the one with the later value here wins (null is the earliest), then the one that
+    arrived later. parent: where the private folder for the files is made; the system's temporary folder unless given.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class Spool:
         if frame.schema != self._schema:
             differing = sorted(set(frame.schema.items()) ^ set(self._schema.items()), key=str)
             raise LakeError(
-                f"The rows to be spooled do not have the columns of their table (differing: {differing or 'the order'}); "
-                "decode them by the same contract."
+                "The rows to be spooled do not have the columns of their table (differing: "
+                f"{differing or 'the order'}); decode them by the same contract."
             )
         self._held.append(frame)
         self._held_rows += frame.height
@@ -108,8 +108,8 @@ class Spool:
             pl.concat(self._held, rechunk=False).write_parquet(file, compression_level=1)
         except OSError as error:
             raise WriteFailed(
-                f"Rows could not be spooled to disk ({error}); free space in the temporary folder or point TMPDIR elsewhere, "
-                "and run it again."
+                f"Rows could not be spooled to disk ({error}); free space in the temporary folder or point TMPDIR "
+                "elsewhere, and run it again."
             ) from error
         self._files.append(file)
         self._held, self._held_rows = [], 0

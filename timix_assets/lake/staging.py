@@ -1,6 +1,6 @@
 """A frame on its way into a table: evaluated once, as Parquet files on this machine, one set per month."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,7 @@ ROW_GROUP_ROWS = 20_000
 class Staged:
     """files: the Parquet files of each part, without the column that the table is partitioned by."""
 
-    files: Mapping[Part, Sequence[Path]]
+    files: Mapping[Part, list[Path]]
     schema: pl.Schema
 
     def scan(self) -> pl.LazyFrame:
@@ -40,8 +40,8 @@ def stage(table: str, frame: pl.LazyFrame, schema: pl.Schema, folder: Path, mont
         frame.sink_parquet(target, compression_level=1, row_group_size=ROW_GROUP_ROWS, mkdir=True, engine="streaming")
     except OSError as error:
         raise WriteFailed(
-            f"{table}: its rows could not be staged in {folder} ({error}); free space there or point TMPDIR elsewhere, and "
-            "run it again."
+            f"{table}: its rows could not be staged in {folder} ({error}); free space there or point TMPDIR elsewhere, "
+            "and run it again."
         ) from error
     if months is None:
         return Staged({None: [folder / "whole.parquet"]}, schema)
@@ -51,14 +51,12 @@ def stage(table: str, frame: pl.LazyFrame, schema: pl.Schema, folder: Path, mont
     return Staged({wanted[name]: files for name, files in found.items()}, schema)
 
 
-def _refuse_outside(
-    table: str, found: Mapping[str, Sequence[Path]], wanted: Mapping[str, date], months: Months
-) -> None:
+def _refuse_outside(table: str, found: Mapping[str, list[Path]], wanted: Mapping[str, date], months: Months) -> None:
     outside = {name: files for name, files in found.items() if name not in wanted}
     if outside:
         rows = pl.scan_parquet([file for files in outside.values() for file in files], glob=False)
         count = rows.select(pl.len()).collect().item()
         raise RowsOutsideRange(
-            f"{table}: {count:,} rows have a {MONTH} outside {months} (the first: {min(outside)}), so nothing was written; "
-            f"{MONTH} must be the first day of a month that is to be replaced."
+            f"{table}: {count:,} rows have a {MONTH} outside {months} (the first: {min(outside)}), so nothing was "
+            f"written; {MONTH} must be the first day of a month that is to be replaced."
         )

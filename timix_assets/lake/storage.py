@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, ObjectStore, S3Config, from_url
 
 FILE_SCHEME = "file://"
 
@@ -24,14 +25,15 @@ def is_folder(url: str) -> bool:
 
 
 def open_store(url: str, options: Mapping[str, str]) -> ObjectStore:
-    """The store at `url`; a folder is made when it is not there. Objects appear whole, by a rename or the store's own put."""
+    """The store at `url`; a folder is made when it is not there. Objects appear whole, by rename or the store's put."""
     if is_folder(url):
         return LocalStore(url, mkdir=True)
-    return from_url(url, config=dict(options))  # type: ignore[arg-type]
+    store: ObjectStore = from_url(url, config=cast("S3Config", dict(options)))
+    return store
 
 
 def open_table(url: str, options: Mapping[str, str]) -> DeltaTable | None:
-    """The table as it is now, and for ever the same to whoever reads it through this object; None when there is none."""
+    """The table as it is now, and the same ever after to whoever holds this object; None if there is none."""
     try:
         return _Table(url, storage_options=dict(options))
     except TableNotFoundError:

@@ -40,7 +40,7 @@ class Lake:
         self._temporary = temporary
 
     def scan(self, table: str, months: Months | None = None) -> pl.LazyFrame:
-        """The table as it is at this moment, lazily; only the given months of it. TableMissing when it was never written."""
+        """The table as it is at this moment, lazily; only the given months of it. TableMissing if it is not there."""
         frame = scan_table(self._open(table), self._options)
         return frame.filter(pl.col(MONTH).is_between(months.first, months.last)) if months else frame
 
@@ -73,19 +73,19 @@ class Lake:
         read_began_at: datetime | None = None,
         read_began_at_version: int | None = None,
     ) -> Change:
-        """Replaces the whole table, or exactly the given months of one that is kept by month, atomically; makes it if need be.
+        """Replaces the whole table, or exactly the given months of one that is kept by month, atomically.
 
         key: the columns that identify a row; no two rows of the frame may share one.
         months: given exactly for a table kept by month (Date column `month`); a month without rows becomes empty.
         partitioned: the table is kept by month, so that a call without months is refused even before its first write.
         guard: ShrinkGuard() unless given. comment, descriptions: what the table and its columns mean, stored with them.
-        read_began_at: when the read of the source began, by the real clock: rows that somebody committed later are never
-        replaced. read_began_at_version: the version of this table that the rows were computed from (-1: none), in its place.
+        read_began_at: when the read of the source began, by the real clock; rows committed later are never replaced.
+        read_began_at_version: in its place, the version of this table that the rows were computed from (-1: none).
         With neither, only a writer who comes in between during this call is noticed.
 
-        A column that the table lacks is added; one that the frame lacks, or has as Polars' type Null, becomes null. Unsigned
-        integers are stored signed, instants as UTC with microseconds, categories as text. A month whose content is the same
-        keeps its files; when that is all of them, there is no new version.
+        A table that is not there is made. A column that the table lacks is added; one that the frame lacks, or has as
+        Polars' type Null, becomes null. Unsigned integers are stored signed, instants as UTC with microseconds,
+        categories as text. A month whose content is the same keeps its files; when all do, there is no new version.
 
         LakeError: MonthsMissing, RowsOutsideRange, DuplicateKeys, UnstorableColumn, SchemaChanged, ShrinkRefused,
         WriteConflict, WriteFailed. What the table held before is then unchanged.
@@ -144,13 +144,13 @@ def _check_months(table: str, months: Months | None, partitioned: bool, held: De
     by_month = MONTH in held.metadata().partition_columns if held is not None else partitioned
     if by_month and months is None:
         raise MonthsMissing(
-            f"{table} is kept by month and no months were named, so nothing was written; materialize it for a month or a "
-            "range of months."
+            f"{table} is kept by month and no months were named, so nothing was written; materialize it for a month or "
+            "a range of months."
         )
     if held is not None and not by_month and months is not None:
         raise MonthsMissing(
-            f"{table} is not kept by month, so the months {months} alone cannot be replaced; replace it whole, or move it "
-            "away and materialize it again by month."
+            f"{table} is not kept by month, so the months {months} alone cannot be replaced; replace it whole, or move "
+            "it away and materialize it again by month."
         )
 
 
@@ -168,11 +168,11 @@ def _check_columns(table: str, schema: pl.Schema, key: Sequence[str], months: Mo
     missing = [name for name in key if name not in schema]
     if missing or not key:
         raise UnstorableColumn(
-            f"{table}: the key column {', '.join(missing) or '(none was named)'} is not in what is to be written; name columns "
-            "that identify a row."
+            f"{table}: the key column {', '.join(missing) or '(none was named)'} is not in what is to be written; name "
+            "columns that identify a row."
         )
     if months is not None and schema.get(MONTH) != pl.Date:
         raise UnstorableColumn(
-            f"{table}: a table kept by month needs the Date column {MONTH}, and it is {schema.get(MONTH, 'not there')}; add "
-            "the first day of each row's month."
+            f"{table}: a table kept by month needs the Date column {MONTH}, and it is "
+            f"{schema.get(MONTH, 'not there')}; add the first day of each row's month."
         )

@@ -1,4 +1,4 @@
-"""Runs on one lake take turns: one lock file per lake, that the kernel frees when its holder's process ends or is killed."""
+"""Runs on one lake take turns: one lock file per lake, freed by the kernel when its holder ends or is killed."""
 
 import json
 import os
@@ -22,15 +22,15 @@ _HELD: dict[Path, FileLock] = {}
 class Turn:
     """The right to write to one lake, among the processes of this machine that share `folder`.
 
-    The lock is an advisory one of the operating system, so `folder` must not be on a network drive. A process made by a bare
-    fork shares the lock of its parent.
+    name: of the lock, the same in every process. The lock is an advisory one of the operating system, so `folder` must
+    not be on a network drive. A process made by a bare fork shares the lock of its parent.
     """
 
     def __init__(self, folder: Path, lake_url: str) -> None:
         self._lake = located(lake_url)
-        name = f"turn-{sha256(self._lake.encode()).hexdigest()[:16]}"
-        self._lock = (folder / f"{name}.lock").resolve()
-        self._holder = (folder / f"{name}.json").resolve()
+        self.name = f"turn-{sha256(self._lake.encode()).hexdigest()[:16]}"
+        self._lock = (folder / f"{self.name}.lock").resolve()
+        self._holder = (folder / f"{self.name}.json").resolve()
 
     def take(self, who: str, *, timeout_seconds: float, notify: Callable[[str], None]) -> None:
         """Returns when this process holds the lake, at once when it does already; it holds it until it ends.
@@ -48,8 +48,8 @@ class Turn:
             holder = self._held_by()
             if time.monotonic() >= until:
                 raise TurnTimeout(
-                    f"The lake {self._lake} is in use by {holder}, and did not become free within {timeout_seconds:g} s; run it "
-                    "again when that has ended, or end it."
+                    f"The lake {self._lake} is in use by {holder}, and did not become free within {timeout_seconds:g} "
+                    "s; run it again when that has ended, or end it."
                 )
             if holder != told:
                 notify(f"Waiting for the lake {self._lake}: it is in use by {holder}.")
