@@ -105,6 +105,10 @@ class TimixClient:
         self._transport.close()
 
     @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    @property
     def stats(self) -> Stats:
         with self._counts_lock:
             counts = self._counts

@@ -177,7 +177,7 @@ class _Sums:
         if number == 1:
             self._total, self._size = envelope.total, rows
             if envelope.total is not None:
-                self.last_page = max(1, math.ceil(envelope.total / max(1, rows)))
+                self.last_page = max(1, math.ceil(envelope.total / rows)) if rows else 1
         if self.last_page is not None and self._total is not None:
             self._check_count(number, envelope, self._total, self.last_page)
         elif envelope.has_more and not rows:

@@ -2,7 +2,7 @@
 
 The bucket has one slot per request that the highest plan allows in a minute. A request takes a slot and keeps it until
 a minute after its answer. A server counts a request somewhere between its sending and its answer, so with at most N
-slots taken, no minute of the server's, however it cuts them, sees more than N. Bursts are free; nothing is evenly spaced.
+slots taken, no minute, however the server cuts it, sees more than N. Bursts are free; nothing is evenly spaced.
 """
 
 import hashlib

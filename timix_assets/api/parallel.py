@@ -17,6 +17,8 @@ def unordered(fetch: Callable[[int], T], numbers: Sequence[int], concurrency: in
     unheard: the threads are daemons, so they hold up neither the caller nor the end of the process.
     """
     threads = min(concurrency, len(numbers))
+    if not threads:
+        return
     results: SimpleQueue[T | _Failure] = SimpleQueue()
     permits = threading.Semaphore(threads * _BUFFER_PER_THREAD)
     stopped = threading.Event()
