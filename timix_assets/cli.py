@@ -1,0 +1,121 @@
+"""The command line: `timix-assets demo | ui | refresh | doctor | sandbox`.
+
+Exit status: 0 all well; 1 something failed, named on stderr; 2 wrong use or wrong settings.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+
+from timix_assets.environment import SettingError
+
+PLAIN_WIDTH = 160
+"""Columns of a table that goes into a file or a log, where no terminal says how wide it is."""
+
+
+def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else PLAIN_WIDTH)
+
+
+@contextmanager
+def _exit_status() -> Iterator[None]:
+    """Wrong settings are exit 2, an interrupt is exit 1; each with its sentence on stderr."""
+    from timix_assets.api.errors import SettingsError  # noqa: PLC0415
+    from timix_assets.contract.overrides import OverrideError  # noqa: PLC0415
+
+    try:
+        yield
+    except (SettingError, SettingsError, OverrideError) as wrong:
+        click.echo(f"timix-assets: {wrong}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        click.echo("timix-assets: interrupted; every table is as the last finished write left it.", err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+def main() -> None:
+    """A Timix.AI workspace as trustworthy Delta tables."""
+
+
+@main.command()
+def demo() -> None:
+    """Run everything once, against the built-in sandbox."""
+    from timix_assets.commands import demo as command  # noqa: PLC0415
+    from timix_assets.commands import project  # noqa: PLC0415
+
+    with _exit_status():
+        # Not the .env: a demo must never touch a real workspace or its lake.
+        project.enter(dotenv=False)
+        sys.exit(0 if command.run(_console(), _console(stderr=True)) else 1)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The UI has no login: keep it on this machine.")
+@click.option("--port", default=3000, show_default=True)
+def ui(host: str, port: int) -> None:
+    """Serve the Dagster UI; without a key, together with the sandbox."""
+    from timix_assets.commands import project  # noqa: PLC0415
+    from timix_assets.commands import ui as command  # noqa: PLC0415
+
+    with _exit_status():
+        project.enter()
+        sys.exit(command.run(host, port, _console()))
+
+
+@main.command()
+@click.option("--from", "first", metavar="YYYY-MM", help="First month; default TIMIX_START_MONTH.")
+@click.option("--to", "last", metavar="YYYY-MM", help="Last month; default the running one.")
+@click.option(
+    "--only", multiple=True, metavar="ASSET_KEY", help="Just this asset, e.g. timix/customers; may be repeated."
+)
+@click.option("--accept-shrink", is_flag=True, help="Accept, this once, that a table loses most of its rows.")
+def refresh(first: str | None, last: str | None, only: tuple[str, ...], accept_shrink: bool) -> None:
+    """Read the workspace and compute the rollups, in one run that the UI shows."""
+    from timix_assets.commands import project  # noqa: PLC0415
+    from timix_assets.commands import refresh as command  # noqa: PLC0415
+
+    with _exit_status():
+        project.enter()
+        project.check_settings()
+        console, errors = _console(), _console(stderr=True)
+        outcome = command.run(command.months_between(first, last), only, console, accept_shrink=accept_shrink)
+        command.show(outcome, console, errors)
+        sys.exit(0 if outcome.ok else 1)
+
+
+@main.command()
+def doctor() -> None:
+    """Ask every endpoint for one page and say which of our assumptions hold for your workspace."""
+    from timix_assets.commands import project  # noqa: PLC0415
+
+    with _exit_status():
+        project.enter()
+        project.check_settings()
+        from timix_assets.commands import doctor as command  # noqa: PLC0415
+
+        sys.exit(0 if command.run(_console()) else 1)
+
+
+@main.command()
+@click.option("--port", default=0, help="Port on 127.0.0.1; 0 chooses a free one.")
+@click.option("--people", default=40, show_default=True)
+@click.option("--months", default=24, show_default=True)
+@click.option("--seed", default=7, show_default=True)
+@click.option(
+    "--plan", type=click.Choice(["Free", "Starter", "Professional", "Business"]), default="Business", show_default=True
+)
+@click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
+def sandbox(port: int, people: int, months: int, seed: int, plan: str, latency: float) -> None:
+    """Serve a simulated services firm behind the Timix API, until Ctrl-C."""
+    from timix_assets.sandbox.server import serve  # noqa: PLC0415
+
+    serve(port, people=people, months=months, seed=seed, plan=plan, latency=latency)
+
+
+if __name__ == "__main__":
+    main()

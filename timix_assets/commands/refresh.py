@@ -1,0 +1,208 @@
+"""`timix-assets refresh`: the job `refresh_everything`, once, in this process, recorded in the instance that the UI reads."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from timix_assets import environment
+from timix_assets.environment import SettingError
+
+if TYPE_CHECKING:
+    from dagster import ExecuteInProcessResult
+
+    from timix_assets.assets.progress import Progress
+    from timix_assets.lake.months import Months
+
+
+@dataclass(frozen=True, slots=True)
+class AssetLine:
+    """One line of the closing table. rows is the whole table's; None where an asset has no rows, such as an export."""
+
+    asset: str
+    rows: int | None
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a refresh ended. failures and warnings: (asset, sentence)."""
+
+    lines: list[AssetLine]
+    failures: list[tuple[str, str]]
+    warnings: list[tuple[str, str]]
+    skipped: list[str]
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+
+def months_between(first: str | None, last: str | None) -> "Months":
+    """The months to read: from the start month to the running one unless said otherwise. SettingError for a wrong one."""
+    from timix_assets.lake.months import Months  # noqa: PLC0415
+
+    start, running = environment.start_month(), environment.today().replace(day=1)
+    begin = environment.parse_month(first, "--from") if first else start
+    end = environment.parse_month(last, "--to") if last else running
+    if begin < start:
+        raise SettingError(
+            f"--from {begin:%Y-%m} is before the first month, {start:%Y-%m}; "
+            f"set {environment.START_MONTH.name} to read earlier months."
+        )
+    if end > running:
+        raise SettingError(f"--to {end:%Y-%m} is in the future; the running month is {running:%Y-%m}.")
+    if begin > end:
+        raise SettingError(f"--from {begin:%Y-%m} is after --to {end:%Y-%m}; swap them.")
+    return Months(begin, end)
+
+
+def run(months: "Months", only: Sequence[str], console: Console, *, accept_shrink: bool = False) -> Outcome:
+    """Runs the job over the months. SettingError when an asset of `only` does not exist."""
+    from dagster import AssetKey, DagsterInstance  # noqa: PLC0415
+
+    from timix_assets.automation.jobs import range_tags  # noqa: PLC0415
+    from timix_assets.definitions import defs  # noqa: PLC0415
+
+    job = defs.resolve_job_def("refresh_everything")
+    known = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+    for name in only:
+        if name not in known:
+            raise SettingError(f"--only {name} is no asset; there are {', '.join(sorted(known))}.")
+    with DagsterInstance.get() as instance, _ended_by_sigterm(), _shown(console):
+        result = job.execute_in_process(
+            instance=instance,
+            tags={**range_tags(months), "timix/started_by": "timix-assets refresh"},
+            asset_selection=[AssetKey.from_user_string(name) for name in only] or None,
+            run_config={
+                # The sentences below say it; Dagster's own log is in the UI.
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                **({"resources": {"lake": {"config": {"accept_shrink": True}}}} if accept_shrink else {}),
+            },
+            raise_on_error=False,
+        )
+        return _outcome(result)
+
+
+def show(outcome: Outcome, console: Console, errors: Console) -> None:
+    """The closing table on stdout, what failed on stderr."""
+    table = Table(title=None, header_style="bold", pad_edge=False)
+    table.add_column("asset", no_wrap=True)
+    for heading in ("rows", "requests", "seconds"):
+        table.add_column(heading, justify="right")
+    for line in outcome.lines:
+        rows = "" if line.rows is None else f"{line.rows:,}"
+        table.add_row(line.asset, rows, f"{line.requests:,}" if line.requests else "", f"{line.seconds:.1f}")
+    if outcome.lines:
+        console.print(table)
+    for asset in outcome.skipped:
+        console.print(f"[yellow]skipped[/] {asset}", highlight=False)
+    for asset, sentence in outcome.warnings:
+        console.print(f"[yellow]warning[/] {asset}: ", end="", highlight=False)
+        console.print(sentence, markup=False, highlight=False)
+    for asset, sentence in outcome.failures:
+        errors.print(f"[red]failed[/] {asset}: ", end="", highlight=False)
+        errors.print(sentence, markup=False, highlight=False)
+
+
+def _outcome(result: "ExecuteInProcessResult") -> Outcome:
+    from dagster import DagsterEventType  # noqa: PLC0415
+
+    from timix_assets.assets.failures import sentence_of  # noqa: PLC0415
+
+    names = _assets_of_steps(result)
+    lines: dict[str, AssetLine] = {}
+    failures: list[tuple[str, str]] = []
+    warnings: list[tuple[str, str]] = []
+    skipped: list[str] = []
+    took: dict[str, float] = {}
+    for event in result.all_events:
+        asset = names.get(event.step_key or "", event.step_key or "the run")
+        if event.event_type is DagsterEventType.STEP_SUCCESS:
+            took[asset] = event.step_success_data.duration_ms / 1000
+        elif event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
+            told = {
+                name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()
+            }
+            rows, requests = told.get("dagster/row_count"), told.get("requests")
+            lines[asset] = AssetLine(
+                asset, rows if isinstance(rows, int) else None, requests if isinstance(requests, int) else 0, 0.0
+            )
+        elif event.event_type is DagsterEventType.STEP_FAILURE:
+            failures.append((asset, sentence_of(event.step_failure_data.error)))
+        elif event.event_type is DagsterEventType.STEP_SKIPPED:
+            skipped.append(asset)
+        elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                warnings.append(
+                    (check.asset_key.to_user_string(), f"{check.check_name}: {check.description or 'see the UI'}")
+                )
+    if not result.success and not failures:
+        failures.append(("the run", "it ended before it was done; start it again"))
+    timed = [AssetLine(line.asset, line.rows, line.requests, took.get(line.asset, 0.0)) for line in lines.values()]
+    return Outcome(timed, failures, warnings, skipped)
+
+
+def _assets_of_steps(result: "ExecuteInProcessResult") -> dict[str, str]:
+    """Step keys are the asset keys with another separator."""
+    keys = result.job_def.asset_layer.executable_asset_keys
+    return {key.to_python_identifier(): key.to_user_string() for key in keys}
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the run as Ctrl-C does: what is under way is given up, nothing half is left in a table."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _shown(console: Console) -> Iterator[None]:
+    """A bar for each table that is being read, on a terminal; elsewhere a plain line when one is done."""
+    from timix_assets.assets.progress import listening  # noqa: PLC0415
+
+    if not console.is_terminal:
+
+        def line(progress: "Progress") -> None:
+            if progress.finished:
+                console.print(f"read {progress.table}: {progress.rows:,} records", highlight=False)
+
+        with listening(line):
+            yield
+        return
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=console, transient=True) as bars:
+        tasks = {}
+
+        def bar(progress: "Progress") -> None:
+            if progress.table not in tasks:
+                tasks[progress.table] = bars.add_task(progress.table, total=progress.total)
+            bars.update(tasks[progress.table], completed=progress.rows, total=progress.total or progress.rows)
+            if progress.finished:
+                bars.remove_task(tasks.pop(progress.table))
+
+        with listening(bar):
+            yield

@@ -1,0 +1,110 @@
+"""The environment variables that people set, each declared once with its default and its meaning.
+
+Read with an explicit mapping and clock, so that every rule here is a pure function. A wrong value raises `SettingError`
+with the variable's name; the README's table is checked against `SETTINGS`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+ENVIRON: Mapping[str, str] = os.environ
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used; the message names it and says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable: its default as text (empty: none) and what it decides."""
+
+    name: str
+    default: str
+    meaning: str
+
+    def read(self, environ: Mapping[str, str]) -> str:
+        """The value that was set, else the default; surrounding space is no part of it."""
+        return environ.get(self.name, "").strip() or self.default
+
+
+API_KEY = Setting("TIMIX_API_KEY", "", "The API key (`bbl_…`). It needs the Professional plan or higher.")
+BASE_URL = Setting("TIMIX_BASE_URL", "https://api.timix.ai/api/integration/v1", "Where the Integration API answers.")
+LAKE = Setting("TIMIX_LAKE", "data/lake", "Folder or object-store URL that holds the tables. One organization each.")
+START_MONTH = Setting(
+    "TIMIX_START_MONTH", "", "First month to read, `YYYY-MM`; default January of the year before last."
+)
+TIME_ZONE = Setting("TIMIX_TIMEZONE", "UTC", "IANA zone that decides the running month and today's date.")
+AS_OF = Setting("TIMIX_AS_OF", "", "Date (`YYYY-MM-DD`) up to which rollups count; default today.")
+OVERRIDES = Setting("TIMIX_OVERRIDES", "", "YAML file that puts right what the contract guesses wrong.")
+
+SETTINGS = (API_KEY, BASE_URL, LAKE, START_MONTH, TIME_ZONE, AS_OF, OVERRIDES)
+
+
+def time_zone(environ: Mapping[str, str] = ENVIRON) -> ZoneInfo:
+    name = TIME_ZONE.read(environ)
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as unknown:
+        raise SettingError(
+            f"{TIME_ZONE.name} is {name!r}, which is no IANA time zone; use a name such as Europe/Berlin."
+        ) from unknown
+
+
+def today(environ: Mapping[str, str] = ENVIRON, *, now: datetime | None = None) -> date:
+    """The calendar date in the configured zone. now: an aware datetime; the clock when left out."""
+    zone = time_zone(environ)
+    return (now or datetime.now(zone)).astimezone(zone).date()
+
+
+def parse_month(text: str, setting: str) -> date:
+    """`2025-03` -> 2025-03-01; SettingError naming the setting otherwise."""
+    try:
+        return datetime.strptime(text, "%Y-%m").date()
+    except ValueError as unreadable:
+        raise SettingError(
+            f"{setting} is {text!r}, which is no month; write it as YYYY-MM, e.g. 2025-01."
+        ) from unreadable
+
+
+def start_month(environ: Mapping[str, str] = ENVIRON, *, now: datetime | None = None) -> date:
+    """First day of the first month to read. It moves once a year at most: a partition that leaves is forgotten by Dagster."""
+    running = today(environ, now=now)
+    text = START_MONTH.read(environ)
+    if not text:
+        return date(running.year - 2, 1, 1)
+    month = parse_month(text, START_MONTH.name)
+    if month > running:
+        raise SettingError(
+            f"{START_MONTH.name} is {text}, which is in the future; choose a month up to {running:%Y-%m}."
+        )
+    return month
+
+
+def as_of(environ: Mapping[str, str] = ENVIRON, *, now: datetime | None = None) -> date:
+    """The date up to which rollups count."""
+    text = AS_OF.read(environ)
+    if not text:
+        return today(environ, now=now)
+    try:
+        return date.fromisoformat(text)
+    except ValueError as unreadable:
+        raise SettingError(f"{AS_OF.name} is {text!r}, which is no date; write it as YYYY-MM-DD.") from unreadable
+
+
+def require_key(environ: Mapping[str, str] = ENVIRON) -> str:
+    """The API key; SettingError when it is not set."""
+    key = API_KEY.read(environ)
+    if not key:
+        raise SettingError(
+            f"{API_KEY.name} is not set; put your Timix key into .env (see .env.example), or try `make demo`, which needs none."
+        )
+    return key
+
+
+def state_folder(environ: Mapping[str, str] = ENVIRON) -> Path:
+    """Where locks and the request bucket live: `.dagster/` beside the instance that all commands share."""
+    return Path(environ.get("DAGSTER_HOME") or Path.cwd()) / ".dagster"

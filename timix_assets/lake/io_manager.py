@@ -1,0 +1,219 @@
+"""The lake as Dagster sees it: where assets are stored and read. The one file of this room that knows Dagster."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    ConfigurableIOManagerFactory,
+    ConfigurableResource,
+    DagsterError,
+    DagsterInstance,
+    DagsterRun,
+    DataVersion,
+    Failure,
+    InputContext,
+    IOManager,
+    MetadataValue,
+    OutputContext,
+    RunsFilter,
+    TimeWindow,
+    get_dagster_logger,
+)
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+from dagster_shared.check import CheckError
+from pydantic import Field, PrivateAttr
+
+from timix_assets.lake.errors import LakeError
+from timix_assets.lake.months import Months
+from timix_assets.lake.preview import PREVIEW_ROWS, preview
+from timix_assets.lake.spool import Spooled
+from timix_assets.lake.tables import Change, Lake, ShrinkGuard
+from timix_assets.lake.turns import Turn
+
+KEY_METADATA = "timix/key"
+"""Metadata of an asset's definition: the columns that identify a row of its table, a list of names."""
+
+
+HOLDS_LAKE = "timix/holds_lake"
+"""Tag of a run that has taken its turn on a lake: the name of the lake's lock on its machine."""
+
+
+class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
+    """The folder or object store that holds the Delta tables, and the rules for replacing them."""
+
+    url: str = Field(description="Folder or object-store URL (s3://…) of the lake. One organization each.")
+    state_folder: str = Field(description="Folder of this machine for the lock by which runs on one lake take turns.")
+    storage_options: dict[str, str] = Field(
+        default_factory=dict, description="Options for the object store, as the deltalake library names them."
+    )
+    max_removed_share: float = Field(
+        default=0.5,
+        description="A replacement that would remove more than this share of a table's (or range's) rows is refused.",
+    )
+    guard_from_rows: int = Field(
+        default=20, description="The guard looks at tables and ranges of at least this many rows."
+    )
+    accept_shrink: bool = Field(
+        default=False, description="Accept, in this run, a replacement that the guard would refuse."
+    )
+    turn_timeout_seconds: float = Field(
+        default=900, description="How long a run waits for another run on the same lake before it gives up."
+    )
+
+    _lake: Lake | None = PrivateAttr(default=None)
+    _turn_of: str | None = PrivateAttr(default=None)
+
+    @property
+    def lake(self) -> Lake:
+        if self._lake is None:
+            self._lake = Lake(self.url, dict(self.storage_options))
+        return self._lake
+
+    @property
+    def guard(self) -> ShrinkGuard:
+        return ShrinkGuard(self.max_removed_share, self.guard_from_rows, accept=self.accept_shrink)
+
+    def take_turn(self, instance: DagsterInstance, run: DagsterRun) -> None:
+        """Holds the lake for this process until it ends; TurnTimeout when another run does not end in time.
+
+        Who holds the lake knows that no other run does: one that is still recorded as running on it was killed, and is
+        ended here, so that it blocks no queue.
+        """
+        if self._turn_of == run.run_id:
+            return
+        turn = Turn(Path(self.state_folder), self.url)
+        turn.take(
+            f"{run.job_name} (run {run.run_id[:8]})",
+            timeout_seconds=self.turn_timeout_seconds,
+            notify=get_dagster_logger().info,
+        )
+        self._turn_of = run.run_id
+        held = {HOLDS_LAKE: turn.name}
+        instance.add_run_tags(run.run_id, held)
+        for orphan in instance.get_runs(RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES, tags=held)):
+            if orphan.run_id != run.run_id:
+                instance.report_run_failed(
+                    orphan, "Its process was killed; a later run on the same lake found it gone."
+                )
+
+
+def months_of(window: TimeWindow) -> Months:
+    """The months of a half-open window of monthly partitions."""
+    after = window.end.date()
+    return Months(window.start.date(), (after.replace(day=1) - timedelta(days=1)).replace(day=1))
+
+
+def months_of_run(context: AssetExecutionContext) -> Months:
+    """The months that this run is to read; a Failure when it names none."""
+    try:
+        return months_of(context.partition_time_window)
+    except WITHOUT_WINDOW as no_window:
+        raise _no_months(context.asset_key) from no_window
+
+
+WITHOUT_WINDOW = (DagsterError, CheckError)
+
+
+def _no_months(key: AssetKey) -> Failure:
+    return Failure(
+        f"{table_of(key)} is kept by month and this run names none; materialize it for a month or a range of months.",
+        allow_retries=False,
+    )
+
+
+def table_of(key: AssetKey) -> str:
+    """`timix/customers` of AssetKey(["timix", "customers"])."""
+    return "/".join(key.path)
+
+
+class DeltaIOManager(IOManager):
+    """Stores what an asset returns (a Spooled read, a LazyFrame or a DataFrame) as its Delta table; loads tables lazily.
+
+    A partitioned asset replaces exactly the months of its run, and is refused without any. What came in, changed and went
+    is counted here, and the data version is the content's fingerprint: an unchanged table is not written and keeps it.
+    """
+
+    def __init__(self, resource: LakeResource) -> None:
+        self._resource = resource
+
+    def handle_output(self, context: OutputContext, obj: Spooled | pl.LazyFrame | pl.DataFrame) -> None:
+        months = _months_to_replace(context)
+        lake = self._resource.lake
+        table = table_of(context.asset_key)
+        try:
+            self._resource.take_turn(context.step_context.instance, context.step_context.dagster_run)
+            change = lake.replace(
+                table,
+                obj.frame if isinstance(obj, Spooled) else obj,
+                key=_key_columns(context),
+                months=months,
+                guard=self._resource.guard,
+                read_began_at=obj.read_began_at if isinstance(obj, Spooled) else None,
+            )
+            if months:
+                lake.memory.remember_months(table, months)
+        except LakeError as error:
+            raise Failure(str(error), allow_retries=False) from error
+        _say_what_changed(context, change, months)
+        context.add_output_metadata(_describe(lake, table, change, months))
+
+    def load_input(self, context: InputContext) -> pl.LazyFrame:
+        """Every month in the lake, also one that is no longer a defined partition."""
+        return self._resource.lake.scan(table_of(context.asset_key))
+
+
+class DeltaIOManagerFactory(ConfigurableIOManagerFactory):  # type: ignore[type-arg]
+    """Makes the IO manager over the configured lake."""
+
+    lake: LakeResource
+
+    def create_io_manager(self, context: Any) -> DeltaIOManager:
+        return DeltaIOManager(self.lake)
+
+
+def _months_to_replace(context: OutputContext) -> Months | None:
+    if not context.has_asset_partitions:
+        return None
+    try:
+        return months_of(context.asset_partitions_time_window)
+    except WITHOUT_WINDOW as no_window:
+        raise _no_months(context.asset_key) from no_window
+
+
+def _key_columns(context: OutputContext) -> list[str]:
+    declared = (context.definition_metadata or {}).get(KEY_METADATA)
+    if declared is None:
+        raise Failure(
+            f"{table_of(context.asset_key)} declares no key; give the asset the metadata {KEY_METADATA!r}, "
+            "the list of columns that identify a row.",
+            allow_retries=False,
+        )
+    return list(declared.value if isinstance(declared, MetadataValue) else declared)
+
+
+def _say_what_changed(context: OutputContext, change: Change, months: Months | None) -> None:
+    """The content's fingerprint becomes the data version, and every month of the run gets its own row count."""
+    step = context.step_context
+    step.set_data_version(context.asset_key, DataVersion(change.fingerprint))
+    for month in months or ():
+        rows = {"dagster/partition_row_count": MetadataValue.int(change.rows_by_month.get(month, 0))}
+        step.add_asset_metadata(rows, context.asset_key, partition_key=month.isoformat())
+
+
+def _describe(lake: Lake, table: str, change: Change, months: Months | None) -> Mapping[str, MetadataValue[Any]]:
+    stored = lake.scan(table)
+    shown = lake.scan(table, months) if months else stored
+    return {
+        "dagster/row_count": MetadataValue.int(stored.select(pl.len()).collect().item()),
+        "rows_added": MetadataValue.int(change.added),
+        "rows_changed": MetadataValue.int(change.changed),
+        "rows_removed": MetadataValue.int(change.removed),
+        "table_version": MetadataValue.int(change.version),
+        "written": MetadataValue.bool(change.written),
+        "preview": MetadataValue.md(preview(shown.head(PREVIEW_ROWS).collect())),
+    }

@@ -1,0 +1,133 @@
+"""What a user configures, each field with a description that the launchpad shows."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Self
+
+from dagster import Config, ConfigurableResource, EnvVar, InitResourceContext, get_dagster_logger
+from pydantic import Field, PrivateAttr
+
+from timix_assets import environment
+from timix_assets.api.client import TimixClient
+from timix_assets.api.limits import Limits
+from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.contract.overrides import Overrides, apply, load_overrides, parse_overrides
+from timix_assets.contract.schema import Endpoint
+
+
+class Authentication(Enum):
+    """How the key travels."""
+
+    X_API_KEY = "x-api-key"
+    BEARER = "bearer"
+
+
+class EndpointOverride(Config):
+    """What differs from the contract at one endpoint."""
+
+    path: str | None = Field(default=None, description="Path below the base URL, e.g. /time-entries.")
+    parameters: dict[str, str] = Field(
+        default_factory=dict,
+        description="Our parameter name -> the name that your workspace wants, e.g. startDate: from.",
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description='Column -> Polars SQL expression over the record, e.g. hours: "durationMinutes / 60.0".',
+    )
+
+
+class TimixResource(ConfigurableResource):  # type: ignore[type-arg]
+    """The Timix Integration API, with one client per run: nothing is fetched twice, and a revoked key stops the run."""
+
+    api_key: str = Field(description="The API key (`bbl_…`); set it through the environment, never in clear.")
+    base_url: str = Field(description="Where the Integration API answers. https, unless it is this machine.")
+    authentication: Authentication = Field(
+        default=Authentication.X_API_KEY, description="Send the key as `X-Api-Key` or as `Authorization: Bearer`."
+    )
+    endpoints: dict[str, EndpointOverride] = Field(
+        default_factory=dict,
+        description="What your workspace names differently, by endpoint (e.g. time_reports). Goes over overrides_file.",
+    )
+    overrides_file: str = Field(default="", description="YAML file of the same shape as `endpoints`; empty: none.")
+    skip_forbidden: list[str] = Field(
+        default_factory=list,
+        description="Endpoints that the key may not read: a 403 skips their asset instead of failing it.",
+    )
+    max_rejected_rows: int = Field(default=100, description="More rejected rows than this fail a table.")
+    max_rejected_share: float = Field(
+        default=0.01, description="A larger share of rejected rows fails a table, when it is more than one row."
+    )
+    concurrency: int = Field(default=8, description="Requests in flight at once.")
+    attempts: int = Field(default=5, description="Requests in all for one answer, when the server or the line fails.")
+    request_deadline_seconds: float = Field(default=60, description="Longest time for one whole answer.")
+    wait_budget_seconds: float = Field(
+        default=900, description="Longest time that a run waits for the server's Retry-After before it fails."
+    )
+    max_answer_mb: int = Field(default=64, description="Largest answer that is read, in megabytes.")
+
+    _client: TimixClient | None = PrivateAttr(default=None)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """As the environment says. The key stays a reference: Dagster shows the variable's name only."""
+        return cls(
+            api_key=EnvVar(environment.API_KEY.name),
+            base_url=environment.BASE_URL.read(environment.ENVIRON),
+            overrides_file=environment.OVERRIDES.read(environment.ENVIRON),
+        )
+
+    @classmethod
+    def configured(cls) -> Self:
+        """The same outside a run, with the key itself; for commands that start no run."""
+        return cls(
+            api_key=environment.require_key(),
+            base_url=environment.BASE_URL.read(environment.ENVIRON),
+            overrides_file=environment.OVERRIDES.read(environment.ENVIRON),
+        )
+
+    def check(self) -> None:
+        """Refuses wrong settings, without a request: SettingsError or OverrideError names the one."""
+        self._overrides()
+        self.client()
+        self.close()
+
+    def client(self) -> TimixClient:
+        """The run's client. Settings are checked here, before any request: SettingsError names the wrong one."""
+        if self._client is None:
+            self._client = TimixClient(
+                self.base_url,
+                self.api_key,
+                auth=self.authentication.value,
+                limits=Limits(
+                    concurrency=self.concurrency,
+                    attempts=self.attempts,
+                    request_deadline_seconds=self.request_deadline_seconds,
+                    run_wait_budget_seconds=self.wait_budget_seconds,
+                    max_answer_bytes=self.max_answer_mb * 1024 * 1024,
+                ),
+                pacing_folder=environment.state_folder(),
+                notify=get_dagster_logger().info,
+            )
+        return self._client
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The contract's endpoint with the overrides applied; OverrideError names a line that does not fit."""
+        endpoint = BY_NAME[name]
+        for overrides in self._overrides():
+            endpoint = apply(endpoint, overrides)
+        return endpoint
+
+    def _overrides(self) -> tuple[Overrides, Overrides]:
+        """The file's, then the launchpad's, which go over them."""
+        filed = load_overrides(Path(self.overrides_file)) if self.overrides_file else Overrides()
+        configured = {name: override.model_dump(exclude_defaults=True) for name, override in self.endpoints.items()}
+        return filed, parse_overrides({"endpoints": configured})
+
+    def teardown_after_execution(self, context: InitResourceContext) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the client's connections back."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None

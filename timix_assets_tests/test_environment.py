@@ -1,0 +1,62 @@
+"""The environment variables: defaults, and one clear sentence for each wrong value."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from timix_assets import environment
+from timix_assets.environment import SettingError
+
+NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
+
+
+def test_the_first_month_is_january_of_the_year_before_last_so_that_it_moves_once_a_year() -> None:
+    assert environment.start_month({}, now=NOON) == date(2024, 1, 1)
+    assert environment.start_month({}, now=datetime(2026, 12, 31, tzinfo=UTC)) == date(2024, 1, 1)
+
+
+def test_the_first_month_can_be_pinned() -> None:
+    assert environment.start_month({"TIMIX_START_MONTH": "2025-03"}, now=NOON) == date(2025, 3, 1)
+
+
+@pytest.mark.parametrize("wrong", ["2025", "2025-13", "03-2025", "yesterday"])
+def test_an_unreadable_first_month_is_refused_by_name(wrong: str) -> None:
+    with pytest.raises(SettingError, match=r"TIMIX_START_MONTH .*YYYY-MM"):
+        environment.start_month({"TIMIX_START_MONTH": wrong}, now=NOON)
+
+
+def test_a_first_month_in_the_future_is_refused() -> None:
+    with pytest.raises(SettingError, match="TIMIX_START_MONTH is 2027-01, which is in the future"):
+        environment.start_month({"TIMIX_START_MONTH": "2027-01"}, now=NOON)
+
+
+def test_the_time_zone_decides_which_day_it_is() -> None:
+    late = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
+    assert environment.today({"TIMIX_TIMEZONE": "Europe/Berlin"}, now=late) == date(2026, 12, 1)
+    assert environment.today({}, now=late) == date(2026, 11, 30)
+
+
+def test_an_unknown_time_zone_is_refused_by_name() -> None:
+    with pytest.raises(SettingError, match="TIMIX_TIMEZONE is 'Mars/Olympus'"):
+        environment.today({"TIMIX_TIMEZONE": "Mars/Olympus"}, now=NOON)
+
+
+def test_the_as_of_date_is_today_unless_it_is_set() -> None:
+    assert environment.as_of({}, now=NOON) == date(2026, 11, 18)
+    assert environment.as_of({"TIMIX_AS_OF": "2026-10-31"}, now=NOON) == date(2026, 10, 31)
+    with pytest.raises(SettingError, match="TIMIX_AS_OF"):
+        environment.as_of({"TIMIX_AS_OF": "31.10.2026"}, now=NOON)
+
+
+def test_without_a_key_the_sentence_says_where_to_put_one() -> None:
+    with pytest.raises(SettingError, match=r"TIMIX_API_KEY is not set; put your Timix key into \.env"):
+        environment.require_key({})
+
+
+def test_every_setting_is_in_the_readme_and_in_the_example_file() -> None:
+    root = Path(__file__).parent.parent
+    readme, example = (root / "README.md").read_text(), (root / ".env.example").read_text()
+    for setting in environment.SETTINGS:
+        assert f"`{setting.name}`" in readme
+        assert setting.name in example
