@@ -1,0 +1,26 @@
+"""Chance that depends on what is decided, and on nothing decided before it.
+
+Every draw is seeded by its own subject (`chance(seed, "entry", seat, day)`), never taken from one running stream, so a firm
+generated a day later, or with a longer history, has the same past.
+"""
+
+from collections.abc import Sequence
+from random import Random
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def chance(*subject: object) -> Random:
+    """A generator for one subject. Seeding by text does not depend on PYTHONHASHSEED."""
+    return Random("|".join(map(str, subject)))
+
+
+def weighted(draw: Random, items: Sequence[tuple[Item, float]]) -> Item:
+    """One item, by weight; the weights need not sum to anything."""
+    point = draw.random() * sum(weight for _, weight in items)
+    for item, weight in items:
+        point -= weight
+        if point < 0:
+            return item
+    return items[-1][0]

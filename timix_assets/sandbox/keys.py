@@ -1,0 +1,101 @@
+"""API keys of the sandbox, what their roles may do, and how many requests a minute each may make."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from math import ceil
+from secrets import token_hex
+
+from .wire import Sight
+
+PER_MINUTE = {"Free": 120, "Starter": 120, "Professional": 300, "Business": 1000}
+"""Requests a minute by plan (timix.ai/tutorials/working-with-the-api)."""
+
+SIGHT_OF = {"Member": Sight.NO_COST, "Viewer": Sight.NO_COST_NO_CONTACTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What the sandbox knows of a key; of its text only a hash, like the vendor. organization None: the firm's own."""
+
+    digest: str = field(repr=False)
+    name: str
+    role: str
+    expires_at: datetime | None
+    revoked: bool = False
+    organization: str | None = None
+
+    @property
+    def sight(self) -> Sight:
+        return SIGHT_OF.get(self.role, Sight.EVERYTHING)
+
+    def may_write(self, endpoint: str) -> bool:
+        return self.role not in SIGHT_OF or (self.role == "Member" and endpoint == "time_reports")
+
+
+def digest_of(secret: str) -> str:
+    return sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+class KeyRing:
+    """The keys that were handed out."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._keys: dict[str, Key] = {}
+
+    def issue(
+        self, role: str = "Owner", *, secret: str | None = None, expired: bool = False, revoked: bool = False,
+        organization: str | None = None,
+    ) -> str:  # fmt: skip
+        """A new key's text, `bbl_…`; or take the text that the caller brings."""
+        secret = secret or f"bbl_{token_hex(20)}"
+        expires_at = self._now() - timedelta(days=1) if expired else None
+        self._keys[digest_of(secret)] = Key(digest_of(secret), f"{role} key", role, expires_at, revoked, organization)
+        return secret
+
+    def revoke(self, secret: str) -> None:
+        """Revoke a key at once; raises KeyError for one that was never issued."""
+        digest = digest_of(secret)
+        self._keys[digest] = replace(self._keys[digest], revoked=True)
+
+    def find(self, secret: str | None) -> tuple[Key | None, str]:
+        """The key, or None and why it does not open."""
+        key = self._keys.get(digest_of(secret)) if secret else None
+        if key is None:
+            return None, "The API key is missing or unknown."
+        if key.revoked:
+            return None, "The API key was revoked."
+        if key.expires_at is not None and key.expires_at <= self._now():
+            return None, "The API key has expired."
+        return key, ""
+
+
+class Limits:
+    """At most `most` requests of a key in a window. fixed: windows by the clock; else any stretch of that length counts."""
+
+    def __init__(self, most: int, clock: Callable[[], float], *, seconds: float = 60.0, fixed: bool = False) -> None:
+        self.most = most
+        self._clock = clock
+        self._seconds = seconds
+        self._fixed = fixed
+        self._seen: dict[str, deque[float]] = {}
+
+    def admit(self, key: Key) -> int | None:
+        """None when the request may pass, else the whole seconds to wait. A refused request does not count."""
+        now = self._clock()
+        seen = self._seen.setdefault(key.digest, deque())
+        begin = now - now % self._seconds if self._fixed else now - self._seconds
+        while seen and (seen[0] < begin or (seen[0] == begin and not self._fixed)):
+            seen.popleft()
+        if len(seen) < self.most:
+            seen.append(now)
+            return None
+        free = (begin if self._fixed else seen[0]) + self._seconds
+        return max(1, ceil(free - now))
+
+
+def utc(clock: Callable[[], float]) -> Callable[[], datetime]:
+    return lambda: datetime.fromtimestamp(clock(), UTC)
