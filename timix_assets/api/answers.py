@@ -53,7 +53,7 @@ def json_of(call: Call, answer: Answer) -> Json:
     try:
         return _decoded(body.decode("utf-8", "surrogatepass"))
     except (json.JSONDecodeError, UnicodeDecodeError):
-        kind = _content_type(answer) or "no content type"
+        kind = answer.content_type or "no content type"
     except (ValueError, RecursionError):
         raise ContractError(
             f"{call}: the answer holds a number of thousands of digits, or nests too deep to be read; "
@@ -76,17 +76,13 @@ def csv_of(call: Call, answer: Answer) -> bytes:
     """The answer's body, byte for byte. Raises EmptyAnswer, and NotCsv when it is HTML or JSON."""
     if not answer.body:
         raise EmptyAnswer(f"{call}: the answer ({answer.status}) is empty where CSV was due; try again later.")
-    kind = _content_type(answer)
+    kind = answer.content_type
     opening = answer.body.removeprefix(_BOM).lstrip()[:1]
     if "html" in kind or "json" in kind or opening in (b"<", b"{", b"["):
         raise NotCsv(
             f"{call}: got {kind or 'no content type'} instead of CSV; try again later, or leave the export out."
         )
     return answer.body
-
-
-def _content_type(answer: Answer) -> str:
-    return answer.headers.get("content-type", "").split(";")[0].strip().lower()[:80]
 
 
 _ERRORS: Mapping[int, tuple[type[StatusError], str]] = {
@@ -118,7 +114,7 @@ def _server_words(answer: Answer, redact: Redactor) -> tuple[str, str]:
     try:
         body = json.loads(answer.body.removeprefix(_BOM))
     except (ValueError, RecursionError):
-        plain = _content_type(answer) == "text/plain"
+        plain = answer.content_type == "text/plain"
         return "", redact(answer.body.decode("utf-8", "replace")) if plain else ""
     error = body.get("error", body) if isinstance(body, dict) else body
     if isinstance(error, dict):

@@ -221,7 +221,7 @@ class TimixClient:
                 raise
             except TimixError as error:
                 if call.method == "DELETE" and failures and isinstance(error, NotFound):
-                    return read(Answer(204, {}, b"", 0))
+                    return read(Answer(204, {}, b""))
                 failures += 1
                 pause = backoff_seconds(failures, self._limits, random.random())
                 spent += time.monotonic() - started + pause

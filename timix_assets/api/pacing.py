@@ -110,7 +110,8 @@ class FileBucket:
 class Pacer:
     """Lets requests through when the bucket allows it. Thread-safe; `close` ends every wait at once.
 
-    clock: seconds since the machine started, which its processes share. notify is told of waits worth knowing.
+    clock: seconds since the machine started, which its processes share. closed: what is waited on, and set by `close`.
+    notify is told of waits worth knowing.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Pacer:
         limits: Limits,
         notify: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        closed: threading.Event | None = None,
     ) -> None:
         self._bucket = bucket
         self._window = limits.window_seconds + limits.window_margin_seconds
@@ -126,7 +128,7 @@ class Pacer:
         self._budget = limits.run_wait_budget_seconds
         self._notify = notify
         self._clock = clock
-        self._closed = threading.Event()
+        self._closed = closed or threading.Event()
         self._waits = _Waits(clock)
         self._held_back = 0.0
         self._limit: int | None = None

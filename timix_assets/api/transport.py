@@ -1,6 +1,7 @@
 """One request over the wire, and one whole answer back. No retries here; what goes wrong becomes one of our errors."""
 
 import ipaddress
+import logging
 import ssl
 import threading
 import time
@@ -31,6 +32,7 @@ Auth = Literal["x-api-key", "bearer"]
 Parameters = Mapping[str, object]
 
 ERROR_BODY_BYTES = 64 * 1024
+_WIRE_LOGS = ("httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks")
 _PIECE = 256 * 1024
 _GZIP = 31
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~-._%"
@@ -53,12 +55,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, unpacked. received_bytes: what came over the wire."""
+    """A whole answer, unpacked. content_type: fit to be shown to people. received_bytes: what came over the wire."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    received_bytes: int
+    content_type: str = ""
+    received_bytes: int = 0
 
 
 def path_of(path: str) -> str:
@@ -110,10 +113,15 @@ class Transport:
         self._deadline = _Deadline()
         self._transport = transport or _pooled_transport(base_url, limits, self._deadline)
         signed = {"X-Api-Key": key} if auth == "x-api-key" else {"Authorization": f"Bearer {key}"}
+        self._log_filter = _KeylessLog(self._redact)
+        for name in _WIRE_LOGS:
+            logging.getLogger(name).addFilter(self._log_filter)
         self._headers = httpx.Headers({"User-Agent": "timix-assets", "Accept-Encoding": "gzip", **signed})
 
     def close(self) -> None:
         self._transport.close()
+        for name in _WIRE_LOGS:
+            logging.getLogger(name).removeFilter(self._log_filter)
 
     def exchange(self, call: Call, seconds: float) -> Answer:
         """One request and its whole answer, within `seconds`. Any status but 3xx is an answer.
@@ -134,7 +142,7 @@ class Transport:
             if 300 <= response.status_code < 400:
                 raise self._redirect_refused(call, response)
             if response.status_code >= 400:
-                return _error_answer(response)
+                return self._error(response)
             return self._success(call, response)
         finally:
             response.close()
@@ -163,7 +171,25 @@ class Transport:
             if size > cap:
                 raise _too_large(call, cap)
             pieces.append(piece)
-        return Answer(response.status_code, response.headers, b"".join(pieces), wire.bytes)
+        return self._answer(response, b"".join(pieces), wire.bytes)
+
+    def _error(self, response: httpx.Response) -> Answer:
+        """An error's status counts even when its body is cut, so the body is read as far as it comes."""
+        body = b""
+        try:
+            for chunk in _chunks(response):
+                body += chunk
+                if len(body) >= ERROR_BODY_BYTES:
+                    break
+        except httpx.TransportError:
+            pass
+        return self._answer(response, body[:ERROR_BODY_BYTES], len(body))
+
+    def _answer(self, response: httpx.Response, body: bytes, received_bytes: int) -> Answer:
+        content_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
+        if content_type != "application/json":
+            content_type = self._redact(content_type)[:80]
+        return Answer(response.status_code, response.headers, body, content_type, received_bytes)
 
     def _unpacked(self, call: Call, response: httpx.Response, chunks: Iterable[bytes]) -> Iterable[bytes]:
         coding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -209,25 +235,24 @@ def _too_large(call: Call, cap: int) -> AnswerTooLarge:
     )
 
 
-def _error_answer(response: httpx.Response) -> Answer:
-    """An error's status counts even when its body is cut, so the body is read as far as it comes."""
-    body = b""
-    try:
-        for chunk in _chunks(response):
-            body += chunk
-            if len(body) >= ERROR_BODY_BYTES:
-                break
-    except httpx.TransportError:
-        pass
-    return Answer(response.status_code, response.headers, body[:ERROR_BODY_BYTES], len(body))
-
-
 def _chunks(response: httpx.Response) -> Iterable[bytes]:
     """The body as it comes over the wire, skipping httpx's own (unbounded) unpacking."""
     stream = response.stream
     if not isinstance(stream, httpx.SyncByteStream):
         raise TypeError("the transport must be a synchronous one")
     return stream
+
+
+class _KeylessLog(logging.Filter):
+    """At DEBUG, httpcore logs the answer's headers, and a server may echo the key there."""
+
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__()
+        self._redact = redact
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self._redact(record.getMessage()), ()
+        return True
 
 
 class _Counted:

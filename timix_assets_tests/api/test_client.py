@@ -1,0 +1,305 @@
+"""The client as its callers see it: settings, identity, revocation, figures, an orderly end, and a key that nobody sees."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from timix_assets.api import DEFAULT_BASE_URL, Limits, Stats, TimixClient
+from timix_assets.api.errors import ContractError, SettingsError, TimixError, Unauthorized
+from timix_assets.api.redaction import Redactor
+
+from .scripted import BRISK, NOT_SCRIPTED, Asked, Raw, Reply, in_turn, listing, rows_of, serving, sheet
+from .test_retries import limited, refusal
+from .test_transport import raw, reset
+
+# Settings
+
+
+@pytest.mark.parametrize("key", ["", "sk_123456", "bbl_", "BBL_123456", "bbl_12 34", "bbl_12\n34", "bbl_שלום"])
+def test_a_key_that_cannot_be_right_is_refused_before_any_request(key: str) -> None:
+    with serving(lambda _: NOT_SCRIPTED) as server:
+        with pytest.raises(SettingsError, match="TIMIX_API_KEY") as refused:
+            TimixClient(server.base_url, key)
+        assert server.asked == []
+    assert len(key) < 5 or key not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://api.timix.ai/v1", "http://127.0.0.1.evil.example", "ftp://localhost", "", "api.timix.ai", "https://",
+     "https://user:pass@host/v1", "https://host/v1?x=1", "https://host:port/"],
+)  # fmt: skip
+def test_a_base_url_that_would_expose_the_key_or_is_none_is_refused(key: str, url: str) -> None:
+    with pytest.raises(SettingsError, match="TIMIX_BASE_URL") as refused:
+        TimixClient(url, key)
+    assert "pass" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", [DEFAULT_BASE_URL, "http://localhost:1/v1/", "http://127.0.0.1", "http://[::1]:80"])
+def test_https_and_this_machine_are_accepted(key: str, url: str) -> None:
+    TimixClient(url, key).close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"attempts": 0}, {"attempts": 1.5}, {"attempts": True}, {"page_size": 201}, {"page_size": 0},
+        {"concurrency": 65}, {"max_answer_bytes": 0}, {"readings": -1}, {"request_deadline_seconds": 0},
+        {"connect_timeout_seconds": float("inf")}, {"retry_budget_seconds": float("nan")},
+        {"run_wait_budget_seconds": -1}, {"backoff_base_seconds": "1"}, {"backoff_cap_seconds": -0.1},
+        {"window_seconds": 0}, {"window_margin_seconds": None},
+    ],
+)  # fmt: skip
+def test_a_limit_out_of_range_is_refused_by_name(wrong: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match=f"^Limits: {next(iter(wrong))} must be a "):
+        Limits(**wrong)  # type: ignore[arg-type]
+
+
+def test_an_unknown_header_for_the_key_is_refused(key: str) -> None:
+    with pytest.raises(SettingsError, match="x-api-key"):
+        TimixClient("http://localhost", key, auth="basic")  # type: ignore[arg-type]
+
+
+# Who the key is
+
+
+def test_me_is_asked_once_before_anything_else(key: str) -> None:
+    with serving(in_turn("/tasks", Reply([]))) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
+        client.get("/tasks")
+        assert client.me() == client.get("me") == {"userId": "u1", "plan": "Business"}
+        client.list("tasks")
+        assert [asked.path for asked in server.asked] == ["/me", "/tasks", "/tasks"]
+
+
+def test_many_threads_ask_me_once(key: str) -> None:
+    with serving(in_turn("/tasks", Reply([]))) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
+        threads = [threading.Thread(target=client.get, args=("/tasks",)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(server.requests_for("/me")) == 1
+        assert len(server.requests_for("/tasks")) == 8
+
+
+@pytest.mark.parametrize("me", [[], "x", None, 3])
+def test_a_me_that_is_no_object_is_a_broken_contract(key: str, me: object) -> None:
+    with (
+        serving(in_turn("/me", Reply(me))) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+        pytest.raises(ContractError, match="^GET /me: "),
+    ):
+        client.get("/tasks")
+
+
+# A key that is refused
+
+
+def test_a_wrong_key_is_asked_once_and_never_again(key: str) -> None:
+    with (
+        serving(in_turn("/me", refusal(401, "invalid_key", "No such key."))) as server,
+        TimixClient(server.base_url, key, limits=BRISK, read_only=False) as client,
+    ):
+        said = set()
+        for ask in (
+            client.me,
+            lambda: client.get("/tasks"),
+            lambda: client.list("tasks"),
+            lambda: client.csv("/x"),
+            lambda: client.create("tasks", {}),
+        ):
+            with pytest.raises(Unauthorized) as refused:
+                ask()
+            said.add(str(refused.value))
+        assert said == {
+            "GET /me: the server answered 401 (invalid_key, “No such key.”); TIMIX_API_KEY is wrong, expired or revoked: "
+            "set a valid key."
+        }
+        assert len(server.asked) == 1
+
+
+def test_a_key_revoked_in_the_middle_of_a_listing_ends_all_asking(key: str) -> None:
+    revoked = threading.Event()
+
+    def script(asked: Asked) -> Reply:
+        if asked.path == "/me":
+            return NOT_SCRIPTED
+        if asked.page == 5:
+            revoked.set()
+        return refusal(401) if revoked.is_set() else Reply(sheet(rows_of(20_000), asked.page, 200))
+
+    with serving(script) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
+        with pytest.raises(Unauthorized, match=r"^GET /tasks, page \d+: the server answered 401"):
+            client.list("tasks")
+        for thread in [t for t in threading.enumerate() if t.name == "timix-page"]:
+            thread.join(5)
+        asked = len(server.asked)
+        assert asked <= 6 + 2 * BRISK.concurrency
+        with pytest.raises(Unauthorized, match="/tasks, page"):
+            client.get("/customers")
+        with pytest.raises(Unauthorized, match="/tasks, page"):
+            client.me()
+        assert len(server.asked) == asked
+
+
+# Figures
+
+
+def test_stats_count_what_happened_between_two_moments(key: str) -> None:
+    page = Reply(sheet(rows_of(3), 1, 200))
+    with (
+        serving(in_turn("/tasks", refusal(500), limited(Retry_After="1"), page)) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        client.me()
+        before = client.stats
+        client.list("tasks")
+        between = client.stats - before
+        assert (between.requests, between.retries, between.rate_limited) == (3, 2, 1)
+        assert 0.9 < between.waited_seconds < 1.5
+        assert 100 < between.bytes < 500
+        assert before == Stats(requests=1, bytes=before.bytes)
+
+
+# An orderly end
+
+ENDLESS = """
+import os, sys
+from timix_assets.api import TimixClient
+def interrupted(*_): raise KeyboardInterrupt
+if sys.argv[1] == "raises":
+    import signal
+    signal.signal(signal.SIGTERM, interrupted)
+client = TimixClient(os.environ["BASE_URL"], os.environ["TIMIX_API_KEY"])
+print("asking", flush=True)
+with client:
+    client.list("tasks") if sys.argv[2] == "listing" else client.get("/tasks")
+"""
+
+
+@pytest.mark.parametrize("handler", ["default", "raises"])
+@pytest.mark.parametrize("what", ["listing", "one answer", "rate limit"])
+def test_a_process_ends_soon_after_sigterm_though_the_server_hangs(key: str, handler: str, what: str) -> None:
+    hanging = threading.Event()
+    let_go = threading.Event()
+
+    def hang(_: object) -> None:
+        hanging.set()
+        let_go.wait(30)
+
+    def script(asked: Asked) -> Reply | Raw:
+        if asked.path == "/me":
+            return NOT_SCRIPTED
+        if what == "rate limit":
+            hanging.set()
+            return limited(Retry_After="600")
+        return Reply(sheet(rows_of(2000), 1, 200)) if asked.params.get("page") == "1" else hang
+
+    with serving(script) as server:
+        env = {**os.environ, "BASE_URL": server.base_url, "TIMIX_API_KEY": key}
+        process = subprocess.Popen(
+            [sys.executable, "-c", ENDLESS, handler, what], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            assert hanging.wait(20)
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=10)
+            assert time.monotonic() - started < 3
+            assert process.returncode != 0
+            assert key.encode() not in errors
+        finally:
+            process.kill()
+            let_go.set()
+
+
+# The key is nowhere
+
+
+def everything_said(error: BaseException) -> str:
+    """The error as any log could show it, with all that it was caused by or came during."""
+    words = traceback.format_exception(error)
+    seen: BaseException | None = error
+    while seen is not None:
+        words += [str(seen), repr(seen), repr(seen.args), repr(vars(seen))]
+        seen = seen.__cause__ or seen.__context__
+    return "".join(words)
+
+
+def leaks(key: str) -> dict[str, Reply | Raw]:
+    percent = "".join(f"%{ord(letter):02X}" for letter in key)
+    html = {"Content-Type": "text/html"}
+    return {
+        "echoed": refusal(422, "bad", f"Your key {key} may not."),
+        "echoed as code": refusal(403, key, "x"),
+        "echoed in part": refusal(403, "x", f"{key[:12]}… and …{key[-10:]}"),
+        "echoed in capitals": refusal(400, "x", key.upper()),
+        "percent-encoded": refusal(400, "x", percent),
+        "percent-encoded in part": refusal(400, "x", quote(key).replace("_", "%5F")),
+        "beyond the cut": refusal(400, "x", "." * 1990 + key),
+        "in plain text": Reply(f"header X-Api-Key: {key}".encode(), status=500, headers={"Content-Type": "text/plain"}),
+        "in a page": Reply(f"<html>{key}</html>".encode(), headers=html),
+        "in a redirect": Reply(status=302, headers={"Location": f"https://evil.example/?k={key}"}),
+        "in broken HTTP": raw(f"HTTP/1.1 {key}\r\n\r\n".encode()),
+        "in a broken header": raw(f"HTTP/1.1 200 OK\r\nContent-Length: {key}\r\n\r\n".encode()),
+        "in a packing": Reply(b"x", headers={"Content-Encoding": key}),
+        "in a content type": Reply(b"x", headers={"Content-Type": key}),
+        "unauthorized": refusal(401, "x", f"{key} is revoked"),
+        "rate limit": limited(Retry_After="99999"),
+        "reset": reset,
+    }
+
+
+@pytest.mark.parametrize("name", leaks("bbl_x"))
+def test_the_key_is_in_no_message_no_cause_and_no_log(key: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    told: list[str] = []
+    with (
+        serving(in_turn("/tasks", leaks(key)[name])) as server,
+        TimixClient(server.base_url, key, limits=BRISK, notify=told.append) as client,
+    ):
+        with pytest.raises(TimixError) as failed:
+            client.list("tasks")
+        said = everything_said(failed.value) + repr(client) + str(client) + "".join(told) + caplog.text
+    secret = key.removeprefix("bbl_").lower()
+    assert not [part for n in range(len(secret) - 7) if (part := secret[n : n + 8]) in said.lower()]
+
+
+@given(st.text(max_size=40), st.text(max_size=40), st.integers(0, 20), st.integers(6, 32))
+def test_any_piece_of_the_key_is_masked_wherever_it_stands(before: str, after: str, start: int, length: int) -> None:
+    secret = "0f9d2c7ab18e4653" * 2
+    piece = secret[start : start + length]
+    if len(piece) < 6:
+        return
+    redacted = Redactor("bbl_" + secret)(before + piece + after)
+    assert piece not in redacted
+
+
+def test_what_is_not_the_key_is_left_as_it_is(key: str) -> None:
+    assert Redactor(key)("100 % of  the\nrows, see %41") == "100 % of the rows, see %41"
+
+
+def test_a_page_number_is_in_the_error_of_a_page(key: str) -> None:
+    with (
+        serving(listing("/tasks", rows_of(3))) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+        pytest.raises(TimixError, match="^GET /customers, page 1: "),
+    ):
+        client.list("customers")
+
+
+def test_the_package_needs_neither_dagster_nor_polars(tmp_path: Path) -> None:
+    code = "import sys, timix_assets.api; print([m for m in ('dagster', 'polars') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert out.stdout == "[]\n"

@@ -1,0 +1,378 @@
+"""A listing is read whole, with the fewest requests, however its rows move meanwhile."""
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from timix_assets.api import Limits, Page, TimixClient
+from timix_assets.api.errors import ContractError, ListingUnstable, ServerError, TimixError
+from timix_assets.api.parallel import unordered
+
+from .scripted import BRISK, NOT_SCRIPTED, Asked, Reply, Script, in_turn, listing, rows_of, serving, sheet
+
+
+def accepted(pages: Iterable[Page]) -> list[dict[str, Any]]:
+    """What a consumer keeps: the pages of the last reading."""
+    kept: dict[int, dict[int, list[dict[str, Any]]]] = {}
+    for page in pages:
+        kept.setdefault(page.reading, {})[page.number] = page.items
+    last = kept[max(kept)]
+    return [row for number in sorted(last) for row in last[number]]
+
+
+def read(script: Script, api_key: str, /, **options: Any) -> tuple[list[dict[str, Any]], int]:
+    """The rows of /tasks as served by `script`, and the number of requests for them."""
+    with serving(script) as server, TimixClient(server.base_url, api_key, limits=BRISK) as client:
+        rows = accepted(client.pages("/tasks", **options))
+        return rows, len(server.requests_for("/tasks"))
+
+
+def tasks(answer: Callable[[Asked], Any]) -> Script:
+    """A script whose /tasks are answered with the JSON that `answer` gives."""
+    return lambda asked: Reply(answer(asked)) if asked.path == "/tasks" else NOT_SCRIPTED
+
+
+@pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 400, 1001])
+def test_a_listing_costs_one_request_per_200_rows_and_an_empty_one_costs_one(key: str, count: int) -> None:
+    rows, requests = read(listing("/tasks", rows_of(count)), key)
+    assert rows == rows_of(count)
+    assert requests == max(1, -(-count // 200))
+
+
+def test_smaller_pages_than_asked_lose_nothing(key: str) -> None:
+    rows, requests = read(listing("/tasks", rows_of(230), largest_page=50), key)
+    assert rows == rows_of(230)
+    assert requests == 5
+
+
+def test_parameters_are_sent_under_the_names_that_a_workspace_uses(key: str) -> None:
+    names = {"page": "p", "pageSize": "limit", "startDate": "from"}
+    with (
+        serving(in_turn("/tasks", Reply([]))) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        assert accepted(client.pages("/tasks", {"startDate": "2026-01-01"}, names=names)) == []
+        assert server.asked[-1].params == {"from": "2026-01-01", "limit": "200", "p": "1"}
+
+
+@pytest.mark.parametrize("name", ["items", "data", "rows"])
+def test_other_envelopes_are_read(key: str, name: str) -> None:
+    assert read(tasks(lambda _: {name: rows_of(3)}), key) == (rows_of(3), 1)
+
+
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (7, 1), (200, 2), (250, 2), (400, 3)])
+def test_a_bare_list_is_followed_until_a_page_is_not_full(key: str, count: int, requests: int) -> None:
+    assert read(tasks(lambda a: rows_of(count)[200 * (a.page - 1) :][:200]), key) == (rows_of(count), requests)
+
+
+def test_a_bare_list_larger_than_a_page_is_the_whole(key: str) -> None:
+    assert read(tasks(lambda _: rows_of(500)), key) == (rows_of(500), 1)
+
+
+def test_the_total_is_taken_from_the_header_where_the_body_has_none(key: str) -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.path != "/tasks":
+            return NOT_SCRIPTED
+        return Reply(rows_of(400)[200 * (asked.page - 1) :][:200], headers={"X-Total-Count": "400"})
+
+    assert read(script, key) == (rows_of(400), 2)
+
+
+def test_without_a_total_the_server_says_whether_more_follow(key: str) -> None:
+    def answer(asked: Asked) -> dict[str, Any]:
+        return {"items": rows_of(9)[3 * (asked.page - 1) :][:3], "hasMore": asked.page < 3}
+
+    assert read(tasks(answer), key) == (rows_of(9), 3)
+
+
+def test_one_object_is_a_row_only_where_that_is_allowed(key: str) -> None:
+    report = tasks(lambda _: {"currency": "EUR", "totalHours": 3})
+    assert read(report, key, object_is_row=True) == ([{"currency": "EUR", "totalHours": 3}], 1)
+    with pytest.raises(ContractError, match="without “items”"):
+        read(report, key)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"totalCount": 3},
+        {"items": None},
+        {"items": {"a": 1}, "totalCount": 1},
+        {"items": "none"},
+        {"items": [1, 2]},
+        {"items": [], "totalCount": "many"},
+        {"items": [], "totalCount": -1},
+        {"items": [], "totalCount": True},
+        "text",
+        None,
+        7,
+    ],
+)
+def test_what_is_no_listing_is_a_broken_contract_and_no_empty_table(key: str, body: Any) -> None:
+    with pytest.raises(ContractError, match=r"^GET /tasks, page 1: "):
+        read(tasks(lambda _: body), key)
+
+
+# What the server says about itself may be wrong
+
+
+def test_has_more_for_ever_stops_when_the_count_is_met(key: str) -> None:
+    rows = rows_of(450)
+    lying = tasks(lambda a: sheet(rows, a.page, 200, hasMore=True))
+    assert read(lying, key)[0] == rows
+    clamped = tasks(lambda a: sheet(rows, min(a.page, 3), 200, hasMore=True))
+    assert read(clamped, key)[0] == rows
+
+
+def test_has_more_false_too_early_loses_nothing(key: str) -> None:
+    assert read(tasks(lambda a: sheet(rows_of(450), a.page, 200, hasMore=False)), key) == (rows_of(450), 3)
+
+
+def test_a_count_that_stops_too_early_is_found_out_by_has_more(key: str) -> None:
+    with pytest.raises(ListingUnstable, match="rows beyond the 200"):
+        read(tasks(lambda a: sheet(rows_of(450), a.page, 200, totalCount=200)), key)
+
+
+@pytest.mark.parametrize("total", [{"totalCount": 1000}, {"totalCount": None}, {"totalCount": None, "hasMore": True}])
+def test_the_same_page_again_and_again_is_no_listing(key: str, total: dict[str, Any]) -> None:
+    with pytest.raises(ListingUnstable, match="same as another page"):
+        read(tasks(lambda _: sheet(rows_of(1000), 1, 200, **total)), key)
+
+
+def test_the_same_page_without_ids_again_and_again_is_no_listing(key: str) -> None:
+    with pytest.raises(ListingUnstable, match="same as another page"):
+        read(tasks(lambda _: {"items": [{"name": "x"}] * 200, "hasMore": True}), key)
+
+
+def test_empty_pages_for_ever_are_no_listing(key: str) -> None:
+    with pytest.raises(ListingUnstable, match="empty and says that more follow"):
+        read(tasks(lambda _: {"items": [], "hasMore": True}), key)
+
+
+@pytest.mark.parametrize(("total", "there"), [(1000, 999), (1000, 0), (5, 7), (0, 1)])
+def test_rows_that_never_match_their_count_are_no_table(key: str, total: int, there: int) -> None:
+    with pytest.raises(ListingUnstable, match=r"^GET /tasks: the rows did not add up in 3 readings"):
+        read(tasks(lambda a: sheet(rows_of(there), a.page, 200, totalCount=total)), key)
+
+
+def test_a_page_that_is_short_once_is_read_again(key: str) -> None:
+    short = [True]
+
+    def answer(asked: Asked) -> dict[str, Any]:
+        whole = sheet(rows_of(600), asked.page, 200)
+        return whole | {"items": whole["items"][:150]} if asked.page == 2 and short and short.pop() else whole
+
+    rows, requests = read(tasks(answer), key)
+    assert rows == rows_of(600)
+    assert 5 <= requests <= 6
+
+
+# Doubles
+
+
+def test_a_double_is_read_again_once_and_then_passed_on(key: str) -> None:
+    rows = [*rows_of(250), {"id": "r7", "hours": 99}]
+    got, requests = read(listing("/tasks", rows), key)
+    assert got == rows
+    assert requests == 4
+
+
+def test_a_double_that_was_drift_is_gone_in_the_next_reading(key: str) -> None:
+    doubled = [*rows_of(249), {"id": "r7"}]
+    asked_pages = []
+
+    def answer(asked: Asked) -> dict[str, Any]:
+        asked_pages.append(asked.page)
+        return sheet(doubled if len(asked_pages) <= 2 else rows_of(250), asked.page, 200)
+
+    assert read(tasks(answer), key) == (rows_of(250), 4)
+
+
+def test_doubles_that_change_with_every_reading_are_movement(key: str) -> None:
+    served: list[int] = []
+
+    def answer(asked: Asked) -> dict[str, Any]:
+        served.append(asked.page)
+        return sheet([*rows_of(249), {"id": f"r{len(served)}"}], asked.page, 200)
+
+    with pytest.raises(ListingUnstable, match="came more than once"):
+        read(tasks(answer), key)
+
+
+def test_rows_without_a_key_are_not_doubles_of_each_other(key: str) -> None:
+    rows = [{"id": None, "n": 1}, {"id": None, "n": 2}, {"n": 3}, {"n": 4}, {"id": 5}]
+    assert read(listing("/tasks", rows), key) == (rows, 1)
+
+
+def test_a_key_may_have_several_parts(key: str) -> None:
+    rows = [{"p": 1, "c": "EUR"}, {"p": 1, "c": "USD"}, {"p": 11, "c": "EUR"}]
+    assert read(listing("/tasks", rows), key, key=("p", "c"))[1] == 1
+    assert read(listing("/tasks", [*rows, rows[0]]), key, key=("p", "c"))[1] == 2
+
+
+def test_list_gives_each_key_once_in_its_latest_version(key: str) -> None:
+    rows = [
+        {"id": 1, "v": "new", "updatedAt": "2026-01-02T00:30:00+01:00"},
+        {"id": "1", "v": "old", "updatedAt": "2026-01-01T23:00:00Z"},
+        {"id": 2, "v": "first"},
+        {"id": 2, "v": "second"},
+        {"v": "no id"},
+        {"v": "no id"},
+    ]
+    with serving(listing("/tasks", rows)) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
+        assert [row["v"] for row in client.list("tasks")] == ["new", "second", "no id", "no id"]
+        assert client.list("/tasks") == client.list("tasks")
+
+
+# Movement, by invention: rows come and go between any two pages
+
+
+class MovingServer(httpx.BaseTransport):
+    """Serves rows in order, and before the n-th page inserts or deletes what `moves[n]` says, as (is_insert, position)."""
+
+    def __init__(self, count: int, moves: list[list[tuple[bool, int]]]) -> None:
+        self.rows = [{"id": n} for n in range(count)]
+        self.always_there = {row["id"] for row in self.rows}
+        self._moves = list(moves)
+        self._next_id = count
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/me"):
+            return httpx.Response(200, content=b'{"plan": "Business"}')
+        with self._lock:
+            for is_insert, position in self._moves.pop(0) if self._moves else []:
+                self._move(is_insert, position)
+            params = request.url.params
+            return httpx.Response(
+                200, content=json.dumps(sheet(self.rows, int(params["page"]), int(params["pageSize"])))
+            )
+
+    def _move(self, is_insert: bool, position: int) -> None:
+        if is_insert:
+            self.rows.insert(position % (len(self.rows) + 1), {"id": self._next_id})
+            self._next_id += 1
+        elif self.rows:
+            gone = self.rows.pop(position % len(self.rows))
+            self.always_there.discard(gone["id"])
+
+
+def one_way(is_insert: bool) -> st.SearchStrategy[list[tuple[bool, int]]]:
+    return st.lists(st.tuples(st.just(is_insert), st.integers(0, 30)), max_size=4)
+
+
+KEY = "bbl_" + secrets.token_hex(8)
+GAPS = st.lists(st.one_of(st.just([]), one_way(True), one_way(False)), max_size=25)
+
+
+@settings(max_examples=300, deadline=None)
+@given(count=st.integers(0, 20), gaps=GAPS, concurrency=st.integers(1, 3))
+def test_no_surviving_row_is_ever_lost_and_none_that_never_was_is_seen(
+    count: int, gaps: list[list[tuple[bool, int]]], concurrency: int
+) -> None:
+    server = MovingServer(count, gaps)
+    limits = Limits(page_size=4, concurrency=concurrency, readings=4)
+    with TimixClient("https://timix.test", KEY, limits=limits, transport=server) as client:
+        try:
+            rows = accepted(client.pages("/tasks"))
+        except ListingUnstable:
+            assert gaps, "a listing at rest must be read at once"
+            return
+    seen = {row["id"] for row in rows}
+    assert server.always_there <= seen
+    assert seen <= set(range(server._next_id))
+
+
+@settings(max_examples=100, deadline=None)
+@given(count=st.integers(0, 20), gap=st.one_of(one_way(True), one_way(False)), at=st.integers(1, 4))
+def test_one_movement_is_always_recovered_from(count: int, gap: list[tuple[bool, int]], at: int) -> None:
+    server = MovingServer(count, [[]] * at + [gap])
+    limits = Limits(page_size=4, concurrency=2)
+    with TimixClient("https://timix.test", KEY, limits=limits, transport=server) as client:
+        rows = accepted(client.pages("/tasks"))
+    assert server.always_there <= {row["id"] for row in rows}
+
+
+# Threads and memory
+
+
+def test_pages_in_memory_are_bounded_however_slow_the_reader(key: str) -> None:
+    limits = Limits(page_size=10, concurrency=3)
+    with (
+        serving(listing("/tasks", rows_of(1000))) as server,
+        TimixClient(server.base_url, key, limits=limits) as client,
+    ):
+        for taken, _ in enumerate(client.pages("/tasks"), start=1):
+            if taken == 5:
+                time.sleep(0.2)
+                assert len(server.requests_for("/tasks")) <= 5 + 2 * limits.concurrency
+        assert taken == 100
+
+
+def test_at_most_the_set_number_of_requests_are_in_flight() -> None:
+    in_flight, highest, lock = 0, 0, threading.Lock()
+
+    def fetch(number: int) -> int:
+        nonlocal in_flight, highest
+        with lock:
+            in_flight += 1
+            highest = max(highest, in_flight)
+        time.sleep(0.002)
+        with lock:
+            in_flight -= 1
+        return number
+
+    assert sorted(unordered(fetch, range(60), 4)) == list(range(60))
+    assert highest == 4
+
+
+def test_the_first_error_of_a_page_ends_the_listing_and_names_the_page(key: str) -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.path != "/tasks":
+            return NOT_SCRIPTED
+        if asked.page == 3:
+            return Reply({"error": {"code": "x", "message": "y"}}, status=500)
+        return Reply(sheet(rows_of(5000), asked.page, 200))
+
+    with pytest.raises(ServerError, match=r"^GET /tasks, page 3: .*tried 5 times"):
+        read(script, key)
+
+
+def test_a_reader_that_stops_early_leaves_no_threads_behind(key: str) -> None:
+    with (
+        serving(listing("/tasks", rows_of(5000))) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        pages = client.pages("/tasks")
+        next(pages)
+        next(pages)
+        ours = [t for t in threading.enumerate() if t.name == "timix-page"]
+        pages.close()  # type: ignore[attr-defined]
+        for thread in ours:
+            thread.join(5)
+        assert not [t for t in ours if t.is_alive()]
+        assert len(server.requests_for("/tasks")) < 25
+
+
+def test_a_listing_that_moves_is_told_of(key: str) -> None:
+    told: list[str] = []
+    doubled = [{"id": 1}, {"id": 1}]
+    with (
+        serving(listing("/tasks", doubled)) as server,
+        TimixClient(server.base_url, key, limits=BRISK, notify=told.append) as client,
+    ):
+        client.list("tasks")
+    assert told == ["GET /tasks: 1 keys came more than once, so the listing is read again (2 of at most 3 readings)."]
+
+
+def test_every_error_is_of_one_tree() -> None:
+    assert issubclass(ListingUnstable, TimixError)
+    assert issubclass(ContractError, TimixError)

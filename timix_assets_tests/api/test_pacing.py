@@ -1,0 +1,307 @@
+"""The plan's limit holds over threads and processes, whatever window the server counts in, and costs next to nothing."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from timix_assets.api import Limits, TimixClient
+from timix_assets.api.errors import Closed, RateLimited, SettingsError
+from timix_assets.api.limits import requests_per_minute
+from timix_assets.api.pacing import Bucket, FileBucket, MemoryBucket, Pacer
+
+from .scripted import Reply, in_turn, listing, rows_of, serving
+from .test_retries import limited
+
+WINDOW = 0.4
+QUICK = Limits(window_seconds=WINDOW, window_margin_seconds=0.02, request_deadline_seconds=5, page_size=1)
+
+
+def most_in_a_window(times: list[float], seconds: float) -> int:
+    """The most that a strict server counts in any stretch of that length."""
+    times = sorted(times)
+    return max(sum(start <= at < start + seconds for at in times[n : n + 2000]) for n, start in enumerate(times))
+
+
+@pytest.mark.parametrize(
+    ("plan", "limit"),
+    [
+        ("Free", 120),
+        ("starter", 120),
+        ("PROFESSIONAL", 300),
+        ("Professional plan", 300),
+        ("Business", 1000),
+        ("Galactic", 300),
+        ("", 300),
+    ],
+)
+def test_the_plan_sets_the_limit(plan: str, limit: int) -> None:
+    assert requests_per_minute(plan) == limit
+
+
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_no_window_ever_sees_more_than_the_plan_allows_and_no_time_is_wasted(
+    key: str, tmp_path: Path, where: str
+) -> None:
+    folder = tmp_path / "pacing" if where == "file" else None
+    with (
+        serving(listing("/tasks", rows_of(359)), plan="Free") as server,
+        TimixClient(server.base_url, key, limits=QUICK, pacing_folder=folder) as client,
+    ):
+        started = time.monotonic()
+        assert len(client.list("tasks")) == 359
+        took = time.monotonic() - started
+        times = [asked.at for asked in server.asked]
+    assert len(times) == 360
+    assert most_in_a_window(times, WINDOW) <= 120
+    assert took < 3.5 * WINDOW  # three bursts of 120, two waits between them
+    assert 0.5 * WINDOW < client.stats.waited_seconds < took
+
+
+def test_a_burst_within_the_limit_waits_for_nothing(key: str) -> None:
+    with (
+        serving(listing("/tasks", rows_of(110)), plan="Free") as server,
+        TimixClient(server.base_url, key, limits=Limits(page_size=1)) as client,
+    ):
+        client.list("tasks")
+        assert client.stats.waited_seconds == 0
+
+
+READER = """
+import os, sys
+from pathlib import Path
+from timix_assets.api import Limits, TimixClient
+from timix_assets_tests.api.test_pacing import QUICK
+with TimixClient(os.environ["BASE_URL"], os.environ["TIMIX_API_KEY"], limits=QUICK, pacing_folder=Path(sys.argv[1])) as c:
+    print(len(c.list("tasks")), c.stats.rate_limited, flush=True)
+"""
+
+
+def reader(base_url: str, key: str, folder: Path, code: str = READER) -> subprocess.Popen[str]:
+    env = {**os.environ, "BASE_URL": base_url, "TIMIX_API_KEY": key}
+    return subprocess.Popen([sys.executable, "-c", code, str(folder)], env=env, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_together_stay_under_the_limit(key: str, tmp_path: Path) -> None:
+    with serving(listing("/tasks", rows_of(200)), plan="Free") as server:
+        readers = [reader(server.base_url, key, tmp_path) for _ in range(2)]
+        assert [process.communicate(timeout=30)[0] for process in readers] == ["200 0\n", "200 0\n"]
+        assert most_in_a_window([asked.at for asked in server.asked], WINDOW) <= 120
+
+
+def test_the_pacing_folder_tells_nothing_of_the_key(key: str, tmp_path: Path) -> None:
+    with (
+        serving(in_turn("/tasks", Reply([]))) as server,
+        TimixClient(server.base_url, key, limits=QUICK, pacing_folder=tmp_path / "new" / "folder") as client,
+    ):
+        client.get("/tasks")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        assert key.removeprefix("bbl_")[:8] not in str(path)
+        assert key.encode() not in path.read_bytes()
+
+
+KILLED_WITH_THE_LOCK_HELD = """
+import os, signal, sys
+from pathlib import Path
+from timix_assets.api.pacing import FileBucket, Pacer
+from timix_assets_tests.api.test_pacing import QUICK
+bucket = FileBucket(Path(sys.argv[1]), os.environ["BASE_URL"], os.environ["TIMIX_API_KEY"])
+pacer = Pacer(bucket, QUICK, print)
+for _ in range(60):
+    pacer.turn().__enter__()
+with bucket.locked():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_leaves_nothing_locked_and_its_slots_free_themselves(key: str, tmp_path: Path) -> None:
+    killed = reader("http://x", key, tmp_path, KILLED_WITH_THE_LOCK_HELD)
+    assert killed.wait(20) == -9
+    now = time.monotonic
+    pacer = Pacer(FileBucket(tmp_path, "http://x", key), QUICK, print)
+    started = now()
+    for _ in range(60):
+        with pacer.turn():
+            pass
+    assert now() - started < 1
+    later = Pacer(FileBucket(tmp_path, "http://x", key), QUICK, print, clock=lambda: now() + 6)
+    for _ in range(120):
+        with later.turn():
+            pass
+    assert later.waited_seconds == 0
+
+
+def test_a_429_holds_back_the_other_process_too(key: str, tmp_path: Path) -> None:
+    with serving(in_turn("/tasks", limited(Retry_After="1"), Reply([])), plan="Free") as server:
+        with TimixClient(server.base_url, key, limits=QUICK, pacing_folder=tmp_path) as other:
+            other.me()
+            one = TimixClient(server.base_url, key, limits=QUICK, pacing_folder=tmp_path)
+            thread = threading.Thread(target=one.get, args=("/tasks",))
+            thread.start()
+            while not server.requests_for("/tasks"):
+                time.sleep(0.005)
+            time.sleep(0.1)
+            other.get("/customers/../tasks/")
+            thread.join()
+            one.close()
+        refused, *rest = [asked.at for asked in server.asked if "tasks" in asked.path]
+        assert min(rest) - refused >= 0.95
+
+
+def test_times_from_before_a_restart_of_the_machine_mean_nothing(key: str, tmp_path: Path) -> None:
+    before = Pacer(FileBucket(tmp_path, "http://x", key), Limits(), print, clock=lambda: 1_000_000.0)
+    for _ in range(120):
+        with before.turn():
+            pass
+    assert before.hold_back(500)
+    after = Pacer(FileBucket(tmp_path, "http://x", key), Limits(), print, clock=lambda: 20.0)
+    with after.turn():
+        assert after.waited_seconds == 0
+
+
+@pytest.mark.parametrize("make", [lambda folder, key: MemoryBucket(), lambda folder, key: FileBucket(folder, "x", key)])
+def test_a_request_costs_far_less_than_a_millisecond(
+    key: str, tmp_path: Path, make: Callable[[Path, str], Bucket]
+) -> None:
+    pacer = Pacer(make(tmp_path, key), Limits(), print)
+    pacer.allow(1000)
+    started = time.process_time()
+    for _ in range(900):
+        with pacer.turn():
+            pass
+    assert (time.process_time() - started) / 900 < 0.001
+
+
+def test_a_folder_that_cannot_be_used_is_a_wrong_setting(key: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match=r"pacing folder .*/file"):
+        TimixClient("http://127.0.0.1:1", key, pacing_folder=tmp_path / "file")
+
+
+def test_closing_the_client_ends_every_wait_at_once(key: str) -> None:
+    with serving(in_turn("/tasks", limited(Retry_After="600"))) as server:
+        client = TimixClient(server.base_url, key)
+        ends: list[BaseException] = []
+
+        def wait() -> None:
+            try:
+                client.list("tasks")
+            except Closed as closed:
+                ends.append(closed)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while not client.stats.waited_seconds:
+            time.sleep(0.005)
+        client.close()
+        thread.join(2)
+        assert len(ends) == 1
+        with pytest.raises(Closed, match="make a new one"):
+            client.get("/tasks")
+
+
+def test_long_waits_are_told_of(key: str) -> None:
+    told: list[str] = []
+    with serving(in_turn("/tasks", limited(Retry_After="700"), limited(Retry_After="1000"))) as server:
+        client = TimixClient(server.base_url, key, notify=told.append)
+        thread = threading.Thread(target=lambda: pytest.raises(Closed, client.get, "/tasks"))
+        thread.start()
+        while len(told) < 2:
+            time.sleep(0.005)
+        client.close()
+        thread.join(2)
+    assert told == [
+        "Timix asks to slow down (429): no request for 700 s.",
+        "Waiting 700 s for the plan's limit on requests a minute.",
+    ]
+
+
+# A model: time passes only when a request waits or the test says so, and every request takes a while
+
+
+class ModelTime(threading.Event):
+    """A clock that waiting moves on. Requests under way are answered when their time has come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 100.0
+        self._answers: list[tuple[float, Callable[[], None]]] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def at(self, moment: float, answer: Callable[[], None]) -> None:
+        self._answers.append((moment, answer))
+        self._answers.sort(key=lambda due: due[0])
+
+    def wait(self, timeout: float | None = None) -> bool:
+        until = self.now + (timeout or 0)
+        while self._answers and self._answers[0][0] <= until:
+            self.now, answer = self._answers.pop(0)
+            answer()
+        self.now = until
+        return False
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    limit=st.integers(1, 5),
+    requests=st.lists(st.tuples(st.floats(0, 30), st.floats(0, 60), st.floats(0, 1)), min_size=6, max_size=40),
+)
+def test_a_strict_server_never_counts_more_than_the_limit_in_any_minute(
+    limit: int, requests: list[tuple[float, float, float]]
+) -> None:
+    """Each request: the pause before it, how long it takes, and the share of that after which the server counts it."""
+    time_ = ModelTime()
+    pacer = Pacer(MemoryBucket(), Limits(window_margin_seconds=0), lambda _: None, time_, time_)
+    pacer.allow(limit)
+    arrivals = []
+    for pause, flight, share in requests:
+        time_.wait(pause)
+        turn = pacer.turn()
+        turn.__enter__()
+        arrivals.append(time_.now + share * flight)
+        time_.at(time_.now + flight, lambda turn=turn: turn.__exit__(None, None, None))  # type: ignore[misc]
+    arrivals.sort()
+    for first, one_too_many in zip(arrivals, arrivals[limit:], strict=False):
+        assert one_too_many - first >= 60 - 1e-9
+
+
+def test_retries_are_counted_and_paced_like_any_request(key: str) -> None:
+    limits = Limits(
+        window_seconds=WINDOW, window_margin_seconds=0.02, attempts=200, backoff_base_seconds=0, page_size=1
+    )
+    with (
+        serving(in_turn("/tasks", *[Reply(status=500)] * 149, Reply([])), plan="Free") as server,
+        TimixClient(server.base_url, key, limits=limits) as client,
+    ):
+        client.get("/tasks")
+        times = [asked.at for asked in server.asked]
+    assert len(times) == client.stats.requests == 151
+    assert most_in_a_window(times, WINDOW) <= 120
+    assert max(b - a for a, b in pairwise(times)) > 0.1
+
+
+def test_a_wait_for_the_limit_is_not_charged_to_the_budget_for_429s(key: str) -> None:
+    limits = Limits(window_seconds=WINDOW, window_margin_seconds=0.02, run_wait_budget_seconds=0, page_size=1)
+    with (
+        serving(listing("/tasks", rows_of(150)), plan="Free") as server,
+        TimixClient(server.base_url, key, limits=limits) as client,
+    ):
+        assert len(client.list("tasks")) == 150
+    with (
+        serving(in_turn("/tasks", limited(Retry_After="1"))) as server,
+        TimixClient(server.base_url, key, limits=limits) as client,
+        pytest.raises(RateLimited),
+    ):
+        client.get("/tasks")

@@ -1,0 +1,354 @@
+"""What may happen on the wire, row by row of the fault list."""
+
+import gzip
+import json
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from timix_assets.api import Limits, TimixClient
+from timix_assets.api.errors import (
+    AnswerTooLarge,
+    ConnectionFailed,
+    ContractError,
+    DeadlineExceeded,
+    RedirectRefused,
+    TlsFailed,
+)
+
+from .scripted import BRISK, NOT_SCRIPTED, Asked, Raw, Reply, in_turn, serving
+
+GOOD = Reply({"id": "c1"})
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def raw(*pieces: bytes, pause: float = 0.0) -> Raw:
+    def write(connection: socket.socket) -> None:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(pause)
+
+    return write
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(reset, id="connection reset"),
+        pytest.param(raw(), id="closed without an answer"),
+        pytest.param(raw(HEAD + b'Content-Length: 100\r\n\r\n{"id": "wrong"}'), id="body shorter than its length"),
+        pytest.param(
+            raw(HEAD + b'Transfer-Encoding: chunked\r\n\r\nf\r\n{"id": "wrong"}\r\n'), id="chunked body cut off"
+        ),
+        pytest.param(Reply(b'{"id": "wro'), id="JSON cut with an honest length"),
+        pytest.param(Reply(b""), id="empty body"),
+        pytest.param(Reply(b"", status=204), id="204"),
+        pytest.param(
+            Reply(gzip.compress(b'{"id": "wrong"}')[:-9], headers={"Content-Encoding": "gzip"}), id="gzip cut"
+        ),
+    ],
+)
+def test_a_broken_answer_is_asked_for_again_and_never_read_in_part(key: str, fault: Reply | Raw) -> None:
+    with (
+        serving(in_turn("/customers/c1", fault, fault, GOOD)) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        assert client.get("/customers/c1") == {"id": "c1"}
+        assert len(server.requests_for("/customers/c1")) == 3
+        assert client.stats.retries == 2
+
+
+def test_a_connection_that_always_breaks_fails_after_five_requests(key: str) -> None:
+    with (
+        serving(in_turn("/tasks", reset)) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        with pytest.raises(ConnectionFailed, match=r"^GET /tasks: the connection broke .* \(tried 5 times\)\.$"):
+            client.get("/tasks")
+        assert len(server.requests_for("/tasks")) == 5
+
+
+def test_a_server_that_is_not_there_is_named(key: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with (
+            TimixClient(url, key, limits=BRISK) as client,
+            pytest.raises(ConnectionFailed, match="TIMIX_BASE_URL") as e,
+        ):
+            client.get("/tasks")
+    assert e.value.sent is False
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
+def test_no_redirect_is_followed_not_even_to_the_same_host(key: str, status: int) -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.path == "/tasks":
+            return Reply(status=status, headers={"Location": f"{server.base_url}/elsewhere?k={key}"})
+        return NOT_SCRIPTED
+
+    with serving(script) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
+        with pytest.raises(RedirectRefused, match="elsewhere") as refused:
+            client.get("/tasks")
+        assert [asked.path for asked in server.asked] == ["/me", "/tasks"]
+        assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "slow",
+    [
+        pytest.param(raw(HEAD, b"Content-Length: 100\r\n\r\n", *[b"x"] * 40, pause=0.05), id="body"),
+        pytest.param(raw(*[bytes([byte]) for byte in HEAD], pause=0.05), id="head"),
+        pytest.param(raw(b"", pause=1.5), id="silence"),
+    ],
+)
+def test_the_whole_request_has_one_deadline_however_slowly_bytes_drip_in(key: str, slow: Raw) -> None:
+    limits = Limits(attempts=2, request_deadline_seconds=0.25, backoff_base_seconds=0)
+    with serving(in_turn("/tasks", slow)) as server, TimixClient(server.base_url, key, limits=limits) as client:
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceeded, match=r"within 0\.25 s"):
+            client.get("/tasks")
+        assert time.monotonic() - started < 1.0
+        assert len(server.requests_for("/tasks")) == 2
+
+
+def test_all_tries_for_one_answer_share_one_time_budget(key: str) -> None:
+    limits = Limits(request_deadline_seconds=0.4, retry_budget_seconds=0.5, backoff_base_seconds=0)
+    silence = raw(b"", pause=0.8)
+    with serving(in_turn("/tasks", silence)) as server, TimixClient(server.base_url, key, limits=limits) as client:
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            client.get("/tasks")
+        assert time.monotonic() - started < 0.75
+        assert len(server.requests_for("/tasks")) == 2
+
+
+class Flood:
+    """Sends far more than anybody asked for, and counts what the client took of it."""
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+        self.taken = 0
+        self.over = threading.Event()
+
+    def __call__(self, connection: socket.socket) -> None:
+        chunk = b" " * 65536
+        framed = b"10000\r\n" + chunk + b"\r\n"
+        try:
+            connection.sendall(self._head)
+            for _ in range(3200):
+                connection.sendall(framed)
+                self.taken += len(chunk)
+        except OSError:
+            pass
+        finally:
+            self.over.set()
+
+
+def test_an_answer_beyond_the_size_limit_is_broken_off_and_not_asked_for_again(key: str) -> None:
+    flood = Flood(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    limits = Limits(max_answer_bytes=1_000_000)
+    with serving(in_turn("/tasks", flood)) as server, TimixClient(server.base_url, key, limits=limits) as client:
+        with pytest.raises(AnswerTooLarge, match="1,000,000 bytes"):
+            client.get("/tasks")
+        assert flood.over.wait(5)
+        assert flood.taken < 20_000_000
+        assert len(server.requests_for("/tasks")) == 1
+
+
+def test_a_declared_length_beyond_the_limit_is_not_even_read(key: str) -> None:
+    honest = raw(HEAD + b"Content-Length: 200000000\r\n\r\n")
+    with serving(in_turn("/tasks", honest)) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
+        with pytest.raises(AnswerTooLarge):
+            client.get("/tasks")
+        assert len(server.requests_for("/tasks")) == 1
+
+
+def test_a_packed_bomb_meets_the_size_limit(key: str) -> None:
+    bomb = Reply(gzip.compress(b" " * 30_000_000), headers={"Content-Encoding": "gzip"})
+    limits = Limits(max_answer_bytes=1_000_000)
+    with (
+        serving(in_turn("/tasks", bomb)) as server,
+        TimixClient(server.base_url, key, limits=limits) as client,
+        pytest.raises(AnswerTooLarge),
+    ):
+        client.get("/tasks")
+
+
+def test_a_large_page_is_read_whole(key: str) -> None:
+    text = "x" * 10_000_000
+    with (
+        serving(in_turn("/tasks/1", Reply({"text": text}))) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        assert client.get("/tasks/1")["text"] == text
+
+
+def test_packed_answers_are_unpacked(key: str) -> None:
+    packed = Reply(gzip.compress(json.dumps({"id": "c1"}).encode()), headers={"Content-Encoding": "gzip"})
+    with (
+        serving(in_turn("/tasks/1", packed)) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        assert client.get("/tasks/1") == {"id": "c1"}
+        assert server.asked[-1].headers["accept-encoding"] == "gzip"
+
+
+def test_a_packing_that_was_not_asked_for_is_refused(key: str) -> None:
+    odd = Reply(b"whatever", headers={"Content-Encoding": "br"})
+    with (
+        serving(in_turn("/tasks", odd)) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+        pytest.raises(ContractError, match="'br'"),
+    ):
+        client.get("/tasks")
+
+
+@pytest.mark.parametrize(
+    ("auth", "header", "value"), [("x-api-key", "x-api-key", "{key}"), ("bearer", "authorization", "Bearer {key}")]
+)
+def test_the_key_travels_in_a_header_and_never_in_the_url(key: str, auth: str, header: str, value: str) -> None:
+    with (
+        serving(in_turn("/tasks", Reply([]))) as server,
+        TimixClient(server.base_url, key, auth=auth, limits=BRISK) as client,  # type: ignore[arg-type]
+    ):
+        client.get("/tasks", {"q": "a b&c", "flag": True, "none": None, "many": [1, 2]})
+        asked = server.asked[-1]
+        assert asked.headers[header] == value.format(key=key)
+        assert asked.params == {"q": "a b&c", "flag": "true", "many": "2"}
+        assert [name for name, sent in asked.headers.items() if key in sent] == [header]
+        assert not [a for a in server.asked if "cookie" in a.headers]
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "https://evil.example/x", "@evil.example", "a b?c#d\n"])
+def test_no_path_leads_away_from_the_configured_host(key: str, path: str) -> None:
+    with (
+        serving(lambda _: Reply({"plan": "Free"})) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        client.get(path)
+        assert len(server.asked) == 2
+
+
+class TlsServer:
+    """Accepts TLS connections with a certificate of its own CA, and answers each with one JSON object."""
+
+    def __init__(self, ca: trustme.CA) -> None:
+        self.handshakes = 0
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        ca.issue_cert("localhost", "127.0.0.1").configure_cert(self._context)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.base_url = f"https://localhost:{self._listener.getsockname()[1]}/v1"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.handshakes += 1
+            try:
+                with self._context.wrap_socket(connection, server_side=True) as secure:
+                    while secure.recv(65536):
+                        secure.sendall(HEAD + b'Content-Length: 16\r\n\r\n{"plan": "Free"}')
+            except OSError:
+                pass
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_server(authority: trustme.CA) -> Iterator[TlsServer]:
+    server = TlsServer(authority)
+    yield server
+    server.close()
+
+
+def test_an_unknown_certificate_fails_at_once_and_says_what_to_set(key: str, tls_server: TlsServer) -> None:
+    with (
+        TimixClient(tls_server.base_url, key, limits=BRISK) as client,
+        pytest.raises(TlsFailed, match="SSL_CERT_FILE") as failed,
+    ):
+        client.me()
+    assert tls_server.handshakes == 1
+    assert "certificate verify failed" in str(failed.value)
+
+
+def test_a_company_certificate_authority_is_trusted_by_environment(
+    key: str, authority: trustme.CA, tls_server: TlsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(file)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with TimixClient(tls_server.base_url, key, limits=BRISK) as client:
+        assert client.me() == {"plan": "Free"}
+
+
+class Proxy:
+    """Notes what it is asked and refuses it."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                self.seen.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    proxy = Proxy()
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    yield proxy
+    proxy.close()
+
+
+def test_proxy_variables_are_honoured_and_the_proxy_never_sees_the_key(key: str, proxy: Proxy) -> None:
+    limits = Limits(attempts=1)
+    with TimixClient("https://timix.invalid/v1", key, limits=limits) as client, pytest.raises(ConnectionFailed):
+        client.me()
+    assert [seen.split(b"\r\n")[0] for seen in proxy.seen] == [b"CONNECT timix.invalid:443 HTTP/1.1"]
+    assert key.encode() not in b"".join(proxy.seen)
+
+
+def test_this_machine_is_asked_without_the_proxy(key: str, proxy: Proxy) -> None:
+    with (
+        serving(in_turn("/tasks", Reply([]))) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        assert client.get("/tasks") == []
+    assert proxy.seen == []
