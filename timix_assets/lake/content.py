@@ -12,9 +12,10 @@ from hashlib import blake2b
 
 import polars as pl
 
-from .months import MONTH
-
 _KEY_SEED, _ROW_SEED, _MIX_SEED = 11, 23, 47
+
+ROWS_COMPARED_AT_ONCE = 100_000
+_NO_ROWS = pl.DataFrame(schema={"part": pl.Date, "key": pl.UInt64, "row": pl.UInt64})
 
 Part = date | None
 """A month of a table that is partitioned; None, once, for a table that is not."""
@@ -50,25 +51,31 @@ class Difference:
     parts: frozenset[Part]
 
 
-def content_of(frame: pl.LazyFrame, schema: pl.Schema, key: Sequence[str], *, partitioned: bool) -> Content:
-    """The content of `frame` as rows of `schema`; a column that the frame lacks is null."""
+def content_of(parts: Iterable[tuple[Part, pl.LazyFrame]], schema: pl.Schema, key: Sequence[str]) -> Content:
+    """The content of the given parts as rows of `schema`; a column that a frame lacks is null. One part is read at a time."""
+    rows, digests = [_NO_ROWS], {}
+    for part, frame in parts:
+        hashed = _hashed(frame, part, schema, key)
+        if not hashed.is_empty():
+            rows.append(hashed)
+            digests[part] = _digest_of(hashed["row"])
+    return Content(pl.concat(rows, rechunk=False), digests)
+
+
+def _hashed(frame: pl.LazyFrame, part: Part, schema: pl.Schema, key: Sequence[str]) -> pl.DataFrame:
     held = frame.collect_schema().names()
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in held]
-    part = pl.col(MONTH) if partitioned else pl.lit(None, pl.Date)
-    rows = (
-        frame.with_columns(missing)
-        .select(
-            part.alias("part"),
-            pl.struct(key).hash(_KEY_SEED).alias("key"),
-            pl.struct(sorted(schema.names())).hash(_ROW_SEED).alias("row"),
-        )
-        .collect(engine="streaming")
+    hashes = frame.with_columns(missing).select(
+        pl.lit(part, pl.Date).alias("part"),
+        pl.struct(key).hash(_KEY_SEED).alias("key"),
+        pl.struct(sorted(schema.names())).hash(_ROW_SEED).alias("row"),
     )
-    # Sums of u64 wrap around: the order of rows does not matter, and two of them, one over mixed hashes, are 128 bits.
-    summed = rows.group_by("part").agg(
-        pl.len(), pl.col("row").sum(), pl.col("row").hash(_MIX_SEED).sum().alias("mixed")
-    )
-    return Content(rows, {part: _digest(map(str, sums)) for part, *sums in summed.iter_rows()})
+    return hashes.collect(engine="streaming")
+
+
+def _digest_of(rows: pl.Series) -> str:
+    """Sums of u64 wrap around: the order of rows does not matter, and two of them, one over mixed hashes, are 128 bits."""
+    return _digest(map(str, (len(rows), rows.sum(), rows.hash(_MIX_SEED).sum())))
 
 
 def difference(new: Content, old: Content) -> Difference:
@@ -76,10 +83,16 @@ def difference(new: Content, old: Content) -> Difference:
     parts = frozenset(part for part in {*new.digests, *old.digests} if new.digests.get(part) != old.digests.get(part))
     # Keys are unique within each side, so a part that is the same on both has no key elsewhere.
     differs = pl.col("part").is_in(list(parts), nulls_equal=True)
-    ours, theirs = new.rows.filter(differs), old.rows.filter(differs)
-    matched = ours.join(theirs, on="key", how="semi").height
-    same = ours.join(theirs, on=["part", "key", "row"], how="semi", nulls_equal=True).height
-    return Difference(ours.height - matched, matched - same, theirs.height - matched, parts)
+    added = changed = removed = 0
+    slices = 1 + max(new.rows.height, old.rows.height) // ROWS_COMPARED_AT_ONCE
+    for at in range(slices if parts else 0):
+        of_slice = differs & (pl.col("key") % slices == at)
+        ours, theirs = new.rows.filter(of_slice), old.rows.filter(of_slice)
+        pairs = ours.join(theirs, on="key")
+        added += ours.height - pairs.height
+        changed += pairs.filter(pl.col("row") != pl.col("row_right")).height
+        removed += theirs.height - pairs.height
+    return Difference(added, changed, removed, parts)
 
 
 def _digest(lines: Iterable[str]) -> str:

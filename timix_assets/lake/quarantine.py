@@ -2,8 +2,8 @@
 
 `quarantine/<name>` holds what the latest read of each range of months rejected. A rejected row has no reliable month,
 so it is kept under the range that was read. A read replaces what earlier reads of its range, or of ranges within it,
-left. What a wider read left stays, except rows that are rejected again now: a narrower read cannot tell which of them it
-has seen mended, the next read of the wider range can.
+left. What a wider read left stays, except rows that are rejected again now: a narrower read cannot tell which of them
+it has seen mended, the next read of the wider range can.
 """
 
 from datetime import datetime

@@ -12,7 +12,7 @@ names.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -134,9 +134,9 @@ class Replacement:
         sent = self.staged.schema
         held = schema_of(table) if table is not None else None
         schema = merged(self.table, self.url, sent, held) if held is not None else sent
-        new = self._content(self.staged.scan(), schema)
+        new = content_of(self.staged.parts(), schema, self.key)
         self._refuse_duplicate_keys(new)
-        old = self._content(self._held_rows(table), schema)
+        old = content_of(self._held_parts(table), schema, self.key)
         differs = difference(new, old)
         # A new column without a row in it can wait: no commit for nothing.
         grown = held is None or (schema != held and bool(new.digests))
@@ -154,19 +154,20 @@ class Replacement:
         )
         return change, frozenset(new.digests) | differs.parts if grown else differs.parts, schema
 
-    def _content(self, rows: pl.LazyFrame, schema: pl.Schema) -> Content:
-        return content_of(rows, schema, self.key, partitioned=self.months is not None)
-
-    def _held_rows(self, table: DeltaTable | None) -> pl.LazyFrame:
+    def _held_parts(self, table: DeltaTable | None) -> Iterator[tuple[Part, pl.LazyFrame]]:
         if table is None:
-            return pl.LazyFrame(schema=self.staged.schema)
+            return
         rows = scan_table(table, self.options)
-        return rows.filter(pl.col(MONTH).is_between(self.months.first, self.months.last)) if self.months else rows
+        if self.months is None:
+            yield None, rows
+        for month in self.months or ():
+            yield month, rows.filter(pl.col(MONTH) == month)
 
     def _refuse_duplicate_keys(self, new: Content) -> None:
         if new.rows["key"].n_unique() == new.rows.height:
             return
-        double = self.staged.scan().group_by(self.key).len().filter(pl.col("len") > 1).sort(self.key).collect()
+        rows = pl.concat([rows for _, rows in self.staged.parts()])
+        double = rows.group_by(self.key).len().filter(pl.col("len") > 1).sort(self.key).collect()
         first = ", ".join(f"{name} {value}" for name, value in double.select(self.key).row(0, named=True).items())
         raise DuplicateKeys(
             f"{self._where}: {double.height:,} keys are on more than one row (the first: {first}), so nothing was "

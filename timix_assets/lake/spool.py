@@ -84,8 +84,8 @@ class Spool:
         if self._files and self._held:
             self._write()
         rows = pl.scan_parquet(self._files, glob=False) if self._files else self._in_memory()
-        hashes = pl.concat(self._hashes) if self._hashes else pl.Series(dtype=pl.UInt64)
-        suspects = hashes.filter(hashes.is_duplicated()).unique()
+        hashes = pl.concat(self._hashes).sort() if self._hashes else pl.Series(dtype=pl.UInt64)
+        suspects = hashes.filter(hashes == hashes.shift(1)).unique()
         if suspects.is_empty():
             return Spooled(rows, len(hashes), 0, (), self._read_began_at)
         return self._once_each(rows, len(hashes), suspects)

@@ -1,6 +1,6 @@
 """A frame on its way into a table: evaluated once, as Parquet files on this machine, one set per month."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,15 +22,11 @@ class Staged:
     files: Mapping[Part, list[Path]]
     schema: pl.Schema
 
-    def scan(self) -> pl.LazyFrame:
-        """All rows, with their month when the table is partitioned."""
-        parts = [
-            pl.scan_parquet(files, hive_partitioning=False, glob=False).with_columns(
-                *([] if part is None else [pl.lit(part, pl.Date).alias(MONTH)])
-            )
-            for part, files in self.files.items()
-        ]
-        return pl.concat(parts) if parts else pl.LazyFrame(schema=self.schema)
+    def parts(self) -> Iterator[tuple[Part, pl.LazyFrame]]:
+        """The rows of each part, with their month when the table is partitioned."""
+        for part, files in self.files.items():
+            rows = pl.scan_parquet(files, hive_partitioning=False, glob=False)
+            yield part, rows if part is None else rows.with_columns(pl.lit(part, pl.Date).alias(MONTH))
 
 
 def stage(table: str, frame: pl.LazyFrame, schema: pl.Schema, folder: Path, months: Months | None) -> Staged:
