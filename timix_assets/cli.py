@@ -3,6 +3,7 @@
 Exit status: 0 all well; 1 something failed, named on stderr; 2 wrong use or wrong settings.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 
+from timix_assets.commands.sandbox_process import SANDBOX_KEY
 from timix_assets.environment import SettingError
 
 PLAIN_WIDTH = 160
@@ -112,9 +114,24 @@ def doctor() -> None:
 @click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
 def sandbox(port: int, people: int, months: int, seed: int, plan: str, latency: float) -> None:
     """Serve a simulated services firm behind the Timix API, until Ctrl-C."""
+    from timix_assets import environment  # noqa: PLC0415
     from timix_assets.sandbox.server import serve  # noqa: PLC0415
 
-    serve(port, people=people, months=months, seed=seed, plan=plan, latency=latency)
+    with _exit_status():
+        today = environment.today()
+        oldest = today.year * 12 + today.month - months
+        click.echo(f"{environment.START_MONTH.name}={oldest // 12:04d}-{oldest % 12 + 1:02d}")
+        serve(
+            port,
+            today=today,
+            people=people,
+            months=months,
+            seed=seed,
+            plan=plan,
+            latency=latency,
+            key=os.environ.get(SANDBOX_KEY),
+            say=click.echo,
+        )
 
 
 if __name__ == "__main__":

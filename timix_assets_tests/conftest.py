@@ -21,7 +21,7 @@ def small_firm() -> Firm:
 
 @pytest.fixture
 def sandbox(small_firm: Firm) -> Iterator[Sandbox]:
-    with Sandbox(small_firm.copy()) as running:
+    with Sandbox(small_firm) as running:
         yield running
 
 

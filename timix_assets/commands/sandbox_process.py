@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from timix_assets.environment import API_KEY, BASE_URL, START_MONTH
 
 
+SANDBOX_KEY = "TIMIX_SANDBOX_KEY"
+"""By this variable a parent process hands the sandbox the key to accept, so that it stands in no command line."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
     """Where the sandbox answers, its generated key, and the first month of its firm."""
@@ -33,7 +37,7 @@ def running_sandbox(*options: str) -> Iterator[RunningSandbox]:
     """Starts `timix-assets sandbox` on a free port and ends it with the block."""
     key = f"bbl_{secrets.token_hex(20)}"
     command = [sys.executable, "-m", "timix_assets.cli", "sandbox", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TIMIX_SANDBOX_KEY": key})
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, SANDBOX_KEY: key})
     try:
         assert process.stdout is not None
         said: dict[str, str] = {}

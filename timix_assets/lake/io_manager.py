@@ -31,8 +31,9 @@ from pydantic import Field, PrivateAttr
 from timix_assets.lake.errors import LakeError
 from timix_assets.lake.months import Months
 from timix_assets.lake.preview import PREVIEW_ROWS, preview
+from timix_assets.lake.replacement import Change, ShrinkGuard
 from timix_assets.lake.spool import Spooled
-from timix_assets.lake.tables import Change, Lake, ShrinkGuard
+from timix_assets.lake.tables import Lake
 from timix_assets.lake.turns import Turn
 
 KEY_METADATA = "timix/key"
