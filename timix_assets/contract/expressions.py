@@ -1,13 +1,12 @@
 """Columns that an override computes: a Polars SQL expression over the records of one chunk."""
 
 import json
-import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -15,13 +14,14 @@ from .rescued import json_text
 from .schema import AMOUNT
 from .values import amount
 
-_NAME = r'(?:[A-Za-z_]\w*|"[^"]+")'
-_PATH = re.compile(rf"\s*{_NAME}(?:\.{_NAME})*\s*", re.ASCII)
 _ROW = "\x00row"
-# Parts of an expression whose result for one record depends on the others, and so on how a listing is cut into chunks.
+# Parts whose result for one record depends on the others, and so on how a listing is cut into chunks.
 _ACROSS_RECORDS = frozenset({"Agg", "Len", "Over", "Explode"})
+_DEEPEST = 16  # nested deeper than this, a field is seen as its JSON text
+_POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 Record = Mapping[str, Any]
+Members: TypeAlias = Mapping[str, "Members"]
 
 
 class ExpressionError(ValueError):
@@ -30,11 +30,19 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """fields: the names of the record's fields that it reads. path: set when it only names a field, nested or not."""
+    """paths: to what it reads of a record: `customer.id` is (customer, id).
+
+    path: the one path, when the expression only names a field, nested or not; else empty.
+    """
 
     sql: str
-    fields: tuple[str, ...]
+    paths: tuple[tuple[str, ...], ...]
     path: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> Members:
+        """The fields of a record that it reads, and which members of each: {customer: {id: {}}}."""
+        return _members(self.paths)
 
 
 @lru_cache(maxsize=256)
@@ -42,78 +50,109 @@ def parsed(sql: str) -> Expression:
     """The expression, checked; ExpressionError when it is no SQL, or no expression over a single record."""
     try:
         expression = pl.sql_expr(sql)
-        fields = tuple(dict.fromkeys(expression.meta.root_names()))
         several = expression.meta.has_multiple_outputs()
-        across = _ACROSS_RECORDS & _parts(expression)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise ExpressionError(
-            f"it is no SQL expression that Polars knows ({str(error).partition(chr(10))[0]})"
-        ) from error
-    if across or several:
+        tree = _tree(expression)
+    except _POLARS_ERRORS as error:
+        reason, _, _ = str(error).partition("\n")
+        raise ExpressionError(f"it is no SQL expression that Polars knows ({reason})") from error
+    parts = list(_parts(tree))
+    if several or any(part in _ACROSS_RECORDS for part in parts):
         raise ExpressionError("it must give one value per record, from that record alone")
-    path = tuple(part.strip('"') for part in re.findall(_NAME, sql)) if _PATH.fullmatch(sql) else ()
-    return Expression(sql, fields, path if fields == path[:1] else ())
+    paths = dict.fromkeys(part for part in parts if isinstance(part, tuple))
+    return Expression(sql, tuple(paths), _path(tree) or ())
 
 
-def _parts(expression: pl.Expr) -> set[str]:
-    """The names of all parts of an expression's tree."""
-    found: set[str] = set()
-
-    def walk(part: Any) -> None:
-        match part:
-            case str():
-                found.add(part)
-            case list():
-                for element in part:
-                    walk(element)
-            case dict():
-                for name, element in part.items():
-                    found.add(name)
-                    if name == "Function":
-                        walk(element["input"])
-                    elif name not in ("Column", "Literal"):
-                        walk(element)
-
+def _tree(expression: pl.Expr) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Polars warns that this form is not stable between its versions
-        walk(json.loads(expression.meta.serialize(format="json")))
-    return found
+        warnings.simplefilter("ignore")  # the form may change between versions of Polars; tests hold us to this one
+        return json.loads(expression.meta.serialize(format="json"))
+
+
+def _parts(tree: Any) -> Iterator[str | tuple[str, ...]]:
+    """The kinds of all parts of an expression, and in place of each field that it reads the path to it."""
+    if path := _path(tree):
+        yield path
+    elif isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, list):
+        for element in tree:
+            yield from _parts(element)
+    elif isinstance(tree, dict):
+        for kind, part in tree.items():
+            yield kind
+            if kind != "Literal":
+                yield from _parts(part["input"] if kind == "Function" else part)
+
+
+def _path(tree: Any) -> tuple[str, ...] | None:
+    match tree:
+        case {"Column": str() as name}:
+            return (name,)
+        case {"Function": {"input": [outer], "function": {"StructExpr": {"FieldByName": str() as name}}}}:
+            path = _path(outer)
+            return (*path, name) if path else None
+    return None
+
+
+def _members(paths: Sequence[Sequence[str]]) -> Members:
+    """{first names: the members below them}."""
+    firsts = dict.fromkeys(path[0] for path in paths)
+    return {first: _members([path[1:] for path in paths if path[0] == first and len(path) > 1]) for first in firsts}
+
+
+def members_read(expressions: Iterable[Expression]) -> Members:
+    """What several expressions read together; a field that one of them reads whole has no members."""
+    paths = {path for expression in expressions for path in expression.paths}
+    return _members([path for path in paths if not any(path[:length] in paths for length in range(1, len(path)))])
+
+
+def unread_members(name: str, value: Any, members: Members) -> Iterator[str]:
+    """The members of an object that are not among those read, as `name.member`."""
+    if members and isinstance(value, Mapping):
+        for member, inner in value.items():
+            if member not in members:
+                yield f"{name}.{member}"
+            else:
+                yield from unread_members(f"{name}.{member}", inner, members[member])
 
 
 def evaluate(expression: Expression, records: Sequence[Record]) -> tuple[list[Any], frozenset[int]]:
     """The expression's value for each record, as JSON would have it, and the records for which it failed (null there).
 
-    A path takes the value just as it was sent. Anything else is computed by Polars, which sees a field as AMOUNT when all
-    its values read as numbers, else as text, flag, struct or list, and as null when no record has it. Polars divides decimals
-    to two places more than the larger scale, so a quotient is right to ten places after rounding.
+    A path takes the value just as it was sent. Anything else is computed by Polars, which sees a field as AMOUNT when
+    all its values read as numbers, else as text, flag, struct or list, and as null when no record has it. Polars
+    divides decimals to two places more than the larger scale, so a quotient is right to ten places after rounding.
     """
     if expression.path:
         return [_at(record, expression.path) for record in records], frozenset()
-    sql = pl.sql_expr(expression.sql)
-    frame = pl.DataFrame(
-        [
-            pl.Series(_ROW, range(len(records)), dtype=pl.UInt32),
-            *(_series(name, [record.get(name) for record in records]) for name in expression.fields),
-        ]
-    )
-    return _computed(sql, frame)
+    rows = pl.Series(_ROW, range(len(records)), dtype=pl.UInt32)
+    fields = [
+        _series(name, [record.get(name) for record in records], members) for name, members in expression.fields.items()
+    ]
+    return _computed(pl.sql_expr(expression.sql), pl.DataFrame([rows, *fields]))
+
+
+def _at(value: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _computed(sql: pl.Expr, frame: pl.DataFrame) -> tuple[list[Any], frozenset[int]]:
     """Halves the frame where it fails (a division by zero, an overflow) until only the records at fault are left."""
-    if _attempt(sql, frame.clear()) is None:
-        return [None] * frame.height, frozenset(range(frame.height))
     values: list[Any] = [None] * frame.height
+    if _attempt(sql, frame.clear()) is None:  # wrong for whatever records, so there is no use in looking for one
+        return values, frozenset(range(frame.height))
     failed: set[int] = set()
     waiting = [frame]
     while waiting:
         part = waiting.pop()
         result = _attempt(sql, part)
-        first: int = part[_ROW][0] if part.height else 0
         if result is not None:
-            values[first : first + part.height] = [_as_json(value) for value in result]
+            for row, value in zip(part[_ROW], result, strict=True):
+                values[row] = _as_json(value)
         elif part.height == 1:
-            failed.add(first)
+            failed.add(part[_ROW][0])
         else:
             half = part.height // 2
             waiting += [part[:half], part[half:]]
@@ -123,46 +162,43 @@ def _computed(sql: pl.Expr, frame: pl.DataFrame) -> tuple[list[Any], frozenset[i
 def _attempt(sql: pl.Expr, frame: pl.DataFrame) -> pl.Series | None:
     try:
         return frame.with_columns(sql.alias(_ROW))[_ROW]
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+    except _POLARS_ERRORS:
         return None
 
 
-def _at(value: Any, path: Sequence[str]) -> Any:
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _series(name: str, values: Sequence[Any]) -> pl.Series:
-    """A field as the expression sees it."""
+def _series(name: str, values: Sequence[Any], members: Members, depth: int = 0) -> pl.Series:
+    """A field as the expression sees it. members: what is read of an object; then the field is seen as a struct."""
     sent = [value for value in values if value is not None]
+    if members or (depth < _DEEPEST and sent and all(isinstance(value, dict) for value in sent)):
+        return _struct(name, [value if isinstance(value, dict) else None for value in values], members, depth)
     if not sent:
         return pl.Series(name, values, dtype=pl.Null)
     if all(isinstance(value, bool) for value in sent):
         return pl.Series(name, values, dtype=pl.Boolean)
-    if all(isinstance(value, dict) for value in sent):
-        return _struct(name, values)
-    if all(isinstance(value, list) for value in sent):
-        return _list(name, values)
+    if depth < _DEEPEST and all(isinstance(value, list) for value in sent):
+        return _list(name, values, depth)
     amounts = [None if value is None else amount(value) for value in values]
-    if all(number is not None for number, value in zip(amounts, values, strict=True) if value is not None):
-        return pl.Series(name, [None if number is None else str(number) for number in amounts], dtype=pl.String).cast(
-            AMOUNT
-        )
+    if amounts.count(None) == len(values) - len(sent):
+        return pl.Series(name, [None if n is None else str(n) for n in amounts], dtype=pl.String).cast(AMOUNT)
     texts = [value if value is None or isinstance(value, str) else json_text(value) for value in values]
     return pl.Series(name, texts, dtype=pl.String)
 
 
-def _struct(name: str, values: Sequence[Any]) -> pl.Series:
-    members = dict.fromkeys(member for value in values if value is not None for member in value)
-    fields = [_series(member, [None if value is None else value.get(member) for value in values]) for member in members]
-    present = pl.Series([value is not None for value in values])
+def _struct(name: str, values: Sequence[Record | None], members: Members, depth: int) -> pl.Series:
+    sent = dict.fromkeys(member for value in values if value is not None for member in value)
+    fields = [
+        _series(
+            member, [None if value is None else value.get(member) for value in values], members.get(member, {}), depth + 1
+        )
+        for member in {**sent, **members}
+    ]
+    present = pl.Series([value is not None for value in values], dtype=pl.Boolean)
     struct = pl.DataFrame(fields, height=len(values)).to_struct(name)
     return pl.select(pl.when(present).then(struct).alias(name)).to_series()
 
 
-def _list(name: str, values: Sequence[Any]) -> pl.Series:
-    flat = _series(name, [element for value in values if value is not None for element in value])
+def _list(name: str, values: Sequence[Any], depth: int) -> pl.Series:
+    flat = _series(name, [element for value in values if value is not None for element in value], {}, depth + 1)
     return listed(flat, [None if value is None else len(value) for value in values])
 
 

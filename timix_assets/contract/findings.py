@@ -61,7 +61,7 @@ class Findings:
         return self.expected - self.present
 
     def missing_key(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """Columns of the key that no record has a field for: no row can be told from another then, and the asset fails."""
+        """Columns of the key that no record has a field for: without them no row can be told from another."""
         return tuple(name for name in endpoint.key if name in self.missing_columns)
 
     def note_unreadable(self, column: str, values: Iterable[str]) -> None:
@@ -76,31 +76,33 @@ class Findings:
             self.unknown_values[column] = self.unknown_values.get(column, Counter()) + counted
 
     def sentences(self, endpoint: Endpoint) -> list[str]:
-        """What a person should know, one plain sentence each, the gravest first; empty when all is as the contract says."""
+        """What a person should know, the gravest first, one sentence each; none when all is as the contract says."""
         table = endpoint.name
         found: list[str] = []
         if missing := [column.name for column in endpoint.columns if column.name in self.missing_columns]:
             found.append(
-                f"No record of {table} has a field for {', '.join(f'`{name}`' for name in missing)}: if the workspace names "
-                "it differently, set that name as an override (`timix-assets doctor` shows how)."
+                f"No record of {table} has a field for {', '.join(f'`{name}`' for name in missing)}: if the workspace "
+                "names it differently, set that name as an override (`timix-assets doctor` shows how)."
             )
         for column, count in sorted(self.unreadable.items()):
             found.append(
-                f"{count:,} values of `{column}` of {table} could not be read, for example "
+                f"{count:,} {'value' if count == 1 else 'values'} of `{column}` of {table} could not be read, for example "
                 f"{' and '.join(self.samples[column])}: what was sent is kept in `{RESCUED}`, or in quarantine."
             )
         for column, counted in sorted(self.unknown_values.items()):
             found.append(
-                f"`{column}` of {table} has values that the contract does not know, kept as they came: {_counts(counted)}."
+                f"`{column}` of {table} has values that the contract does not know, kept as they came: "
+                f"{_counts(counted)}."
             )
         if self.unknown_fields:
             found.append(
-                f"{table} has fields that the contract does not know, kept in `{RESCUED}`: {_counts(self.unknown_fields)}."
+                f"{table} has fields that the contract does not know, kept in `{RESCUED}`: "
+                f"{_counts(self.unknown_fields)}."
             )
         if self.replaced_characters:
             found.append(
-                f"{self.replaced_characters:,} characters of {table} were halves of a surrogate pair, which no table can "
-                "hold; each is now U+FFFD, and only the source can mend it."
+                f"{table} has halves of surrogate pairs, {self.replaced_characters:,} in all, which no table can hold: each is "
+                "now U+FFFD, and only the source can mend it."
             )
         return found
 

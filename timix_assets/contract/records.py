@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from .expressions import evaluate, listed, parsed
+from .expressions import Members, evaluate, listed, members_read, parsed, unread_members
 from .findings import Findings
 from .rescued import json_text, without_lone_surrogates
 from .schema import MONTH, RESCUED, Column, Endpoint, Type, Window
@@ -175,12 +175,26 @@ def _read_objects(
             if found := unknown & record.keys():
                 findings.unknown_fields.update(path + name for name in found)
                 table.rescue.setdefault(row, set()).update(found)
+    for name, members in _read_in_part(columns).items():
+        for row, record in enumerate(objects):
+            if others := list(unread_members(name, record.get(name), members)):
+                findings.unknown_fields.update(others)
+                table.rescue.setdefault(row, set()).add(name)
     return table
+
+
+def _read_in_part(columns: Sequence[Column]) -> Members:
+    """The fields of which overrides read some members only, and which no column reads whole."""
+    expressions = [parsed(column.expression) for column in columns if column.expression is not None]
+    if not expressions:
+        return {}
+    whole = {spelling for column in columns if column.expression is None for spelling in column.spellings}
+    return {name: members for name, members in members_read(expressions).items() if members and name not in whole}
 
 
 def _sources(column: Column) -> tuple[str, ...]:
     """The names, as sent, of the fields that a column reads."""
-    return column.spellings if column.expression is None else parsed(column.expression).fields
+    return column.spellings if column.expression is None else tuple(parsed(column.expression).fields)
 
 
 def _note_present(column: Column, path: str, names: Set[str], findings: Findings) -> None:
@@ -224,15 +238,14 @@ def _computed(
     """An override's values. Where it gives none although a field that it reads has a value, that field is not used."""
     expression = parsed(sql)
     values, failed = evaluate(expression, objects)
-    if failed:
-        sent = ({name: objects[row].get(name) for name in expression.fields} for row in sorted(failed))
-        findings.note_unreadable(column.name, map(json_text, sent))
     unused = {
-        row: {name for name in expression.fields if objects[row].get(name) is not None}
+        row: {name: v for name in expression.fields if (v := objects[row].get(name)) is not None}
         for row, value in enumerate(values)
         if value is None
     }
-    return values, {row: names for row, names in unused.items() if names}
+    if lost := [unused[row] for row in sorted(failed) if unused[row]]:
+        findings.note_unreadable(column.name, map(json_text, lost))
+    return values, {row: set(sent) for row, sent in unused.items() if sent}
 
 
 def _blank_as_null(values: Values) -> Values:

@@ -20,8 +20,8 @@ def number_text(value: int | float | Decimal) -> str:
     return repr(value) if isinstance(value, float) else str(Decimal(value))
 
 
-def json_text(value: Any) -> str:
-    """A parsed JSON value as JSON text. NaN and Infinity, which JSON has no word for, become strings.
+def json_text(value: Any, *, constants: bool = False) -> str:
+    """A parsed JSON value as JSON text. NaN and Infinity, which JSON has no word for, become strings (unless constants).
 
     Written with a stack and not by recursion, for a server may nest deeper than Python's stack is high.
     """
@@ -37,7 +37,7 @@ def json_text(value: Any) -> str:
                 written.append({None: "null", True: "true", False: "false"}[word])
             case int() | float() | Decimal() as number:
                 digits = number_text(number)
-                written.append(digits if digits[-1].isdigit() else json.dumps(digits))
+                written.append(digits if constants or digits[-1].isdigit() else json.dumps(digits))
             case Mapping() as members:
                 waiting.extend(reversed(_object(members)))
             case Sequence() as elements:
@@ -65,5 +65,5 @@ def _list(elements: Sequence[Any]) -> list[Any]:
 
 def without_lone_surrogates(value: Any) -> tuple[Any, int]:
     """The value with every lone surrogate replaced by U+FFFD, and how many there were: UTF-8 cannot hold them."""
-    text, replaced = _LONE_SURROGATE.subn("\ufffd", json_text(value))
-    return (json.loads(text, parse_float=Decimal), replaced) if replaced else (value, 0)
+    text, replaced = _LONE_SURROGATE.subn("\ufffd", json_text(value, constants=True))
+    return json.loads(text, parse_float=Decimal, parse_constant=Decimal), replaced

@@ -1,0 +1,94 @@
+"""Guesses, for the doctor to print: which field without a column may be the one that a column misses."""
+
+import json
+import re
+from difflib import SequenceMatcher
+
+from .expressions import ExpressionError, parsed
+from .findings import Findings
+from .schema import Column, Endpoint, Type, folded
+
+_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_ID = "id"
+_FILLERS = frozenset({_ID, "at", "of", "the", "is"})
+_PER_HOUR = {"minutes": 60, "mins": 60, "minute": 60, "seconds": 3600, "secs": 3600}
+
+_SAME, _OTHER_UNIT, _SHARED_WORDS, _ALIKE = 1.0, 0.95, 0.9, 0.6
+
+
+def suggest(endpoint: Endpoint, findings: Findings) -> list[str]:
+    """Overrides that would fill missing columns from unknown fields that look like them, as lines of YAML to paste.
+
+    A field is proposed for one column only: names that are the same but for their spelling come first, then columns
+    that a row cannot do without, then the closest likeness. Empty when nothing looks alike.
+    """
+    fields = [name for name in findings.unknown_fields if "." not in name and _sql(name) is not None]
+    missing = [column for column in endpoint.columns if column.name in findings.missing_columns]
+    needed = {*endpoint.key, *(column.name for column in missing if column.required)}
+    pairs = [
+        (likeness, column, name)
+        for column in missing
+        for name in fields
+        if (likeness := _likeness(column, name)) >= _ALIKE
+    ]
+    pairs.sort(key=lambda pair: (pair[0] < _SAME, pair[1].name not in needed, -pair[0], pair[2]))
+    chosen: dict[str, str] = {}
+    for _, column, name in pairs:
+        if column.name not in chosen and name not in chosen.values():
+            chosen[column.name] = name
+    if not chosen:
+        return []
+    lines = [f"      {c.name}: {_quoted(c, chosen[c.name])}" for c in missing if c.name in chosen]
+    return ["endpoints:", f"  {endpoint.name}:", "    columns:", *lines]
+
+
+def _likeness(column: Column, name: str) -> float:
+    """From 0 to 1: how much a field's name looks like one of the column's."""
+    return max(_alike(spelling, name, column) for spelling in (column.name, *column.spellings))
+
+
+def _alike(spelling: str, name: str, column: Column) -> float:
+    if folded(spelling) == folded(name):
+        return _SAME
+    ours, theirs = _words(spelling), _words(name)
+    if (_ID in ours) != (_ID in theirs):  # customerName is not the customer's id, but `customer` may be
+        return _SHARED_WORDS if ours - {_ID} == theirs - {_ID} else 0.0
+    if column.type is Type.HOURS and not theirs.isdisjoint(_PER_HOUR):
+        return _OTHER_UNIT
+    telling, said = ours - _FILLERS, theirs - _FILLERS
+    shared = len(telling & said) / min(len(telling), len(said)) if telling and said else 0.0
+    return _SHARED_WORDS * max(shared, _word_by_word(ours, theirs))
+
+
+def _word_by_word(ours: set[str], theirs: set[str]) -> float:
+    """How closely each word of either name is met by one of the other, on average."""
+    closest = [
+        max((SequenceMatcher(None, word, other).ratio() for other in others), default=0.0)
+        for words, others in ((ours, theirs), (theirs, ours))
+        for word in words
+    ]
+    return sum(closest) / len(closest) if closest else 0.0
+
+
+def _words(name: str) -> set[str]:
+    """`workDate` and `work_date` -> {work, date}."""
+    return {word.lower() for word in _WORD.findall(name)}
+
+
+def _quoted(column: Column, name: str) -> str:
+    """The expression that reads the field for the column, as YAML."""
+    divisor = next((_PER_HOUR[word] for word in sorted(_words(name)) if word in _PER_HOUR), None)
+    per_hour = f" / {divisor}.0" if divisor and column.type is Type.HOURS else ""
+    return json.dumps(f"{_sql(name)}{per_hour}", ensure_ascii=False)
+
+
+def _sql(name: str) -> str | None:
+    """The field as an SQL name, in quotes where it needs them; None when no SQL can name it."""
+    return next((sql for sql in (name, f'"{name}"') if _names(sql, name)), None)
+
+
+def _names(sql: str, name: str) -> bool:
+    try:
+        return parsed(sql).path == (name,)
+    except ExpressionError:
+        return False
