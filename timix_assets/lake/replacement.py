@@ -100,22 +100,20 @@ class Replacement:
     comment: str | None
     descriptions: Mapping[str, str]
     read_began_at: datetime | None
-    read_began_at_version: int | None
+    read_began_at_version: int
 
     write_id: str = field(default_factory=lambda: uuid4().hex, init=False)
     stored: dict[Part, list[AddAction]] = field(default_factory=dict, init=False)
 
     def commit(self) -> Change:
         """Compares and commits, again after a race that was lost to writers of other rows or of older data."""
-        seen = self.read_began_at_version
         for _ in range(MAX_ATTEMPTS):
             table = open_table(self.url, self.options)
-            seen = _version_of(table) if seen is None else seen
             change, parts, schema = self._compare(table)
             if not change.written:
                 return change
             if table is not None:
-                self._refuse_to_replace_newer(table, seen)
+                self._refuse_to_replace_newer(table)
             self.guard.check(self._where, change.rows + change.removed - change.added, change.removed)
             if self._write(table, parts, schema):
                 return change
@@ -146,7 +144,7 @@ class Replacement:
             differs.added,
             differs.changed,
             differs.removed,
-            _version_of(table) + bool(grown or differs.parts),
+            version_of(table) + bool(grown or differs.parts),
             grown or bool(differs.parts),
             new.fingerprint(schema),
             by_month,
@@ -174,13 +172,15 @@ class Replacement:
             "written; each key must be there once."
         )
 
-    def _refuse_to_replace_newer(self, table: DeltaTable, seen: int) -> None:
-        """WriteConflict when rows of our scope were committed after our read began, or, that unknown, after `seen`."""
+    def _refuse_to_replace_newer(self, table: DeltaTable) -> None:
+        """WriteConflict when rows of our scope were committed after our read began, by the clock or else by version."""
         for commit in _history(table):
             at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
-            newer = at > self.read_began_at if self.read_began_at is not None else commit["version"] > seen
+            if self.read_began_at is not None:
+                newer, began = at > self.read_began_at, f"at {self.read_began_at:%Y-%m-%d %H:%M:%S}"
+            else:
+                newer, began = commit["version"] > self.read_began_at_version, "before"
             if newer and self._touched_by(commit):
-                began = f"{self.read_began_at:%Y-%m-%d %H:%M:%S}" if self.read_began_at is not None else "before"
                 raise WriteConflict(
                     f"{self._where}: another writer replaced these rows at {at:%Y-%m-%d %H:%M:%S} UTC and our read of "
                     f"the source began {began}, so nothing was written, for older data must not replace newer; run it "
@@ -220,7 +220,7 @@ class Replacement:
                     commit_properties=self._commit_properties,
                 )
         except (DeltaError, BaseError, OSError) as error:
-            return self._landed_after(error, _version_of(table))
+            return self._landed_after(error, version_of(table))
         return True
 
     @property
@@ -262,7 +262,7 @@ def _history(table: DeltaTable) -> Sequence[Mapping[str, Any]]:
     return table.history(HISTORY)
 
 
-def _version_of(table: DeltaTable | None) -> int:
+def version_of(table: DeltaTable | None) -> int:
     return NO_TABLE if table is None else table.version()
 
 

@@ -11,6 +11,7 @@ from typing import Self
 import polars as pl
 
 from .errors import LakeError, WriteFailed
+from .storage import is_full_disk
 
 FILE_ROWS = 20_000
 """Rows that are held in memory before they are written to a file; a listing with fewer never touches the disk."""
@@ -106,7 +107,9 @@ class Spool:
                 self._folder = TemporaryDirectory(prefix="timix-spool-", dir=self._parent)
             file = Path(self._folder.name) / f"{len(self._files):06d}.parquet"
             pl.concat(self._held, rechunk=False).write_parquet(file, compression_level=1)
-        except OSError as error:
+        except (OSError, pl.exceptions.ComputeError) as error:
+            if not is_full_disk(error):
+                raise
             raise WriteFailed(
                 f"Rows could not be spooled to disk ({error}); free space in the temporary folder or point TMPDIR "
                 "elsewhere, and run it again."

@@ -10,6 +10,7 @@ import polars as pl
 from .content import Part
 from .errors import RowsOutsideRange, WriteFailed
 from .months import MONTH, Months
+from .storage import is_full_disk
 
 ROW_GROUP_ROWS = 20_000
 """Small row groups keep the memory of the month-wise writers small, whatever the number of rows."""
@@ -34,7 +35,9 @@ def stage(table: str, frame: pl.LazyFrame, schema: pl.Schema, folder: Path, mont
     target = pl.PartitionBy(folder, key=MONTH, include_key=False) if months else folder / "whole.parquet"
     try:
         frame.sink_parquet(target, compression_level=1, row_group_size=ROW_GROUP_ROWS, mkdir=True, engine="streaming")
-    except OSError as error:
+    except (OSError, pl.exceptions.ComputeError) as error:
+        if not is_full_disk(error):
+            raise
         raise WriteFailed(
             f"{table}: its rows could not be staged in {folder} ({error}); free space there or point TMPDIR elsewhere, "
             "and run it again."

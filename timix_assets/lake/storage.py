@@ -1,5 +1,7 @@
 """Where the lake lies: a folder, or an object store by URL. Files are put whole or not at all."""
 
+import errno
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from obstore.store import S3Config
 
 FILE_SCHEME = "file://"
+_NO_ROOM = re.compile(
+    "|".join(rf"os error {code}\b|Errno {code}\b" for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+)
 
 
 def located(url: str) -> str:
@@ -45,6 +50,11 @@ def open_table(url: str, options: Mapping[str, str]) -> DeltaTable | None:
 
 def scan_table(table: DeltaTable, options: Mapping[str, str]) -> pl.LazyFrame:
     return pl.scan_delta(table, storage_options=dict(options) or None)
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Whether there was no room for a file: no space, over the quota, over the size limit. Polars says it in words only."""
+    return _NO_ROOM.search(str(error)) is not None
 
 
 class _Table(DeltaTable):

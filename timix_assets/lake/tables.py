@@ -16,7 +16,7 @@ from .exports import Exported, put_export
 from .memory import Memory
 from .months import MONTH, Months
 from .quarantine import quarantine
-from .replacement import Change, Replacement, ShrinkGuard
+from .replacement import Change, Replacement, ShrinkGuard, version_of
 from .staging import stage
 from .storage import located, open_table, scan_table
 
@@ -80,8 +80,8 @@ class Lake:
         partitioned: the table is kept by month, so that a call without months is refused even before its first write.
         guard: ShrinkGuard() unless given. comment, descriptions: what the table and its columns mean, stored with them.
         read_began_at: when the read of the source began, by the real clock; rows committed later are never replaced.
-        read_began_at_version: in its place, the version of this table that the rows were computed from (-1: none).
-        With neither, only a writer who comes in between during this call is noticed.
+        read_began_at_version: in its place, the version of this table that the rows were computed from (-1: none);
+        the one at the beginning of this call unless given.
 
         A table that is not there is made. A column that the table lacks is added; one that the frame lacks, or has as
         Polars' type Null, becomes null. Unsigned integers are stored signed, instants as UTC with microseconds,
@@ -110,7 +110,7 @@ class Lake:
                 comment=comment,
                 descriptions=descriptions or {},
                 read_began_at=read_began_at,
-                read_began_at_version=read_began_at_version,
+                read_began_at_version=version_of(held) if read_began_at_version is None else read_began_at_version,
             ).commit()
 
     def quarantine(

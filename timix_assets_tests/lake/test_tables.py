@@ -1,0 +1,351 @@
+"""Replacing tables whole and by months: content, counts, schema, refusals."""
+
+import resource
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+from polars.testing import assert_frame_equal
+
+from timix_assets.lake.errors import (
+    DuplicateKeys,
+    LakeError,
+    MonthsMissing,
+    RowsOutsideRange,
+    SchemaChanged,
+    ShrinkRefused,
+    TableMissing,
+    UnstorableColumn,
+    WriteFailed,
+)
+from timix_assets.lake.months import Months
+from timix_assets.lake.tables import Lake, ShrinkGuard
+
+from .rows import FEBRUARY, JANUARY, MARCH, WINTER, entries, held, numbered, only
+
+TABLE = "timix/time_reports"
+CUSTOMERS = "timix/customers"
+
+
+def customers(**names: str) -> pl.DataFrame:
+    return pl.DataFrame({"id": list(names), "name": list(names.values())}, schema={"id": pl.String, "name": pl.String})
+
+
+def test_a_table_is_what_was_last_written_into_it(lake: Lake) -> None:
+    lake.replace(CUSTOMERS, customers(a="Acme", b="Bolt"), key=["id"])
+    lake.replace(CUSTOMERS, customers(b="Bolt", c="Cord").lazy(), key=["id"])
+    assert held(lake.scan(CUSTOMERS)) == [("b", "Bolt"), ("c", "Cord")]
+    assert lake.version(CUSTOMERS) == 1
+
+
+def test_additions_changes_and_removals_are_counted_by_key(lake: Lake) -> None:
+    first = lake.replace(CUSTOMERS, customers(a="Acme", b="Bolt", c="Cord"), key=["id"])
+    assert (first.rows, first.added, first.changed, first.removed, first.version) == (3, 3, 0, 0, 0)
+    second = lake.replace(CUSTOMERS, customers(b="Bolt", c="Cord Ltd", d="Dune"), key=["id"])
+    assert (second.rows, second.added, second.changed, second.removed, second.version) == (3, 1, 1, 1, 1)
+
+
+def test_the_same_content_is_not_written_again_and_keeps_its_fingerprint(lake: Lake) -> None:
+    first = lake.replace(CUSTOMERS, customers(a="Acme", b="Bolt"), key=["id"])
+    again = lake.replace(CUSTOMERS, customers(b="Bolt", a="Acme").select("name", "id"), key=["id"])
+    assert again.fingerprint == first.fingerprint
+    assert (again.written, again.added, again.changed, again.removed, again.version) == (False, 0, 0, 0, 0)
+
+
+def test_a_fingerprint_does_not_depend_on_what_was_there_before(lake: Lake) -> None:
+    first = lake.replace(TABLE, numbered(JANUARY, 3), key=["id"], months=WINTER)
+    lake.replace(TABLE, numbered(FEBRUARY, 2), key=["id"], months=WINTER)
+    back = lake.replace(TABLE, numbered(JANUARY, 3), key=["id"], months=WINTER)
+    assert back.written
+    assert back.fingerprint == first.fingerprint
+
+
+def test_null_and_zero_are_different_content(lake: Lake) -> None:
+    hours = pl.Schema({"id": pl.String, "hours": pl.Int64})
+    zero = lake.replace("rollups/hours", pl.DataFrame([("a", 0)], schema=hours, orient="row"), key=["id"])
+    null = lake.replace("rollups/hours", pl.DataFrame([("a", None)], schema=hours, orient="row"), key=["id"])
+    assert (null.written, null.changed) == (True, 1)
+    assert null.fingerprint != zero.fingerprint
+
+
+def test_every_kind_of_column_comes_back_as_it_went_in_and_counts_in_comparisons(lake: Lake) -> None:
+    frame = pl.DataFrame(
+        {
+            "id": ["a", "b", "c"],
+            "hours": [Decimal("1.2345678901"), None, Decimal("-10000000000000000000000000.5")],
+            "day": [date(2024, 2, 29), None, date(1999, 12, 31)],
+            "at": [datetime(2025, 1, 1, 12, 0, 0, 1, tzinfo=UTC), None, datetime(1969, 1, 1, tzinfo=UTC)],
+            "flag": [True, None, False],
+            "name": ["שלום 🙂", None, ""],
+            "schedule": [{"monday": {"start": "09:00"}}, None, {"monday": None}],
+            "lines": [[{"rate": Decimal("1.5")}], None, []],
+        },
+        schema_overrides={
+            "hours": pl.Decimal(38, 10),
+            "at": pl.Datetime("us", "UTC"),
+            "lines": pl.List(pl.Struct({"rate": pl.Decimal(38, 10)})),
+        },
+    )
+    lake.replace(CUSTOMERS, frame, key=["id"])
+    assert_frame_equal(lake.scan(CUSTOMERS).collect().sort("id"), frame)
+    assert not lake.replace(CUSTOMERS, frame, key=["id"]).written
+    other_rate = pl.Series([[{"rate": Decimal("1.6")}], None, []], dtype=frame.schema["lines"])
+    assert lake.replace(CUSTOMERS, frame.with_columns(lines=other_rate), key=["id"]).changed == 1
+
+
+def test_types_that_delta_lacks_are_stored_in_the_next_wider_one(lake: Lake) -> None:
+    frame = pl.DataFrame(
+        {
+            "id": ["a"],
+            "count": pl.Series([4_000_000_000], dtype=pl.UInt32),
+            "status": pl.Series(["x"], dtype=pl.Categorical),
+        }
+    )
+    lake.replace(CUSTOMERS, frame, key=["id"])
+    assert lake.schema(CUSTOMERS) == pl.Schema({"id": pl.String, "count": pl.Int64, "status": pl.String})
+    assert held(lake.scan(CUSTOMERS)) == [("a", 4_000_000_000, "x")]
+
+
+def test_one_month_is_replaced_and_the_others_stay(lake: Lake) -> None:
+    lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2), ("c", MARCH, 3)), key=["id"], months=WINTER)
+    change = lake.replace(TABLE, entries(("d", FEBRUARY, 4)), key=["id"], months=only(FEBRUARY))
+    assert held(lake.scan(TABLE)) == [("a", JANUARY, 1), ("c", MARCH, 3), ("d", FEBRUARY, 4)]
+    assert (change.rows, change.added, change.removed) == (1, 1, 1)
+    assert change.rows_by_month == {FEBRUARY: 1}
+
+
+def test_a_range_written_twice_holds_its_rows_once(lake: Lake) -> None:
+    rows = entries(("a", JANUARY, 1), ("b", FEBRUARY, 2))
+    lake.replace(TABLE, rows, key=["id"], months=WINTER)
+    lake.replace(TABLE, rows.with_columns(hours=pl.lit(9, pl.Int64)), key=["id"], months=WINTER)
+    assert held(lake.scan(TABLE).select("id", "hours")) == [("a", 9), ("b", 9)]
+
+
+def test_a_month_in_which_nothing_was_found_becomes_empty(lake: Lake) -> None:
+    lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER)
+    change = lake.replace(TABLE, entries(), key=["id"], months=only(JANUARY))
+    assert held(lake.scan(TABLE).select("id")) == [("b",)]
+    assert (change.rows, change.removed, change.rows_by_month) == (0, 1, {})
+
+
+def test_an_empty_read_makes_an_empty_table_once(lake: Lake) -> None:
+    assert lake.replace(TABLE, entries(), key=["id"], months=WINTER).written
+    assert not lake.replace(TABLE, entries(), key=["id"], months=WINTER).written
+    assert lake.scan(TABLE).collect().schema == entries().schema
+    lake.replace(TABLE, numbered(JANUARY, 2), key=["id"], months=only(JANUARY))
+    assert lake.scan(TABLE).collect().height == 2
+
+
+def test_a_row_that_moved_to_another_month_of_the_range_is_changed(lake: Lake) -> None:
+    lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER)
+    change = lake.replace(TABLE, entries(("a", MARCH, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER)
+    assert (change.added, change.changed, change.removed) == (0, 1, 0)
+
+
+def test_only_the_months_that_differ_get_new_files(lake: Lake) -> None:
+    lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER)
+    before = set(DeltaTable(f"{lake.url}/{TABLE}").file_uris())
+    lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 3)), key=["id"], months=WINTER)
+    after = set(DeltaTable(f"{lake.url}/{TABLE}").file_uris())
+    assert [JANUARY.isoformat() in kept for kept in before & after] == [True]
+
+
+def test_each_month_has_its_own_fingerprint(lake: Lake) -> None:
+    first = lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER)
+    second = lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 3)), key=["id"], months=WINTER)
+    assert first.fingerprints[JANUARY] == second.fingerprints[JANUARY]
+    assert first.fingerprints[FEBRUARY] != second.fingerprints[FEBRUARY]
+
+
+def test_a_key_may_contain_the_month(lake: Lake) -> None:
+    rows = entries(("p", JANUARY, 1), ("p", FEBRUARY, 2))
+    assert lake.replace("timix/revenue_report", rows, key=["month", "id"], months=WINTER).added == 2
+
+
+def test_months_are_read_lazily_from_their_files_alone(lake: Lake) -> None:
+    lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER)
+    january = lake.scan(TABLE, only(JANUARY))
+    assert FEBRUARY.isoformat() not in january.explain()
+    assert january.collect()["id"].to_list() == ["a"]
+
+
+def test_a_lazy_frame_is_evaluated_once(lake: Lake) -> None:
+    evaluations = []
+
+    def counted(frame: pl.DataFrame) -> pl.DataFrame:
+        evaluations.append(frame.height)
+        return frame
+
+    rows = numbered(JANUARY, 3)
+    lake.replace(TABLE, rows.lazy().map_batches(counted, schema=rows.schema), key=["id"], months=only(JANUARY))
+    assert evaluations == [3]
+
+
+def test_a_table_kept_by_month_cannot_be_replaced_whole(lake: Lake) -> None:
+    with pytest.raises(MonthsMissing, match="kept by month and no months were named"):
+        lake.replace(TABLE, numbered(JANUARY, 1), key=["id"], partitioned=True)
+    assert not lake.exists(TABLE)
+    lake.replace(TABLE, numbered(JANUARY, 1), key=["id"], months=WINTER)
+    with pytest.raises(MonthsMissing, match="kept by month and no months were named"):
+        lake.replace(TABLE, numbered(JANUARY, 1), key=["id"])
+
+
+def test_a_whole_table_cannot_be_replaced_by_months(lake: Lake) -> None:
+    lake.replace(TABLE, numbered(JANUARY, 1), key=["id"])
+    with pytest.raises(MonthsMissing, match="not kept by month"):
+        lake.replace(TABLE, numbered(JANUARY, 1), key=["id"], months=WINTER)
+
+
+@pytest.mark.parametrize("month", [date(2025, 4, 1), date(2025, 1, 2), None])
+def test_a_row_outside_the_range_is_refused(lake: Lake, month: date) -> None:
+    with pytest.raises(RowsOutsideRange, match="1 rows have a month outside 2025-01 to 2025-03"):
+        lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", month, 1)), key=["id"], months=WINTER)
+    assert not lake.exists(TABLE)
+
+
+def test_two_rows_with_one_key_are_refused_by_name(lake: Lake) -> None:
+    with pytest.raises(DuplicateKeys, match=r"1 keys .*id a"):
+        lake.replace(TABLE, entries(("a", JANUARY, 1), ("a", FEBRUARY, 2)), key=["id"], months=WINTER)
+
+
+def test_a_changed_type_is_refused_with_the_way_to_migrate(lake: Lake) -> None:
+    lake.replace(TABLE, entries(("a", JANUARY, 5)), key=["id"], months=WINTER)
+    with pytest.raises(SchemaChanged, match=r"column hours is Int64 in the table and Float64 .* away and materialize"):
+        lake.replace(
+            TABLE, entries(("a", JANUARY, 5)).with_columns(hours=pl.lit(5.5)), key=["id"], months=only(JANUARY)
+        )
+    assert held(lake.scan(TABLE).select("hours")) == [(5,)]
+
+
+def test_a_changed_type_inside_a_struct_is_refused(lake: Lake) -> None:
+    lake.replace(CUSTOMERS, pl.DataFrame({"id": ["a"], "hours": [{"monday": 8}]}), key=["id"])
+    with pytest.raises(SchemaChanged, match="column hours"):
+        lake.replace(CUSTOMERS, pl.DataFrame({"id": ["a"], "hours": [{"monday": "8"}]}), key=["id"])
+
+
+def test_a_new_column_is_added_and_null_in_older_rows(lake: Lake) -> None:
+    lake.replace(TABLE, entries(("a", JANUARY, 1)), key=["id"], months=only(JANUARY))
+    rows = entries(("b", FEBRUARY, 2)).with_columns(text=pl.lit("new"))
+    lake.replace(TABLE, rows, key=["id"], months=only(FEBRUARY), descriptions={"text": "What was done."})
+    assert held(lake.scan(TABLE).select("id", "text")) == [("a", None), ("b", "new")]
+    assert not lake.replace(TABLE, rows, key=["id"], months=only(FEBRUARY)).written
+
+
+def test_a_column_that_is_no_longer_sent_stays_and_is_null_in_newer_rows(lake: Lake) -> None:
+    with_text = entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)).with_columns(text=pl.lit("old"))
+    lake.replace(TABLE, with_text, key=["id"], months=WINTER)
+    change = lake.replace(TABLE, entries(("b", FEBRUARY, 2)), key=["id"], months=only(FEBRUARY))
+    assert change.changed == 1
+    assert held(lake.scan(TABLE).select("id", "text")) == [("a", "old"), ("b", None)]
+
+
+def test_a_column_without_a_type_is_refused_by_name_or_typed_by_the_table(lake: Lake) -> None:
+    untyped = entries(("a", JANUARY, 1)).with_columns(text=None)
+    with pytest.raises(UnstorableColumn, match="column text has the Polars type Null"):
+        lake.replace(TABLE, untyped, key=["id"], months=WINTER)
+    lake.replace(TABLE, untyped.with_columns(text=pl.lit("x")), key=["id"], months=WINTER)
+    lake.replace(TABLE, untyped, key=["id"], months=WINTER)
+    assert lake.schema(TABLE)["text"] == pl.String
+    assert held(lake.scan(TABLE).select("text")) == [(None,)]
+
+
+def test_a_clock_time_without_a_zone_is_refused(lake: Lake) -> None:
+    with pytest.raises(UnstorableColumn, match="column at"):
+        lake.replace(CUSTOMERS, pl.DataFrame({"id": ["a"], "at": [datetime(2025, 1, 1)]}), key=["id"])
+
+
+def test_descriptions_are_kept_with_the_columns_where_other_tools_look_for_them(lake: Lake) -> None:
+    lake.replace(CUSTOMERS, customers(a="Acme"), key=["id"], comment="Clients.", descriptions={"name": "Its name."})
+    table = DeltaTable(f"{lake.url}/{CUSTOMERS}")
+    assert table.metadata().description == "Clients."
+    assert {field.name: field.metadata for field in table.schema().fields} == {
+        "id": {},
+        "name": {"comment": "Its name."},
+    }
+
+
+def test_a_replacement_that_would_remove_most_rows_is_refused(lake: Lake) -> None:
+    lake.replace(TABLE, numbered(JANUARY, 20), key=["id"], months=only(JANUARY))
+    with pytest.raises(ShrinkRefused, match=r"would remove 11 of 20 rows, more than the 50% .* accept_shrink"):
+        lake.replace(TABLE, numbered(JANUARY, 9), key=["id"], months=only(JANUARY))
+    assert lake.scan(TABLE).collect().height == 20
+    accepted = lake.replace(TABLE, entries(), key=["id"], months=only(JANUARY), guard=ShrinkGuard(accept=True))
+    assert accepted.removed == 20
+
+
+def test_the_guard_looks_at_keys_not_at_counts(lake: Lake) -> None:
+    lake.replace(TABLE, numbered(JANUARY, 20), key=["id"], months=WINTER)
+    with pytest.raises(ShrinkRefused):
+        lake.replace(TABLE, numbered(MARCH, 40), key=["id"], months=WINTER)
+
+
+def test_the_guard_lets_half_go_and_leaves_small_scopes_alone(lake: Lake) -> None:
+    lake.replace(TABLE, numbered(JANUARY, 20), key=["id"], months=only(JANUARY))
+    assert lake.replace(TABLE, numbered(JANUARY, 10), key=["id"], months=only(JANUARY)).removed == 10
+    assert lake.replace(TABLE, entries(), key=["id"], months=only(JANUARY)).removed == 10
+
+
+def test_a_missing_table_says_what_to_do(lake: Lake) -> None:
+    for ask in (lake.scan, lake.schema, lake.version):
+        with pytest.raises(TableMissing, match=r"no table timix/customers .* materialize it first"):
+            ask(CUSTOMERS)
+    assert not lake.exists(CUSTOMERS)
+    assert not Path(lake.url).exists()
+
+
+def test_a_name_that_would_leave_the_lake_is_refused(lake: Lake) -> None:
+    with pytest.raises(LakeError, match="no name of a table"):
+        lake.replace("../customers", customers(a="Acme"), key=["id"])
+
+
+def test_a_lake_may_lie_in_a_folder_with_blanks_and_letters_of_any_alphabet(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "My lake 100% [new] שלום"))
+    lake.replace(TABLE, numbered(JANUARY, 2), key=["id"], months=WINTER)
+    lake.replace(TABLE, numbered(JANUARY, 3), key=["id"], months=WINTER)
+    assert lake.scan(TABLE, only(JANUARY)).collect().height == 3
+
+
+def test_a_folder_may_be_given_as_a_file_url(tmp_path: Path) -> None:
+    Lake(f"file://{tmp_path}/lake").replace(CUSTOMERS, customers(a="Acme"), key=["id"])
+    assert Lake(str(tmp_path / "lake")).exists(CUSTOMERS)
+
+
+def test_a_file_that_cannot_be_put_leaves_the_last_version_readable(lake: Lake) -> None:
+    lake.replace(TABLE, numbered(JANUARY, 2), key=["id"], months=only(JANUARY))
+    Path(f"{lake.url}/{TABLE}/month={FEBRUARY}").touch()
+    with pytest.raises(WriteFailed, match="make room"):
+        lake.replace(TABLE, numbered(FEBRUARY, 2), key=["id"], months=only(FEBRUARY))
+    assert lake.version(TABLE) == 0
+    assert lake.scan(TABLE).collect().height == 2
+
+
+def test_a_full_disk_leaves_the_last_version_readable(lake: Lake) -> None:
+    lake.replace(TABLE, numbered(JANUARY, 2), key=["id"], months=only(JANUARY))
+    many = numbered(JANUARY, 20_000).with_columns(text=pl.col("id").hash().cast(pl.String))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(WriteFailed, match="free space"):
+            lake.replace(TABLE, many, key=["id"], months=only(JANUARY))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert lake.version(TABLE) == 0
+    assert lake.scan(TABLE).collect().height == 2
+
+
+@pytest.mark.parametrize(("first", "last"), [(date(2025, 2, 1), JANUARY), (date(2025, 1, 2), MARCH)])
+def test_a_range_of_months_is_checked(first: date, last: date) -> None:
+    with pytest.raises(LakeError, match="range of months"):
+        Months(first, last)
+
+
+def test_a_range_of_months_crosses_the_year() -> None:
+    assert [f"{month:%Y-%m}" for month in Months(date(2024, 11, 1), FEBRUARY)] == [
+        "2024-11",
+        "2024-12",
+        "2025-01",
+        "2025-02",
+    ]
