@@ -1,0 +1,48 @@
+"""Any sequence of replacements gives what a plain dictionary would hold."""
+
+from datetime import date
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from timix_assets.lake.months import Months
+from timix_assets.lake.tables import Lake, ShrinkGuard
+
+from .rows import entries, held
+
+TABLE = "timix/time_reports"
+YEAR = [date(2025, month, 1) for month in range(1, 5)]
+RANGES = st.tuples(st.sampled_from(YEAR), st.sampled_from(YEAR)).map(lambda ends: Months(min(ends), max(ends)))
+
+
+@st.composite
+def replacements(draw: st.DrawFn) -> tuple[Months, dict[tuple[str, date], int | None]]:
+    """A range, and rows by id and month, all within it."""
+    months = draw(RANGES)
+    keys = st.tuples(st.sampled_from("abc"), st.sampled_from(list(months)))
+    return months, draw(st.dictionaries(keys, st.none() | st.integers(0, 2), max_size=6))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(replacements(), min_size=1, max_size=5))
+def test_a_table_holds_what_a_dictionary_would(
+    steps: list[tuple[Months, dict[tuple[str, date], int | None]]],
+) -> None:
+    model: dict[tuple[str, date], int | None] = {}
+    with TemporaryDirectory() as folder:
+        lake = Lake(folder)
+        for months, rows in steps:
+            replaced = {key: hours for key, hours in model.items() if key[1] in months}
+            frame = entries(*((name, month, hours) for (name, month), hours in rows.items()))
+            first = not lake.exists(TABLE)
+            change = lake.replace(TABLE, frame, key=["id", "month"], months=months, guard=ShrinkGuard(accept=True))
+            assert change.added == len(rows.keys() - replaced.keys())
+            assert change.removed == len(replaced.keys() - rows.keys())
+            assert change.changed == sum(rows[key] != replaced[key] for key in rows.keys() & replaced.keys())
+            assert change.written == (first or rows != replaced)
+            model = {key: hours for key, hours in model.items() if key[1] not in months} | rows
+            assert held(lake.scan(TABLE).select("id", "month", "hours")) == sorted(
+                ((name, month, hours) for (name, month), hours in model.items()), key=str
+            )
+            assert lake.version(TABLE) == change.version

@@ -1,0 +1,87 @@
+"""The lake in an object store, behind the S3 protocol on this machine."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.request import Request, urlopen
+
+import pytest
+from moto.server import ThreadedMotoServer
+from obstore.store import S3Store
+
+from timix_assets.lake.errors import LakeError, OtherOrganization, WriteFailed
+from timix_assets.lake.tables import Lake
+
+from .rows import FEBRUARY, JANUARY, WINTER, entries, held, numbered, only
+from .test_races import at_once, replace
+
+TABLE = "timix/time_reports"
+
+
+@pytest.fixture(scope="module")
+def options() -> Iterator[dict[str, str]]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    with urlopen(Request(f"{endpoint}/lakes", method="PUT")):
+        yield {
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": secrets.token_hex(8),
+            "AWS_SECRET_ACCESS_KEY": secrets.token_hex(16),
+            "aws_conditional_put": "etag",
+        }
+    server.stop()
+
+
+@pytest.fixture
+def lake(options: dict[str, str]) -> Lake:
+    return Lake(f"s3://lakes/{secrets.token_hex(4)}/lake", options)
+
+
+def test_a_range_is_replaced_in_an_object_store(lake: Lake) -> None:
+    assert not lake.exists(TABLE)
+    lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER)
+    change = lake.replace(TABLE, entries(("c", FEBRUARY, 3)), key=["id"], months=only(FEBRUARY))
+    assert (change.added, change.removed, change.version) == (1, 1, 1)
+    assert held(lake.scan(TABLE).select("id", "hours")) == [("a", 1), ("c", 3)]
+    assert not lake.replace(TABLE, entries(("c", FEBRUARY, 3)), key=["id"], months=only(FEBRUARY)).written
+
+
+def test_writers_at_once_in_an_object_store_leave_one_right_table(lake: Lake) -> None:
+    began = datetime.now(UTC)
+    outcomes = at_once(
+        [
+            lambda: replace(lake, numbered(JANUARY, 5, hours=0), only(JANUARY)),
+            lambda: replace(lake, numbered(JANUARY, 5, hours=1), only(JANUARY)),
+            lambda: replace(lake, numbered(FEBRUARY, 5, hours=2), only(FEBRUARY), began),
+        ]
+    )
+    table = lake.scan(TABLE).collect()
+    january = table.filter(month=JANUARY)["hours"].unique().to_list()
+    assert (table.height, len(january), outcomes[january[0]], outcomes[2]) == (10, 1, True, True)
+
+
+def test_the_lake_remembers_itself_in_an_object_store(lake: Lake) -> None:
+    lake.memory.verify_organization("org_1", "Northwind")
+    with pytest.raises(OtherOrganization):
+        lake.memory.verify_organization("org_2", "Southwind")
+    lake.memory.remember_months(TABLE, WINTER)
+    assert lake.memory.months_read(TABLE) == set(WINTER)
+
+
+def test_an_export_is_put_into_an_object_store(lake: Lake, options: dict[str, str]) -> None:
+    stored = lake.put_export("revenue_report/2025-01.csv", b"\x00\xffbytes")
+    store = S3Store.from_url(lake.url, config=options)  # type: ignore[arg-type]
+    assert bytes(store.get("exports/revenue_report/2025-01.csv").bytes()) == b"\x00\xffbytes"
+    assert stored.url == f"{lake.url}/exports/revenue_report/2025-01.csv"
+
+
+def test_a_bucket_that_is_not_there_is_a_plain_sentence(options: dict[str, str]) -> None:
+    lake = Lake("s3://no-such-bucket/lake", options)
+    with pytest.raises(WriteFailed, match="make the store reachable"):
+        lake.put_export("a.csv", b"")
+    with pytest.raises(LakeError):
+        lake.replace(TABLE, numbered(JANUARY, 1), key=["id"], months=WINTER)

@@ -1,0 +1,117 @@
+"""Rows on their way into a table: each key once, files gone afterwards."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from timix_assets.lake.errors import LakeError
+from timix_assets.lake.spool import FILE_ROWS, Spool
+
+SCHEMA = pl.Schema({"id": pl.String(), "hours": pl.Int64(), "updated_at": pl.Datetime("us", "UTC")})
+
+
+def rows(*entries: tuple[str, int, int | None]) -> pl.DataFrame:
+    """Entries with id, hours and the day of January on which they were last changed."""
+    dated = [(id, hours, datetime(2025, 1, day, tzinfo=UTC) if day else None) for id, hours, day in entries]
+    return pl.DataFrame(dated, schema=SCHEMA, orient="row")
+
+
+def numbered(start: int, stop: int, hours: int = 1) -> pl.DataFrame:
+    return pl.select(id=pl.int_range(start, stop).cast(pl.String), hours=pl.lit(hours, pl.Int64), updated_at=None).cast(
+        SCHEMA
+    )  # type: ignore[arg-type]
+
+
+def test_a_small_listing_stays_in_memory(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+        spool.add(rows(("a", 1, 1)))
+        spool.add(rows(("b", 2, 1)))
+        spooled = spool.finish()
+        assert (spooled.rows, spooled.duplicates, spooled.conflicting) == (2, 0, ())
+        assert spooled.frame.collect()["id"].to_list() == ["a", "b"]
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_listing_has_its_columns(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+        assert spool.finish().frame.collect().schema == SCHEMA
+
+
+def test_a_long_listing_goes_to_disk_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+        for start in range(0, 3 * FILE_ROWS, FILE_ROWS // 2):
+            spool.add(numbered(start, start + FILE_ROWS // 2))
+        spool.add(numbered(3 * FILE_ROWS, 3 * FILE_ROWS + 1))
+        spooled = spool.finish()
+        assert len(list(tmp_path.glob("*/*.parquet"))) == 4
+        assert (spooled.rows, spooled.frame.select(pl.col("id").n_unique()).collect().item()) == (60_001, 60_001)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_gone_after_a_failure_too(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="listing"), Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+        spool.add(numbered(0, FILE_ROWS))
+        assert list(tmp_path.iterdir()) != []
+        raise RuntimeError("the listing broke off")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_rows_with_one_key_the_later_changed_one_wins(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+        spool.add(rows(("a", 1, 2), ("b", 1, 1)))
+        spool.add(rows(("a", 9, 1), ("b", 9, 2)))
+        spooled = spool.finish()
+        assert sorted(spooled.frame.select("id", "hours").collect().rows()) == [("a", 1), ("b", 9)]
+        assert (spooled.rows, spooled.duplicates, spooled.conflicting) == (2, 2, ("a", "b"))
+
+
+def test_of_two_rows_changed_at_the_same_time_the_later_arrived_wins(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+        spool.add(rows(("a", 1, 1), ("b", 1, None), ("c", 1, None), ("a", 2, 1), ("b", 2, None), ("c", 2, 1)))
+        spool.add(rows(("c", 3, None)))
+        assert sorted(spool.finish().frame.select("id", "hours").collect().rows()) == [("a", 2), ("b", 2), ("c", 2)]
+
+
+def test_the_same_row_twice_is_dropped_without_conflict(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+        spool.add(rows(("a", 1, 1), ("b", 2, 1), ("a", 1, 1), ("a", 1, 1)))
+        spooled = spool.finish()
+        assert (spooled.rows, spooled.duplicates, spooled.conflicting) == (2, 2, ())
+
+
+def test_doubles_are_found_across_files(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+        spool.add(numbered(0, FILE_ROWS))
+        spool.add(numbered(FILE_ROWS, 2 * FILE_ROWS))
+        spool.add(numbered(7, 9, hours=5))
+        spooled = spool.finish()
+        assert (spooled.rows, spooled.duplicates, spooled.conflicting) == (2 * FILE_ROWS, 2, ("7", "8"))
+        found = spooled.frame.filter(pl.col("id").is_in(["6", "7", "8"])).select("id", "hours").collect()
+        assert sorted(found.rows()) == [("6", 1), ("7", 5), ("8", 5)]
+        assert spooled.frame.select(pl.len()).collect().item() == spooled.rows
+
+
+def test_a_key_of_several_columns_counts_as_a_whole(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id", "hours"], newer=None, parent=tmp_path) as spool:
+        spool.add(rows(("a", 1, 1), ("a", 2, 1), ("a", 1, 2)))
+        spooled = spool.finish()
+        assert (spooled.rows, spooled.duplicates, spooled.conflicting) == (2, 1, ("a / 1",))
+
+
+def test_a_restart_forgets_every_row_and_begins_a_new_read(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+        spool.add(numbered(0, FILE_ROWS))
+        before = datetime.now(UTC)
+        spool.restart()
+        assert list(tmp_path.iterdir()) == []
+        spool.add(rows(("a", 1, 1)))
+        spooled = spool.finish()
+        assert (spooled.rows, spooled.frame.collect()["id"].to_list()) == (1, ["a"])
+        assert spooled.read_began_at >= before
+
+
+def test_rows_of_other_columns_are_refused_by_name(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id"], parent=tmp_path) as spool, pytest.raises(LakeError, match="hours"):
+        spool.add(rows(("a", 1, 1)).with_columns(hours=pl.lit(5.5)))
