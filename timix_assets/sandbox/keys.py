@@ -47,12 +47,17 @@ class KeyRing:
         self._keys: dict[str, Key] = {}
 
     def issue(
-        self, role: str = "Owner", *, secret: str | None = None, expired: bool = False, revoked: bool = False,
+        self,
+        role: str = "Owner",
+        *,
+        secret: str | None = None,
+        lasts: timedelta | None = None,
+        revoked: bool = False,
         organization: str | None = None,
-    ) -> str:  # fmt: skip
-        """A new key's text, `bbl_…`; or take the text that the caller brings."""
+    ) -> str:
+        """A new key's text, `bbl_…`; or take the text that the caller brings. lasts: None is for ever."""
         secret = secret or f"bbl_{token_hex(20)}"
-        expires_at = self._now() - timedelta(days=1) if expired else None
+        expires_at = None if lasts is None else self._now() + lasts
         self._keys[digest_of(secret)] = Key(digest_of(secret), f"{role} key", role, expires_at, revoked, organization)
         return secret
 

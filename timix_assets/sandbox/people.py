@@ -40,14 +40,16 @@ class Pattern:
 FULL_TIME = Pattern(MON_TO_FRI, 8.0, records_weekly_hours=True, records_schedule=True)
 PATTERNS = (
     FULL_TIME,
-    Pattern(MON_TO_FRI, 8.0, records_weekly_hours=True, records_schedule=False),
-    Pattern(MON_TO_FRI, 8.0, records_weekly_hours=False, records_schedule=False),
     FULL_TIME,
+    Pattern(MON_TO_FRI, 8.0, records_weekly_hours=False, records_schedule=False),
+    Pattern(MON_TO_FRI, 8.0, records_weekly_hours=True, records_schedule=False),
     Pattern(frozenset(range(4)), 8.0, records_weekly_hours=True, records_schedule=True),
     Pattern(MON_TO_FRI, 8.0, records_weekly_hours=False, records_schedule=False),
     Pattern(MON_TO_FRI, 6.0, records_weekly_hours=True, records_schedule=False),
     Pattern(MON_TO_FRI, 8.0, records_weekly_hours=True, records_schedule=False),
 )
+SATURDAY_SEAT = 5
+TUE_TO_SAT = Pattern(frozenset(range(1, 6)), 8.0, records_weekly_hours=True, records_schedule=True)
 COUNTRIES = (("US", 0.42), ("GB", 0.22), ("DE", 0.2), ("IL", 0.16))
 
 
@@ -62,6 +64,8 @@ class Seat:
 
     @property
     def pattern(self) -> Pattern:
+        if self.number == SATURDAY_SEAT:
+            return TUE_TO_SAT
         pattern = PATTERNS[self.number % len(PATTERNS)]
         if self.country == "IL" and pattern.days == MON_TO_FRI:
             return Pattern(SUN_TO_THU, pattern.hours, pattern.records_weekly_hours, pattern.records_schedule)

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from types import TracebackType
 
 import uvicorn
@@ -84,10 +84,17 @@ class Sandbox:
         return self.origin + PREFIX
 
     def key_for(
-        self, role: str = "Owner", *, expired: bool = False, revoked: bool = False, organization: str | None = None
+        self,
+        role: str = "Owner",
+        *,
+        lasts: timedelta | None = None,
+        expired: bool = False,
+        revoked: bool = False,
+        organization: str | None = None,
     ) -> str:
         """Another key. organization: the name of another organization that /me and /organization speak of with it."""
-        return self._keys.issue(role, expired=expired, revoked=revoked, organization=organization)
+        lasts = timedelta(days=-1) if expired else lasts
+        return self._keys.issue(role, lasts=lasts, revoked=revoked, organization=organization)
 
     def revoke(self, key: str) -> None:
         """Revoke a key at once; KeyError when the sandbox never made it."""
@@ -144,6 +151,15 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         await self._told_to_stop.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End without waiting for anybody: what is still under way dies with the loop."""
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._told_to_stop.set)

@@ -40,6 +40,8 @@ class Copies(Sequence[str]):
     def __getitem__(self, at: int | slice) -> str | list[str]:
         if isinstance(at, slice):
             return [self[n] for n in range(*at.indices(len(self)))]
+        if at >= len(self):
+            raise IndexError(at)
         copy, n = divmod(at, len(self.ids))
         return f"{self.ids[n]}{COPY}{copy}" if copy else self.ids[n]
 
@@ -139,7 +141,7 @@ class Workspace:
     def warm(self) -> None:
         """Render every entry, so that the first pages cost what later ones do."""
         entries = self._listings["time_reports"]
-        entries.json(entries.within(None, None), Sight.EVERYTHING)
+        entries.json([row["id"] for row in entries.rows()], Sight.EVERYTHING)
 
     def listing(self, name: str) -> Listing:
         return self._listings[name]

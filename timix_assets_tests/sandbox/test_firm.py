@@ -1,0 +1,172 @@
+"""The firm's data: the same for the same seed and day, steady as days go by, and with the texture of a real firm."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from timix_assets.sandbox import Firm
+from timix_assets.sandbox.holidays import easter_sunday, profile_rows, rosh_hashanah
+
+from .conftest import TODAY
+
+
+def print_of(firm: Firm) -> str:
+    return hashlib.sha256(repr(firm.tables).encode()).hexdigest()
+
+
+def test_the_same_seed_and_day_give_the_same_firm(firm: Firm) -> None:
+    assert print_of(Firm.generate(people=8, months=3, seed=7, today=TODAY)) == print_of(firm)
+
+
+def test_another_seed_gives_another_firm(firm: Firm) -> None:
+    assert print_of(Firm.generate(people=8, months=3, seed=8, today=TODAY)) != print_of(firm)
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_another_process_with_another_hash_seed_gives_the_same_firm(firm: Firm, hash_seed: str) -> None:
+    program = (
+        "import hashlib, datetime; from timix_assets.sandbox.firm import Firm;"
+        f"firm = Firm.generate(people=8, months=3, seed=7, today=datetime.date({TODAY.year}, {TODAY.month}, {TODAY.day}));"
+        "print(hashlib.sha256(repr(firm.tables).encode()).hexdigest())"
+    )
+    environ = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    said = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == print_of(firm)
+
+
+FATE = ("status", "invoice_id", "updated_at")
+
+
+@pytest.mark.parametrize("days", [1, 30])
+def test_a_later_day_adds_entries_and_changes_no_past_one_but_its_approval(firm: Firm, days: int) -> None:
+    later = Firm.generate(people=8, months=4, seed=7, today=TODAY + timedelta(days=days))
+    now = {entry["id"]: entry for entry in later.tables["time_reports"]}
+    for entry in firm.tables["time_reports"]:
+        assert {**now[entry["id"]], **dict.fromkeys(FATE)} == {**entry, **dict.fromkeys(FATE)}
+    since = {entry["date"] for entry in now.values()} - {entry["date"] for entry in firm.tables["time_reports"]}
+    assert all(day > TODAY or day < firm.first_day for day in since)
+
+
+def test_a_later_day_changes_no_cap_and_no_name(firm: Firm) -> None:
+    later = Firm.generate(people=8, months=4, seed=7, today=TODAY + timedelta(days=30))
+    for table in ("projects", "tasks", "subtasks", "customers"):
+        now = {row["id"]: row for row in later.tables[table]}
+        for row in firm.tables[table]:
+            steady = row.keys() - {"status", "updated_at", "end_date"}
+            assert {name: now[row["id"]][name] for name in steady} == {name: row[name] for name in steady}
+
+
+def test_an_issued_invoice_keeps_its_number_and_amount(firm: Firm) -> None:
+    later = Firm.generate(people=8, months=3, seed=7, today=TODAY + timedelta(days=10))
+    now = {invoice["id"]: invoice for invoice in later.tables["invoices"]}
+    issued = [invoice for invoice in firm.tables["invoices"] if invoice["number"]]
+    assert issued
+    for invoice in issued:
+        assert now[invoice["id"]]["number"] == invoice["number"]
+        assert now[invoice["id"]]["total"] == invoice["total"]
+
+
+def test_every_entry_refers_to_rows_that_exist(firm: Firm) -> None:
+    ids = {
+        name: {row["id"] for row in firm.tables[name]}
+        for name in ("org_users", "subtasks", "tasks", "projects", "customers")
+    }
+    for entry in firm.tables["time_reports"]:
+        assert entry["user_id"] in ids["org_users"]
+        assert entry["subtask_id"] in ids["subtasks"]
+        assert entry.get("project_id", next(iter(ids["projects"]))) in ids["projects"]
+    assert {task["project_id"] for task in firm.tables["tasks"]} <= ids["projects"]
+    assert {project["customer_id"] for project in firm.tables["projects"]} <= ids["customers"]
+
+
+def test_entries_lie_within_employment_the_window_and_a_day(firm: Firm) -> None:
+    users = {user["id"]: user for user in firm.tables["org_users"]}
+    a_day: dict[tuple[str, date], Decimal] = defaultdict(Decimal)
+    for entry in firm.tables["time_reports"]:
+        user = users[entry["user_id"]]
+        assert firm.first_day <= entry["date"] <= TODAY
+        assert user["start_date"] <= entry["date"] <= (user["end_date"] or TODAY)
+        a_day[entry["user_id"], entry["date"]] += entry["hours"]
+    assert all(0 < hours <= 24 for hours in a_day.values())
+
+
+def test_numbers_of_invoices_have_no_gap_within_a_month(firm: Firm) -> None:
+    numbers = sorted(invoice["number"] for invoice in firm.tables["invoices"] if invoice["number"])
+    months = {number[:7] for number in numbers}
+    for month in months:
+        last = [int(number[8:]) for number in numbers if number.startswith(month)]
+        assert last == list(range(1, len(last) + 1))
+
+
+def test_entries_of_an_invoice_are_invoiced_approved_on_a_draft_and_free_again_when_void(firm: Firm) -> None:
+    status = {invoice["id"]: invoice["status"] for invoice in firm.tables["invoices"]}
+    pairs = Counter((status.get(e["invoice_id"]), e["status"]) for e in firm.tables["time_reports"] if e["invoice_id"])
+    assert all(entry == ("Approved" if invoice == "Draft" else "Invoiced") for invoice, entry in pairs)
+    assert "Void" not in {invoice for invoice, _ in pairs}
+
+
+@pytest.mark.parametrize(
+    ("year", "easter", "new_year"),
+    [
+        (2024, date(2024, 3, 31), date(2024, 10, 3)),
+        (2026, date(2026, 4, 5), date(2026, 9, 12)),
+        (2027, date(2027, 3, 28), date(2027, 10, 2)),
+    ],
+)
+def test_movable_holidays_fall_where_the_calendar_has_them(year: int, easter: date, new_year: date) -> None:
+    assert easter_sunday(year) == easter
+    assert rosh_hashanah(year) == new_year
+
+
+def test_profiles_have_whole_days_half_days_and_windows() -> None:
+    holidays = [holiday for profile in profile_rows(2026, 2026) for holiday in profile["holidays"]]
+    kinds = {(h["full_day_off"], h["window_start"] is not None) for h in holidays}
+    assert kinds == {(True, False), (False, False), (False, True)}
+
+
+@pytest.fixture(scope="module")
+def whole_firm() -> Firm:
+    return Firm.generate(today=date(2026, 11, 24))
+
+
+def test_the_usual_firm_has_the_size_and_the_states_that_a_demo_needs(whole_firm: Firm) -> None:
+    tables = whole_firm.tables
+    assert 35_000 < len(tables["time_reports"]) < 45_000
+    assert 140 < len(tables["projects"]) < 170
+    assert {e["status"] for e in tables["time_reports"]} == {"Draft", "Submitted", "Approved", "Invoiced", "Rejected"}
+    assert {i["status"] for i in tables["invoices"]} == {"Draft", "Issued", "Sent", "Paid", "Void"}
+    assert {e["currency"] for e in tables["time_reports"]} == {"USD", "EUR", "GBP", "ILS"}
+    assert {p["status"] for p in tables["projects"]} == {"Active", "OnHold", "Completed", "Cancelled"}
+
+
+def test_the_usual_firm_has_people_with_a_schedule_with_weekly_hours_only_and_with_neither(whole_firm: Firm) -> None:
+    people = whole_firm.tables["org_users"]
+    known = {(p["weekly_hours"] is not None, p["work_schedule"] is not None) for p in people}
+    assert known == {(True, True), (True, False), (False, False)}
+    assert any(p["status"] == "Inactive" and p["end_date"] is None for p in people)
+    assert any(p["holiday_profile_id"] is None for p in people)
+
+
+def test_names_of_the_usual_firm_are_as_awkward_as_real_ones(whole_firm: Firm) -> None:
+    customers = [row["name"] for row in whole_firm.tables["customers"]]
+    projects = [row["name"] for row in whole_firm.tables["projects"]]
+    assert any("\n" in name for name in customers)
+    assert any('"' in name for name in customers)
+    assert any("\u05d0" <= letter <= "\u05ea" for name in projects for letter in name)
+    assert any(name.startswith("=") for name in projects)
+    assert max(map(len, projects)) > 100
+
+
+def test_cost_rates_rise_in_january(whole_firm: Firm) -> None:
+    rates: dict[int, set[Decimal]] = defaultdict(set)
+    for entry in whole_firm.tables["time_reports"]:
+        if entry["user_id"] == "usr-000-0" and entry["currency"] == "USD":
+            rates[entry["date"].year].add(entry["cost_rate"])
+    assert [len(rates[year]) for year in (2024, 2025, 2026)] == [1, 1, 1]
+    assert max(rates[2024]) < max(rates[2025]) < max(rates[2026])

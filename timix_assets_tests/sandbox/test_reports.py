@@ -1,0 +1,200 @@
+"""The API's own reports agree, to the last place, with a recount from the rows that the same API lists."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.sandbox import Firm, Sandbox
+
+from .conftest import TODAY, Reader
+
+JANUARY = {"startDate": "2026-01-01", "endDate": "2026-01-31"}
+COUNTED = {"Draft", "Submitted", "Approved", "Invoiced"}
+ZERO = Decimal(0)
+
+
+@pytest.fixture(scope="module")
+def served(firm: Firm) -> Iterator[Sandbox]:
+    with Sandbox(firm) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def api(served: Sandbox, reader_of: Callable[..., Reader]) -> Reader:
+    return reader_of(served)
+
+
+def project_by_subtask(api: Reader) -> dict[str, dict[str, Any]]:
+    projects = {row["id"]: row for row in api.all("/projects")}
+    tasks = {row["id"]: row["projectId"] for row in api.all("/tasks")}
+    return {row["id"]: projects[tasks[row["taskId"]]] for row in api.all("/subtasks")}
+
+
+def test_revenue_of_a_month_is_hours_times_rates_of_counted_entries(api: Reader) -> None:
+    project_of = project_by_subtask(api)
+    want: dict[tuple[str, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for entry in api.all("/time-reports", **JANUARY):
+        if entry["status"] in COUNTED:
+            row = want[project_of[entry["subtaskId"]]["id"], entry["currency"]]
+            row["hours"] += entry["hours"]
+            row["cost"] += entry["hours"] * entry["costRate"]
+            row["billableHours"] += entry["hours"] if entry["billingType"] != "OVH" else ZERO
+            row["revenue"] += entry["hours"] * (entry["customerRate"] or 0) if entry["billingType"] == "TM" else ZERO
+    got = {(row["projectId"], row["currency"]): row for row in api.all("/financial-reports/revenue", **JANUARY)}
+    assert got.keys() == want.keys()
+    for key, row in want.items():
+        assert {name: got[key][name] for name in row} == row
+        assert got[key]["profit"] == row["revenue"] - row["cost"]
+
+
+def test_margin_is_profit_over_revenue_and_null_without_revenue(api: Reader) -> None:
+    rows = api.all("/financial-reports/revenue", **JANUARY)
+    assert any(row["revenue"] == 0 for row in rows)
+    for row in rows:
+        if row["revenue"] == 0:
+            assert row["marginPercent"] is None
+        else:
+            assert row["marginPercent"] == pytest.approx(row["profit"] / row["revenue"] * 100)
+
+
+def test_the_status_of_a_budget_is_that_of_its_worst_capped_scope(api: Reader) -> None:
+    project_of = project_by_subtask(api)
+    used: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for entry in api.all("/time-reports"):
+        project = project_of[entry["subtaskId"]]
+        if entry["status"] in COUNTED:
+            used[project["id"], entry["billingType"]] += entry["hours"]
+            if entry["billingType"] == "TM":
+                used[project["id"], "amount"] += entry["hours"] * (entry["customerRate"] or 0)
+            if entry["billingType"] == "Fix":
+                used[project["id"], "contract"] += entry["hours"] * entry["costRate"]
+    caps = {
+        "TM": "tmHourLimit",
+        "Fix": "fixHourLimit",
+        "OVH": "ovhHourLimit",
+        "amount": "amountLimit",
+        "contract": "contractAmount",
+    }
+    report = {row["projectId"]: row for row in api.all("/financial-reports/budget-health")}
+    for project in api.all("/projects"):
+        burns = [used[project["id"], scope] / project[cap] for scope, cap in caps.items() if project[cap]]
+        worst = max(burns, default=ZERO)
+        word = "critical" if worst >= 1 else "warning" if worst >= Decimal("0.8") else "on-track"
+        assert report[project["id"]]["status"] == word
+
+
+def test_a_budget_is_a_warning_at_eighty_percent_and_critical_at_a_hundred(
+    firm: Firm, reader_of: Callable[..., Reader]
+) -> None:
+    with Sandbox(firm) as sandbox:
+        api = reader_of(sandbox)
+        row = next(
+            r for r in api.all("/financial-reports/budget-health") if r["consumedHours"] > 0 and not r["budgetHours"]
+        )
+        hours, said = row["consumedHours"], []
+        kind = next(p["billingTypes"][0] for p in api.all("/projects") if p["id"] == row["projectId"])
+        no_money = {"amountLimit": 0, "contractAmount": 0}
+        for cap in (hours / Decimal("0.79"), hours / Decimal("0.8"), hours, 0):
+            api.http.put(f"/projects/{row['projectId']}", json={f"{kind.lower()}HourLimit": str(cap), **no_money})
+            report = {r["projectId"]: r for r in api.all("/financial-reports/budget-health")}
+            said.append(report[row["projectId"]]["status"])
+    assert said == ["on-track", "warning", "critical", "on-track"]
+
+
+def test_unbilled_time_is_approved_tm_time_without_an_invoice_by_age(api: Reader) -> None:
+    hours: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    amounts: dict[str, Decimal] = defaultdict(Decimal)
+    for entry in api.all("/time-reports"):
+        if entry["status"] == "Approved" and entry["billingType"] == "TM" and entry["invoiceId"] is None:
+            age = (TODAY - date.fromisoformat(entry["date"])).days
+            bucket = "0-30" if age <= 30 else "31-60" if age <= 60 else "61-90" if age <= 90 else "91+"
+            hours[entry["currency"], bucket] += entry["hours"]
+            amounts[entry["currency"]] += entry["hours"] * (entry["customerRate"] or 0)
+    report = api.all("/financial-reports/unbilled-time")
+    assert {row["currency"]: row["totalAmount"] for row in report} == amounts
+    assert report
+    aged = {
+        (row["currency"], part["bucket"]): part["hours"] for row in report for part in row["aging"] if part["hours"]
+    }
+    assert aged == hours
+    assert all(sum(part["amount"] for part in row["aging"]) == row["totalAmount"] for row in report)
+
+
+def test_customer_billing_is_the_months_hours_and_the_months_invoices(api: Reader) -> None:
+    project_of = project_by_subtask(api)
+    want: dict[tuple[str, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for entry in api.all("/time-reports", **JANUARY):
+        key = (project_of[entry["subtaskId"]]["customerId"], entry["currency"])
+        state = {"Invoiced": "billed", "Approved": "unbilled"}.get(entry["status"])
+        if entry["billingType"] == "TM" and state and (state == "billed") == (entry["invoiceId"] is not None):
+            want[key][f"{state}Hours"] += entry["hours"]
+            want[key][f"{state}Amount"] += entry["hours"] * (entry["customerRate"] or 0)
+    for invoice in api.all("/invoices"):
+        key = (invoice["customerId"], invoice["currency"])
+        if invoice["status"] in ("Issued", "Sent", "Paid") and invoice["issueDate"].startswith("2026-01"):
+            want[key]["invoiceCount"] += 1
+            want[key]["outstandingAmount"] += invoice["total"] if invoice["status"] != "Paid" else ZERO
+        if invoice["status"] == "Paid" and invoice["paidDate"].startswith("2026-01"):
+            want[key]["paidAmount"] += invoice["total"]
+    got = {(r["customerId"], r["currency"]): r for r in api.all("/financial-reports/customer-billing", **JANUARY)}
+    assert got.keys() == want.keys()
+    for key, row in want.items():
+        assert {name: got[key][name] for name in row} == row
+
+
+def test_customer_billing_can_be_asked_for_one_customer(api: Reader) -> None:
+    every = api.all("/financial-reports/customer-billing")
+    one = every[0]["customerId"]
+    assert api.all("/financial-reports/customer-billing", customerId=one) == [
+        r for r in every if r["customerId"] == one
+    ]
+
+
+def test_a_report_follows_a_change(firm: Firm, reader_of: Callable[..., Reader]) -> None:
+    with Sandbox(firm) as sandbox:
+        api = reader_of(sandbox)
+        before = sum(row["hours"] for row in api.all("/financial-reports/revenue"))
+        entry = next(row for row in api.all("/time-reports") if row["status"] == "Draft")
+        api.http.delete(f"/time-reports/{entry['id']}")
+        after = sum(row["hours"] for row in api.all("/financial-reports/revenue"))
+    assert before - after == entry["hours"]
+
+
+@pytest.mark.parametrize("name", ["revenue_report", "budget_health_report", "customer_billing_report"])
+def test_an_export_holds_the_rows_of_its_report(name: str, api: Reader) -> None:
+    endpoint = BY_NAME[name]
+    answer = api.get(str(endpoint.csv_path))
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.content.startswith(b'\xef\xbb\xbf"')
+    header, *cells = csv.reader(io.StringIO(answer.content.decode("utf-8-sig"), newline=""))
+    assert header == [column.source for column in endpoint.columns]
+    want = [
+        ["" if v is None else format(v, "f") if isinstance(v, Decimal) else str(v) for v in r.values()]
+        for r in api.all(endpoint.path)
+    ]
+    assert cells == want
+
+
+def test_an_export_hides_cost_from_a_member(served: Sandbox, reader_of: Callable[..., Reader]) -> None:
+    text = reader_of(served, served.key_for("Member")).get("/financial-reports/revenue/export/csv").content
+    rows = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline="")))
+    assert {(row["cost"], row["profit"], row["marginPercent"]) for row in rows} == {("", "", "")}
+
+
+def test_exports_of_the_usual_firm_hold_line_breaks_formulas_and_hebrew() -> None:
+    firm = Firm.generate(people=40, months=1, seed=7, today=TODAY)
+    with Sandbox(firm) as sandbox:
+        reader = Reader(sandbox)
+        projects = reader.get("/financial-reports/budget-health/export/csv").content.decode("utf-8-sig")
+        customers = {row["name"] for row in firm.tables["customers"]}
+        reader.http.close()
+    assert ',"=' in projects
+    assert any("\u05d0" <= letter <= "\u05ea" for letter in projects)
+    assert any("\n" in name for name in customers)
