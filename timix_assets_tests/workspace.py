@@ -33,7 +33,7 @@ class Workspace:
 
     @cached_property
     def instance(self) -> DagsterInstance:
-        return DagsterInstance.local_temp(str(self.folder))
+        return DagsterInstance.ephemeral()
 
     @property
     def lake(self) -> Lake:

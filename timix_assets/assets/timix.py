@@ -70,7 +70,7 @@ def raw_asset(endpoint: Endpoint) -> AssetsDefinition:
     )
     def read(
         context: AssetExecutionContext, timix: TimixResource, lake: LakeResource
-    ) -> Iterator[MaterializeResult[Any]]:
+    ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         with plainly():
             months = months_of_run(context) if dated else None
             wanted = timix.endpoint(endpoint.name)
@@ -83,10 +83,10 @@ def raw_asset(endpoint: Endpoint) -> AssetsDefinition:
                 except Forbidden as refused:
                     if endpoint.name not in timix.skip_forbidden:
                         raise
-                    context.log.warning(f"Skipped, as skip_forbidden says: {refused}")
+                    yield from _skipped(key, f"Skipped, as skip_forbidden says: {refused}")
                     return
                 lake.lake.quarantine(
-                    endpoint.name, fetched.rejected, months=months, run_id=context.run_id, seen_at=datetime.now(UTC)
+                    endpoint.name, fetched.rejected, months=months, run_id=context.run.run_id, seen_at=datetime.now(UTC)
                 )
                 _refuse_unreadable(endpoint, fetched, timix)
                 yield MaterializeResult(
@@ -170,6 +170,12 @@ def _check_specs(key: AssetKey) -> list[AssetCheckSpec]:
             DOUBLES_AGREE, asset=key, description="Rows that the API sent twice under one key were the same."
         ),
     ]
+
+
+def _skipped(key: AssetKey, why: str) -> Iterator[AssetCheckResult]:
+    """Nothing is materialized; the checks say why, so that the table does not pass for fresh."""
+    for name in (CONTRACT_KEPT, ROWS_READABLE, DOUBLES_AGREE):
+        yield _warning(key, name, [why])
 
 
 def _check_results(key: AssetKey, endpoint: Endpoint, fetched: Fetched) -> list[AssetCheckResult]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from timix_assets.environment import API_KEY, BASE_URL, START_MONTH
 
-
 SANDBOX_KEY = "TIMIX_SANDBOX_KEY"
 """By this variable a parent process hands the sandbox the key to accept, so that it stands in no command line."""
 

@@ -26,7 +26,11 @@ def described(spec: AssetSpec, checks: list[str]) -> dict[str, Any]:
 
 def columns(spec: AssetSpec) -> list[Any]:
     schema = spec.metadata.get("dagster/column_schema")
-    return list(schema.value.columns) if schema is not None and hasattr(schema, "value") else list(schema.columns if schema else [])
+    return (
+        list(schema.value.columns)
+        if schema is not None and hasattr(schema, "value")
+        else list(schema.columns if schema else [])
+    )
 
 
 def snapshot() -> dict[str, Any]:

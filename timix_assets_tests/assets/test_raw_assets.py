@@ -1,0 +1,297 @@
+"""Raw assets, from the sandbox's HTTP to Delta tables in the lake."""
+
+import json
+from datetime import date
+from math import ceil
+
+import httpx
+import pytest
+from dagster import AssetKey
+
+from timix_assets.assets.timix import ASSETS
+from timix_assets.contract.endpoints import BY_NAME, ENDPOINTS
+from timix_assets.lake.months import Months
+from timix_assets.sandbox.faults import Fault
+from timix_assets_tests.workspace import FIRM_MONTHS, Workspace, failures, metadata, warnings
+
+NOVEMBER = Months(date(2026, 11, 1), date(2026, 11, 1))
+LISTS = [endpoint for endpoint in ENDPOINTS if not endpoint.name.endswith("_report") and endpoint.name != "me"]
+
+
+def paths(workspace: Workspace) -> list[str]:
+    return [seen.path for seen in workspace.sandbox.requests]
+
+
+def test_every_resource_and_report_becomes_a_table_with_the_contracts_schema(workspace: Workspace) -> None:
+    result = workspace.refresh()
+
+    assert failures(result) == {}
+    for endpoint in ENDPOINTS:
+        table = workspace.table(f"timix/{endpoint.name}")
+        assert dict(table.schema) == dict(endpoint.schema), endpoint.name
+        assert table.height > 0, endpoint.name
+    for endpoint in LISTS:
+        assert workspace.table(f"timix/{endpoint.name}").height == len(workspace.sandbox.workspace.rows(endpoint.name))
+
+
+def test_what_the_contract_and_the_sandbox_agree_on_gives_no_warning(workspace: Workspace) -> None:
+    result = workspace.refresh()
+    assert {name: said for e in ENDPOINTS if (said := warnings(result, f"timix/{e.name}")) for name in [e.name]} == {}
+
+
+def test_a_listing_of_time_costs_one_request_for_each_200_rows(workspace: Workspace) -> None:
+    result = workspace.refresh("timix/time_reports")
+
+    rows = workspace.table("timix/time_reports").height
+    assert metadata(result, "timix/time_reports")["requests"] == ceil(rows / 200)
+    # One more: /me says which organization and which plan the key has.
+    assert len(workspace.sandbox.requests) == ceil(rows / 200) + 1
+
+
+def test_dated_reports_are_asked_once_for_each_month(workspace: Workspace) -> None:
+    workspace.refresh("timix/revenue_report")
+
+    asked = [seen.query for seen in workspace.sandbox.requests if seen.path.endswith("/financial-reports/revenue")]
+    assert sorted(asked) == [
+        "startDate=2026-09-01&endDate=2026-09-30",
+        "startDate=2026-10-01&endDate=2026-10-31",
+        "startDate=2026-11-01&endDate=2026-11-30",
+    ]
+    assert set(workspace.table("timix/revenue_report")["month"]) == set(FIRM_MONTHS)
+
+
+def test_a_dated_asset_in_a_run_without_months_fails_before_any_request(workspace: Workspace) -> None:
+    result = workspace.refresh("timix/time_reports", months=None)
+
+    assert "names none; materialize it for a month" in failures(result)["timix/time_reports"]
+    assert workspace.sandbox.requests == []
+
+
+def test_an_entry_that_was_deleted_is_gone_once_its_month_is_read_again(workspace: Workspace) -> None:
+    workspace.refresh("timix/time_reports")
+    doomed = next(r for r in workspace.sandbox.workspace.rows("time_reports") if r["date"] >= NOVEMBER.first)
+    workspace.sandbox.workspace.delete("time_reports", doomed["id"])
+
+    result = workspace.refresh("timix/time_reports", months=NOVEMBER)
+
+    assert doomed["id"] not in set(workspace.table("timix/time_reports")["id"])
+    told = metadata(result, "timix/time_reports")
+    assert (told["rows_added"], told["rows_changed"], told["rows_removed"]) == (0, 0, 1)
+    assert told["dagster/row_count"] == len(workspace.sandbox.workspace.rows("time_reports"))
+
+
+def test_a_table_whose_content_did_not_change_is_not_written_and_keeps_its_data_version(workspace: Workspace) -> None:
+    def version(name: str) -> str:
+        event = workspace.instance.get_latest_data_version_record(AssetKey.from_user_string(name))
+        assert event is not None
+        assert event.asset_materialization is not None
+        return (event.asset_materialization.tags or {})["dagster/data_version"]
+
+    names = ("timix/customers", "timix/time_reports")
+    workspace.refresh(*names)
+    before = [(version(name), workspace.lake.version(name)) for name in names]
+
+    result = workspace.refresh(*names)
+
+    assert [(version(name), workspace.lake.version(name)) for name in names] == before
+    assert metadata(result, "timix/customers")["written"] is False
+
+
+def test_each_month_of_a_range_says_how_many_rows_it_has(workspace: Workspace) -> None:
+    result = workspace.refresh("timix/time_reports")
+
+    counted = {
+        event.partition: event.metadata["dagster/partition_row_count"].value
+        for event in result.asset_materializations_for_node("timix__time_reports")
+    }
+    by_month = dict(workspace.table("timix/time_reports")["month"].value_counts().iter_rows())
+    assert counted == {month.isoformat(): rows for month, rows in by_month.items()}
+
+
+def test_a_month_without_entries_is_remembered_as_read(workspace: Workspace) -> None:
+    empty = Months(date(2026, 3, 1), date(2026, 3, 1))
+    result = workspace.refresh("timix/time_reports", months=empty)
+
+    assert failures(result) == {}
+    assert workspace.lake.memory.months_read("timix/time_reports") == {date(2026, 3, 1)}
+    assert workspace.table("timix/time_reports").is_empty()
+
+
+def test_a_wrong_key_is_red_everywhere_after_one_request_and_the_last_good_data_stays(workspace: Workspace) -> None:
+    workspace.refresh()
+    before = workspace.table("timix/customers")
+    workspace.sandbox.revoke(workspace.sandbox.key)
+    asked = len(workspace.sandbox.requests)
+
+    result = workspace.refresh()
+
+    red = failures(result)
+    assert len(red) == len(ASSETS) + 3
+    assert all("/me" in sentence and "401" in sentence for sentence in red.values())
+    assert len(workspace.sandbox.requests) == asked + 1
+    assert workspace.table("timix/customers").equals(before)
+
+
+def test_the_key_of_another_organization_is_refused_before_anything_is_written(workspace: Workspace) -> None:
+    workspace.refresh("timix/customers")
+    workspace.settings["api_key"] = workspace.sandbox.key_for(organization="Northwind Advisory")
+
+    result = workspace.refresh("timix/customers")
+
+    assert "Northwind Advisory" in failures(result)["timix/customers"]
+    assert workspace.lake.version("timix/customers") == 0
+
+
+def test_a_403_is_red_unless_the_settings_say_to_skip_it(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("forbidden", path="/invoices"))
+    assert "403" in failures(workspace.refresh("timix/invoices"))["timix/invoices"]
+
+    workspace.settings["skip_forbidden"] = ["invoices"]
+    result = workspace.refresh("timix/invoices")
+
+    assert failures(result) == {}
+    assert "skip_forbidden" in warnings(result, "timix/invoices")["contract_kept"]
+    assert not result.asset_materializations_for_node("timix__invoices")
+    assert not workspace.lake.exists("timix/invoices")
+
+
+def test_a_field_that_we_do_not_know_is_kept_and_named(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("new_field", path="/customers"))
+    result = workspace.refresh("timix/customers")
+
+    assert "approvedByAi" in warnings(result, "timix/customers")["contract_kept"]
+    rescued = workspace.table("timix/customers")["_rescued_data"]
+    assert [json.loads(text) for text in rescued] == [{"approvedByAi": True}] * len(rescued)
+
+
+def test_a_renamed_field_and_a_moved_path_are_put_right_by_overrides_alone(workspace: Workspace) -> None:
+    workspace.refresh("timix/time_reports")
+    expected = workspace.table("timix/time_reports").sort("id")
+    workspace.sandbox.faults.add(Fault("moved", path="/time-reports", to="/work-log"))
+    workspace.sandbox.faults.add(Fault("rename_field", path="/work-log", old="hours", new="durationHours"))
+    workspace.settings["endpoints"] = {"time_reports": {"path": "/work-log", "columns": {"hours": "durationHours"}}}
+
+    result = workspace.refresh("timix/time_reports")
+
+    assert failures(result) == {}
+    assert workspace.table("timix/time_reports").sort("id").equals(expected)
+
+
+def test_time_entries_are_found_under_their_other_path_at_the_cost_of_one_request(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("moved", path="/time-reports", to="/time-entries"))
+    result = workspace.refresh("timix/time_reports")
+
+    assert metadata(result, "timix/time_reports")["path_read"] == "/time-entries"
+    assert [path.rsplit("/", 1)[-1] for path in paths(workspace)][:3] == ["me", "time-reports", "time-entries"]
+
+
+def test_a_404_on_any_other_list_is_red(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("not_found", path="/customers"))
+    assert "/customers" in failures(workspace.refresh("timix/customers"))["timix/customers"]
+
+
+def test_customer_billing_is_asked_customer_by_customer_when_the_server_wants_it(workspace: Workspace) -> None:
+    workspace.refresh("timix/customer_billing_report")
+    expected = workspace.table("timix/customer_billing_report").sort("month", "customer_id", "currency")
+    workspace.sandbox.faults.add(Fault("customer_required", path="/financial-reports/customer-billing"))
+
+    result = workspace.refresh("timix/customer_billing_report")
+
+    assert failures(result) == {}
+    again = workspace.table("timix/customer_billing_report").sort("month", "customer_id", "currency")
+    assert again.equals(expected)
+
+
+def test_a_row_without_an_id_goes_to_quarantine_and_leaves_it_when_the_source_is_mended(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("null_id", path="/customers"))
+    result = workspace.refresh("timix/customers")
+
+    assert failures(result) == {}
+    assert "1 rows" in warnings(result, "timix/customers")["rows_readable"]
+    [held] = workspace.table("quarantine/customers").to_dicts()
+    assert (held["column"], held["run_id"]) == ("id", result.run_id)
+
+    workspace.sandbox.faults.clear()
+    workspace.refresh("timix/customers")
+    assert workspace.table("quarantine/customers").is_empty()
+
+
+def test_a_table_whose_key_field_is_gone_is_red_and_keeps_its_rows(workspace: Workspace) -> None:
+    workspace.refresh("timix/customers")
+    workspace.sandbox.faults.add(Fault("rename_field", path="/customers", old="id", new="customerKey"))
+
+    sentence = failures(workspace.refresh("timix/customers"))["timix/customers"]
+
+    assert "key field id" in sentence
+    assert "timix-assets doctor" in sentence
+    assert workspace.table("timix/customers").height > 0
+
+
+def test_too_many_unreadable_rows_are_red_and_the_table_stays(workspace: Workspace) -> None:
+    workspace.refresh("timix/time_reports")
+    before = workspace.lake.version("timix/time_reports")
+    workspace.sandbox.faults.add(Fault("bad_number", path="/time-reports", count=100))
+
+    sentence = failures(workspace.refresh("timix/time_reports"))["timix/time_reports"]
+
+    assert "cannot be read" in sentence
+    assert "quarantine/time_reports" in sentence
+    assert workspace.lake.version("timix/time_reports") == before
+
+
+def test_rows_outside_the_asked_months_are_dropped_counted_and_reported(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("ignore_parameters", path="/time-reports"))
+    result = workspace.refresh("timix/time_reports", months=NOVEMBER)
+
+    assert set(workspace.table("timix/time_reports")["month"]) == {NOVEMBER.first}
+    assert metadata(result, "timix/time_reports")["rows_outside_window"] > 0
+    assert "outside the asked months" in warnings(result, "timix/time_reports")["contract_kept"]
+
+
+def test_a_listing_that_shrinks_suspiciously_is_red_and_can_be_accepted_once(workspace: Workspace) -> None:
+    workspace.refresh("timix/time_reports")
+    workspace.sandbox.faults.add(Fault("shrunk", path="/time-reports"))
+    assert "accept_shrink" in failures(workspace.refresh("timix/time_reports"))["timix/time_reports"]
+
+    workspace.lake_settings["accept_shrink"] = True
+    assert failures(workspace.refresh("timix/time_reports")) == {}
+
+
+def test_the_official_csv_is_stored_byte_for_byte(workspace: Workspace) -> None:
+    workspace.refresh("exports/revenue_report", "exports/budget_health_report")
+
+    folder = workspace.folder / "lake" / "exports"
+    answer = httpx.get(
+        workspace.sandbox.base_url + str(BY_NAME["revenue_report"].csv_path),
+        params={"startDate": "2026-10-01", "endDate": "2026-10-31"},
+        headers={"X-Api-Key": workspace.sandbox.key},
+    )
+    assert (folder / "revenue_report" / "2026-10.csv").read_bytes() == answer.content
+    assert (folder / "budget_health_report.csv").read_bytes().startswith("\N{BOM}".encode())
+
+
+def test_a_member_key_sees_no_cost_and_that_is_no_error(workspace: Workspace) -> None:
+    workspace.settings["api_key"] = workspace.sandbox.key_for("Member")
+    result = workspace.refresh("timix/time_reports")
+
+    assert failures(result) == {}
+    assert (
+        workspace.table("timix/time_reports")["cost_rate"].null_count() == workspace.table("timix/time_reports").height
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"api_key": "abc"}, "TIMIX_API_KEY"),
+        ({"base_url": "http://api.example.com/v1"}, "TIMIX_BASE_URL"),
+        ({"attempts": 0}, "attempts"),
+        ({"endpoints": {"time_report": {"path": "/x"}}}, "time_reports"),
+    ],
+)
+def test_a_wrong_setting_is_red_before_any_request_and_named(
+    workspace: Workspace, settings: dict[str, object], named: str
+) -> None:
+    workspace.settings.update(settings)
+    assert named in failures(workspace.refresh("timix/customers"))["timix/customers"]
+    assert workspace.sandbox.requests == []
