@@ -57,7 +57,8 @@ class TimixClient:
 
     auth: which header carries the key. read_only: refuse `create`, `update` and `delete`.
     pacing_folder: where processes that use the same key share its rate limit; None keeps it to this client.
-    notify: told, in one sentence, of waits and of listings read again. transport: replaces the network, for tests.
+    notify: told, in one sentence, of waits and of listings read again; any thread may call it.
+    transport: replaces the network, for tests.
     Raises SettingsError for a key or a base URL that cannot be right; every other failure is a TimixError too.
     """
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from .errors import ContractError, ListingUnstable
+from .errors import ContractError, Invalid, ListingUnstable, NotFound
 from .limits import Limits
 from .parallel import unordered
 
@@ -145,7 +145,15 @@ def _pages(fetch: Callable[[int], Envelope], sums: "_Sums", concurrency: int) ->
         yield number, envelope
     if says_more:
         # The count is met, yet the server says there is more: one of the two is wrong, and the next page tells which.
-        sums.expect_nothing_new(sums.last_page + 1, fetch(sums.last_page + 1))
+        sums.expect_nothing_new(sums.last_page + 1, _beyond_the_end(fetch, sums.last_page + 1))
+
+
+def _beyond_the_end(fetch: Callable[[int], Envelope], number: int) -> Envelope:
+    """The page after the last one. A server may also refuse to give it."""
+    try:
+        return fetch(number)
+    except (NotFound, Invalid):
+        return Envelope([], None, None)
 
 
 def _one_after_another(

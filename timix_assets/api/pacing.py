@@ -69,7 +69,7 @@ class FileBucket:
     def __init__(self, folder: Path, base_url: str, key: str) -> None:
         name = hashlib.sha256(f"{base_url}\n{key}".encode()).hexdigest()[:16]
         self._path = folder / f"{name}.pace"
-        self._threads = threading.Lock()
+        self._threads = threading.RLock()
         self._processes = FileLock(folder / f"{name}.lock", timeout=_LOCK_PATIENCE_SECONDS, poll_interval=0.002)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -100,8 +100,11 @@ class FileBucket:
         return numbers
 
     def put(self, index: int, number: float) -> None:
-        self._file.seek(index * _NUMBER_BYTES)
-        self._file.write(array("d", [number]).tobytes())
+        with self._threads:
+            # A client closed under way leaves its slot to free itself.
+            if not self._file.closed:
+                self._file.seek(index * _NUMBER_BYTES)
+                self._file.write(array("d", [number]).tobytes())
 
     def close(self) -> None:
         self._file.close()
@@ -156,10 +159,8 @@ class Pacer:
         try:
             yield
         finally:
-            with self._bucket.locked():
-                # A client closed under way leaves the slot to free itself.
-                if not self._closed.is_set():
-                    self._bucket.put(slot, self._clock() + self._window)
+            # No lock: until then the slot is nobody else's.
+            self._bucket.put(slot, self._clock() + self._window)
 
     def hold_back(self, seconds: float) -> bool:
         """After a 429: nobody with this key asks for `seconds`. False, and nothing is done, when over budget."""
@@ -190,9 +191,9 @@ class Pacer:
         slot, wait = self._try()
         if slot is not None:
             return slot
-        if wait > _WORTH_SAYING_SECONDS and not self._waits.going_on:
-            self._notify(f"Waiting {wait:,.0f} s for the plan's limit on requests a minute.")
-        with self._waits:
+        with self._waits as is_first:
+            if is_first and wait > _WORTH_SAYING_SECONDS:
+                self._notify(f"Waiting {wait:,.0f} s for the plan's limit on requests a minute.")
             while slot is None:
                 self.pause(min(wait, _LONGEST_NAP_SECONDS))
                 slot, wait = self._try()
@@ -234,19 +235,18 @@ class _Waits:
         self._seconds = 0.0
 
     @property
-    def going_on(self) -> bool:
-        return self._waiting > 0
-
-    @property
     def seconds(self) -> float:
         with self._lock:
             return self._seconds + (self._clock() - self._since if self._waiting else 0.0)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> bool:
+        """True when nobody was waiting before."""
         with self._lock:
-            if not self._waiting:
+            is_first = not self._waiting
+            if is_first:
                 self._since = self._clock()
             self._waiting += 1
+            return is_first
 
     def __exit__(self, *_: object) -> None:
         with self._lock:

@@ -132,6 +132,15 @@ def test_has_more_for_ever_stops_when_the_count_is_met(key: str) -> None:
     assert read(clamped, key)[0] == rows
 
 
+def test_has_more_on_the_last_page_is_a_lie_when_the_next_page_is_refused(key: str) -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.path != "/tasks":
+            return NOT_SCRIPTED
+        return NOT_SCRIPTED if asked.page > 2 else Reply(sheet(rows_of(400), asked.page, 200, hasMore=True))
+
+    assert read(script, key) == (rows_of(400), 3)
+
+
 def test_has_more_false_too_early_loses_nothing(key: str) -> None:
     assert read(tasks(lambda a: sheet(rows_of(450), a.page, 200, hasMore=False)), key) == (rows_of(450), 3)
 
@@ -273,7 +282,7 @@ KEY = "bbl_" + secrets.token_hex(8)
 GAPS = st.lists(st.one_of(st.just([]), one_way(True), one_way(False)), max_size=25)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(count=st.integers(0, 20), gaps=GAPS, concurrency=st.integers(1, 3))
 def test_no_surviving_row_is_ever_lost_and_none_that_never_was_is_seen(
     count: int, gaps: list[list[tuple[bool, int]]], concurrency: int
@@ -291,7 +300,7 @@ def test_no_surviving_row_is_ever_lost_and_none_that_never_was_is_seen(
     assert seen <= set(range(server._next_id))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(count=st.integers(0, 20), gap=st.one_of(one_way(True), one_way(False)), at=st.integers(1, 4))
 def test_one_movement_is_always_recovered_from(count: int, gap: list[tuple[bool, int]], at: int) -> None:
     server = MovingServer(count, [[]] * at + [gap])

@@ -253,10 +253,10 @@ class ModelTime(threading.Event):
         return False
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     limit=st.integers(1, 5),
-    requests=st.lists(st.tuples(st.floats(0, 30), st.floats(0, 60), st.floats(0, 1)), min_size=6, max_size=40),
+    requests=st.lists(st.tuples(st.floats(0, 30), st.floats(0, 60), st.floats(0, 1)), min_size=6, max_size=24),
 )
 def test_a_strict_server_never_counts_more_than_the_limit_in_any_minute(
     limit: int, requests: list[tuple[float, float, float]]
