@@ -11,7 +11,7 @@ from typing import Any
 from .chance import chance, weighted
 from .names import TEXTS
 from .people import Person
-from .projects import OVERHEAD_SHARE, Project, Subtask, at
+from .projects import Project, Subtask, at
 
 Row = dict[str, Any]
 
@@ -89,12 +89,12 @@ class Diary:
         if not available or self._away(person, day):
             return []
         draw = chance(self.seed, "day", seat.number, day.toordinal())
-        target = available * (0.88 + 0.22 * draw.random())
+        target = available * person.seat.load * (0.9 + 0.2 * draw.random())
         return self._split(person, day, target, draw)
 
     def _away(self, person: Person, day: date) -> bool:
         """Holidays of their own: some whole weeks and some single days."""
-        return _week_off(self.seed, person.seat.number, (day.toordinal() + 6) // 7) or not (
+        return _week_off(self.seed, person.seat.number, day - timedelta(days=day.weekday())) or not (
             (day.toordinal() * 31 + person.seat.number * 17) % 53
         )
 
@@ -102,10 +102,11 @@ class Diary:
         parts = weighted(draw, ((1, 0.2), (2, 0.45), (3, 0.35))) if target > 3 else 1
         projects = self.running_on(person.seat.number, day)
         overhead = self.overhead_in(day.year)
-        share = 0.5 if person.seat.number == 0 else OVERHEAD_SHARE
         picked: dict[str, tuple[Project, Subtask]] = {}
         for _ in range(parts):
-            project = weighted(draw, overhead if not projects or draw.random() < share else projects)
+            project = weighted(
+                draw, overhead if not projects or draw.random() < person.seat.overhead_share else projects
+            )
             subtask = weighted(draw, project.choices)
             picked[subtask.id] = (project, subtask)
         cuts = [draw.uniform(0.5, 1.5) for _ in picked]
@@ -185,5 +186,8 @@ def _lags(seed: int, seat: int, monday: int) -> tuple[int, int]:
 
 
 @cache
-def _week_off(seed: int, seat: int, week: int) -> bool:
-    return chance(seed, "week off", seat, week).random() < 0.06
+def _week_off(seed: int, seat: int, monday: date) -> bool:
+    """Some weeks at any time of the year, more in August, and half the firm over the turn of the year."""
+    turn_of_year = (monday.month, monday.day) >= (12, 21) or (monday.month, monday.day) <= (1, 1)
+    odds = 0.5 if turn_of_year else 0.2 if monday.month == 8 else 0.04
+    return chance(seed, "week off", seat, monday).random() < odds

@@ -66,7 +66,7 @@ def rate_limited(fault: Fault, asked: Asked) -> Answer:
 
     `skew`: the server's clock, and so its Date and a date in Retry-After, is off by so many seconds.
     """
-    wish, now = fault.retry_after or "1", asked.now + (fault.skew or 0.0)
+    wish, now = str(fault.retry_after or 1), asked.now + (fault.skew or 0.0)
     dated = {"date": now + (fault.seconds or 1.0), "past": now - LONG_AGO}
     wait = formatdate(dated[wish], usegmt=True) if wish in dated else RETRY_AFTER.get(wish, wish)
     headers = {} if wish == "missing" else {"Retry-After": wait}

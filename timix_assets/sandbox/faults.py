@@ -33,7 +33,8 @@ class Fault:
     """One fault, where it strikes, and the settings of its kind (each kind's description says which it reads).
 
     path: below the base URL, `*` and `?` as wildcards; None is every path. method: None is every method.
-    page: only requests for that page. nth: only the nth such request, from 1. times: at most so often; None is for ever.
+    page: only requests for that page. nth: only the nth such request, from 1. after: only once so many of them went well.
+    times: at most so often; None is for ever.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Fault:
     method: str | None = None
     page: int | None = None
     nth: int | None = None
+    after: int | None = None
     times: int | None = None
     field: str | None = None
     value: str | None = None
@@ -118,7 +120,9 @@ class _Armed:
         if fault.path is not None and not any(fnmatchcase(path, p or "") for p in paths):
             return False
         self.met += 1
-        if fault.nth not in (None, self.met) or (fault.times is not None and self.struck >= fault.times):
+        if fault.nth not in (None, self.met) or self.met <= (fault.after or 0):
+            return False
+        if fault.times is not None and self.struck >= fault.times:
             return False
         self.struck += 1
         return True

@@ -14,7 +14,7 @@ from .names import DOMAIN, FIRM_ID, FIRM_NAME
 from .people import OPENED, Person, Seat, occupants, seats, user_rows
 from .projects import (
     LONGEST_MONTHS,
-    OVERHEAD_SHARE,
+    PLANNED_OVERHEAD,
     Budget,
     Project,
     at,
@@ -99,7 +99,7 @@ class _Generation:
         first = first_of(self.first_month - LONGEST_MONTHS + 1)
         seen = [p for p in all_projects if first <= p.start <= self.today]
         own = overhead_projects(self.seed, range(first_of(self.first_month).year, self.today.year + 1))
-        a_year = sum(seat.weekly_hours for seat in staff) * 50 * OVERHEAD_SHARE
+        a_year = sum(seat.weekly_hours for seat in staff) * 50 * PLANNED_OVERHEAD
         pace = sum(p.pace for p in own if p.start.year == self.today.year)
         return [
             *(Budget(p, a_year * p.pace / pace, staff) for p in own),

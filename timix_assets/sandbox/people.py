@@ -76,6 +76,17 @@ class Seat:
         return self.pattern.hours * len(self.pattern.days)
 
     @cached_property
+    def load(self) -> float:
+        """Hours that the seat usually logs, as a share of its contracted ones on days at work."""
+        return chance(self.seed, "load", self.number).uniform(0.84, 1.1)
+
+    @cached_property
+    def overhead_share(self) -> float:
+        """Share of its time that goes to the firm's own work; it grows with seniority."""
+        low, high = ((0.04, 0.14), (0.06, 0.2), (0.14, 0.3), (0.28, 0.5))[self.level]
+        return chance(self.seed, "overhead", self.number).uniform(low, high)
+
+    @cached_property
     def dollars_an_hour(self) -> Decimal:
         """What an hour costs the firm in the year it opened."""
         return Decimal((20, 27, 37, 55)[self.level] + chance(self.seed, "cost", self.number).randrange(0, 7))

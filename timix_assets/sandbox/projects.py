@@ -32,8 +32,8 @@ LONGEST_MONTHS = 12
 INTERNAL = 0
 """The firm is its own customer for overhead."""
 
-OVERHEAD_SHARE = 0.12
-PLANNED_LOAD = 0.74
+PLANNED_OVERHEAD = 0.16
+PLANNED_LOAD = 0.72
 """Share of contracted hours that ends up on customers' projects, after overhead, holidays and absence."""
 
 MIXES = (

@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import ssl
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -277,6 +278,20 @@ def test_the_switch_counts_how_often_a_kind_struck(sandbox: Sandbox, api: Reader
 def test_a_fault_can_wait_for_the_nth_request(sandbox: Sandbox, api: Reader) -> None:
     sandbox.faults.add(Fault("unauthorized", path="/t*", nth=2))
     assert [api.get(path).status_code for path in ("/tasks", LISTING, ENTRIES, "/tasks")] == [200, 200, 401, 200]
+
+
+def test_a_fault_can_begin_after_some_requests(sandbox: Sandbox, api: Reader) -> None:
+    sandbox.faults.add(Fault("unauthorized", after=2))
+    assert [api.get("/tasks").status_code for _ in range(4)] == [200, 200, 401, 401]
+
+
+def test_a_sandbox_ends_at_once_whatever_is_under_way(firm: Firm) -> None:
+    with Sandbox(firm) as sandbox:
+        sandbox.faults.add(Fault("silence", seconds=60))
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.get(f"{sandbox.base_url}/me", headers={"X-Api-Key": sandbox.key}, timeout=0.1)
+        left = time.monotonic()
+    assert time.monotonic() - left < 5
 
 
 def test_faults_of_several_kinds_strike_together(sandbox: Sandbox, api: Reader) -> None:
