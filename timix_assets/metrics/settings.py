@@ -15,8 +15,8 @@ DEFAULT_WEEK: Week = (*(Decimal(8),) * 5, Decimal(0), Decimal(0))
 class WorkCalendar:
     """Working time where the API is silent.
 
-    daily_break_hours comes off days longer than break_threshold_hours. users and countries: weeks of their own, by user id and
-    ISO 3166 code. time_off_subtask_ids: entries on these subtasks are leave, not work.
+    daily_break_hours comes off days longer than break_threshold_hours. users and countries: weeks of their own, by user id
+    and ISO 3166 code. time_off_subtask_ids: entries on these subtasks are leave, not work.
     """
 
     default_week: Week = DEFAULT_WEEK
@@ -64,7 +64,8 @@ class AgingBuckets:
 class Settings:
     """Everything the formulas need besides tables: the as-of date, the loaded range and the firm's decisions.
 
-    first_month: first day of the earliest month of time reports that was ever read. The loaded range ends with as_of's month.
+    first_month: first day of the earliest month of time reports that was ever read. The loaded range ends with the month
+    of as_of.
     """
 
     as_of: date

@@ -1,0 +1,275 @@
+"""Capacity: how many hours each person was there for, day by day. Formulas and edge cases: docs/metrics.md, 1."""
+
+import math
+from collections.abc import Mapping
+
+import polars as pl
+
+from . import working_days
+from .amounts import AMOUNT, amount, share
+from .settings import Settings, Week, WorkCalendar
+from .tables import CAPACITY_DAILY
+
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_HOUR = 3600
+_DAY = 24 * _HOUR
+_START_WITHOUT_CLOCK = 9 * _HOUR
+
+
+def capacity_daily(
+    *, org_users: pl.LazyFrame, holiday_profiles: pl.LazyFrame, work_days: pl.LazyFrame, settings: Settings
+) -> pl.LazyFrame:
+    """One row per user and employed day of the loaded range, zero capacity included; hours, Decimal.
+
+    work_days: `entries.work_days`. Source: docs/metrics.md, 1.
+    """
+    weeks = _weeks(org_users, settings.calendar)
+    holidays = _holidays(org_users, holiday_profiles, weeks, settings)
+    time_off = work_days.filter(pl.col("time_off_hours") > 0).select("user_id", "date", "time_off_hours")
+    left = pl.col("scheduled_hours") - pl.col("holiday_hours")
+    return CAPACITY_DAILY.shaped(
+        _employed_days(org_users, weeks, work_days, settings)
+        .join(holidays, on=["user_id", "date"], how="left")
+        .join(time_off, on=["user_id", "date"], how="left")
+        .with_columns(pl.col("holiday_hours", "time_off_hours").fill_null(amount(0)))
+        .with_columns(pl.min_horizontal("time_off_hours", left).alias("time_off_hours"))
+        .with_columns(
+            pl.col("date").dt.month_start().alias("month"),
+            pl.col("scheduled_hours").alias("gross_capacity_hours"),
+            (left - pl.col("time_off_hours")).alias("capacity_hours"),
+        )
+    )
+
+
+def _employed_days(
+    org_users: pl.LazyFrame, weeks: pl.LazyFrame, work_days: pl.LazyFrame, settings: Settings
+) -> pl.LazyFrame:
+    """user_id, date, scheduled_hours, capacity_source for each day of employment in the loaded range."""
+    last_loaded = pl.lit(settings.as_of).dt.month_end()
+    last_work = (
+        work_days.filter(pl.col("logged_hours") > 0).group_by("user_id").agg(pl.col("date").max().alias("last_work"))
+    )
+    # An inactive user without an end date left after the last counted entry; without entries, nobody knows when.
+    left_unsaid = (pl.col("status") == "Inactive").fill_null(False) & pl.col("end_date").is_null()
+    end = pl.when(left_unsaid).then("last_work").otherwise(pl.coalesce("end_date", last_loaded))
+    employed = (
+        org_users.select(pl.col("id").alias("user_id"), "status", "start_date", "end_date")
+        .join(last_work, on="user_id", how="left")
+        .select(
+            "user_id",
+            pl.max_horizontal(pl.col("start_date"), pl.lit(settings.first_month)).alias("first"),
+            pl.when(end.is_not_null()).then(pl.min_horizontal(end, last_loaded)).alias("last"),
+        )
+        .filter(pl.col("first") <= pl.col("last"))
+    )
+    # Each weekday walks the range in steps of a week: its hours come along without a join on every day.
+    first = pl.col("first").cast(pl.Int32)
+    until_weekday = (pl.col("weekday") - pl.col("first").dt.weekday()) % 7
+    days = pl.int_ranges(first + until_weekday, pl.col("last").cast(pl.Int32) + 1, 7, dtype=pl.Int32)
+    return (
+        weeks.join(employed, on="user_id")
+        .select("user_id", "scheduled_hours", "capacity_source", days.alias("date"))
+        .explode("date", empty_as_null=False)
+        .with_columns(pl.col("date").cast(pl.Date))
+    )
+
+
+def _weeks(org_users: pl.LazyFrame, calendar: WorkCalendar) -> pl.LazyFrame:
+    """Seven rows per user: user_id, weekday (1 = Monday), scheduled_hours, capacity_source, starts_at, ends_at.
+
+    starts_at and ends_at are seconds from midnight; a day without clock times starts at 09:00.
+    """
+    by_clock = pl.col("has_schedule")
+    by_weekly_hours = pl.col("weekly_hours") >= 0
+    return (
+        _weekdays_as_sent(org_users)
+        .join(_calendar_lines(calendar.users, "user_id", "user"), on=["user_id", "weekday"], how="left")
+        .join(
+            _calendar_lines(calendar.countries, "country_code", "country"), on=["country_code", "weekday"], how="left"
+        )
+        .join(_calendar_lines({"": calendar.default_week}, "any", "default").drop("any"), on="weekday", how="left")
+        .with_columns(_clock_hours(calendar).alias("clock_hours"), _spread_weekly_hours().alias("spread_hours"))
+        .with_columns(
+            pl.when(by_clock)
+            .then(pl.lit("api_schedule"))
+            .when(by_weekly_hours)
+            .then(pl.lit("api_weekly_hours"))
+            .when(pl.col("user_hours").is_not_null())
+            .then(pl.lit("calendar_user"))
+            .when(pl.col("country_hours").is_not_null())
+            .then(pl.lit("calendar_country"))
+            .otherwise(pl.lit("default"))
+            .alias("capacity_source"),
+            pl.when(by_clock)
+            .then("clock_hours")
+            .when(by_weekly_hours)
+            .then("spread_hours")
+            .otherwise(pl.coalesce("user_hours", "country_hours", "default_hours"))
+            .alias("scheduled_hours"),
+        )
+        .with_columns(
+            pl.when(by_clock).then("start").otherwise(_START_WITHOUT_CLOCK).alias("starts_at"),
+            pl.when(by_clock)
+            .then("end")
+            .otherwise(_START_WITHOUT_CLOCK + (pl.col("scheduled_hours") * _HOUR).round(0).cast(pl.Int64))
+            .alias("ends_at"),
+        )
+        .select("user_id", "weekday", "scheduled_hours", "capacity_source", "starts_at", "ends_at")
+    )
+
+
+def _weekdays_as_sent(org_users: pl.LazyFrame) -> pl.LazyFrame:
+    """Seven rows per user: user_id, country_code, weekly_hours, weekday, start and end in seconds, has_schedule.
+
+    A schedule with a time that cannot be read is not there, and `capacity_source` shows it. Overnight days end past 24:00.
+    """
+
+    def times(edge: str) -> pl.Expr:
+        return pl.concat_list(pl.col("work_schedule").struct.field(day).struct.field(edge) for day in _WEEKDAYS)
+
+    start, end = pl.col("start"), pl.col("end")
+    given = pl.col("start_text").is_not_null() | pl.col("end_text").is_not_null()
+    unreadable = given & (start.is_null() | end.is_null())
+    return (
+        org_users.select(
+            pl.col("id").alias("user_id"),
+            pl.col("country_code").str.to_uppercase(),
+            "weekly_hours",
+            pl.col("work_schedule").is_not_null().alias("has_schedule"),
+            pl.lit(list(range(1, 8)), pl.List(pl.Int8)).alias("weekday"),
+            times("start").alias("start_text"),
+            times("end").alias("end_text"),
+        )
+        .explode("weekday", "start_text", "end_text")
+        .with_columns(_seconds(pl.col("start_text")).alias("start"), _seconds(pl.col("end_text")).alias("end"))
+        .with_columns(pl.when(end < start).then(end + _DAY).otherwise(end).alias("end"))
+        .with_columns(pl.col("has_schedule") & ~unreadable.any().over("user_id"))
+    )
+
+
+def _seconds(time: pl.Expr) -> pl.Expr:
+    """`09:30` or `09:30:15` in seconds from midnight; null when it is no time of day."""
+    parts = time.str.extract_groups(r"^\s*(\d{1,2}):([0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?\s*$")
+    hour, minute, second = (parts.struct.field(str(n)).cast(pl.Int64) for n in (1, 2, 3))
+    seconds = hour * _HOUR + minute * 60 + second.fill_null(0)
+    return pl.when(seconds <= _DAY).then(seconds)
+
+
+def _clock_hours(calendar: WorkCalendar) -> pl.Expr:
+    """Hours between start and end, less the break on days longer than the threshold; 0 on a day off."""
+    span = (pl.col("end") - pl.col("start")).fill_null(0)
+    hours = share(amount(1), span, pl.lit(_HOUR))
+    has_break = span > math.floor(calendar.break_threshold_hours * _HOUR)
+    after_break = pl.max_horizontal(hours - amount(calendar.daily_break_hours), amount(0))
+    return pl.when(has_break).then(after_break).otherwise(hours)
+
+
+def _spread_weekly_hours() -> pl.Expr:
+    """Weekly hours over the working days of the user's calendar line, else the country's, else Monday to Friday."""
+
+    def works(line: str) -> pl.Expr:
+        hours = pl.col(f"{line}_hours")
+        return pl.when((hours > 0).any().over("user_id")).then(hours > 0)
+
+    monday_to_friday = pl.col("weekday") <= len(working_days.MONDAY_TO_FRIDAY)
+    is_working_day = pl.coalesce(works("user"), works("country"), monday_to_friday)
+    working = is_working_day.sum().over("user_id")
+    return share(pl.col("weekly_hours"), is_working_day.cast(pl.Int64), working)
+
+
+def _calendar_lines(weeks: Mapping[str, Week], key: str, line: str) -> pl.LazyFrame:
+    """Configured weeks as rows: `key`, weekday, `<line>_hours`."""
+    rows = [
+        (name.upper() if key == "country_code" else name, weekday, hours)
+        for name, week in weeks.items()
+        for weekday, hours in enumerate(week, start=1)
+    ]
+    return pl.LazyFrame(rows, {key: pl.String, "weekday": pl.Int8, f"{line}_hours": AMOUNT}, orient="row")
+
+
+def _holidays(
+    org_users: pl.LazyFrame, holiday_profiles: pl.LazyFrame, weeks: pl.LazyFrame, settings: Settings
+) -> pl.LazyFrame:
+    """user_id, date, holiday_hours, holiday_name: the largest holiday of each user's day, where it takes hours."""
+    part, whole = pl.col("part"), pl.col("whole")
+    fraction = part.cast(pl.Float64) / whole.cast(pl.Float64)
+    return (
+        _profile_of_each_year(org_users, holiday_profiles, settings)
+        .join(_dated(holiday_profiles), on=["profile_id", "year"])
+        .join(weeks, left_on=["user_id", pl.col("date").dt.weekday()], right_on=["user_id", "weekday"])
+        .with_columns(_time_off_the_day())
+        .with_columns(share(pl.col("scheduled_hours"), part, whole).alias("holiday_hours"))
+        .filter(pl.col("holiday_hours") > 0)
+        .sort(["user_id", "date", fraction, "position"], descending=[False, False, True, False])
+        .group_by("user_id", "date", maintain_order=True)
+        .agg(pl.col("holiday_hours").first(), pl.col("name").first().alias("holiday_name"))
+    )
+
+
+def _time_off_the_day() -> tuple[pl.Expr, pl.Expr]:
+    """part / whole: the fraction of the day that a holiday takes, as two integers."""
+    window_start = _seconds(pl.col("window_start"))
+    window_end = _seconds(pl.col("window_end"))
+    window_end = pl.when(window_end == 0).then(_DAY).otherwise(window_end)
+    full = pl.col("full_day_off").fill_null(True)
+    window = (window_end > window_start).fill_null(False)
+    overlap = pl.min_horizontal(window_end, pl.col("ends_at")) - pl.max_horizontal(window_start, pl.col("starts_at"))
+    return (
+        pl.when(full).then(1).when(window).then(overlap.clip(lower_bound=0)).otherwise(1).alias("part"),
+        pl.when(full).then(1).when(window).then(pl.col("ends_at") - pl.col("starts_at")).otherwise(2).alias("whole"),
+    )
+
+
+def _profile_of_each_year(org_users: pl.LazyFrame, holiday_profiles: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
+    """user_id, year, profile_id: the user's own profile in its year, else the country's, else the configured one."""
+    years = pl.LazyFrame({"year": range(settings.first_month.year, settings.as_of.year + 1)}, {"year": pl.Int64})
+    profiles = holiday_profiles.select(
+        pl.col("id").alias("profile_id"),
+        _year().alias("year"),
+        pl.col("country_code").str.to_uppercase(),
+        "default_for_countries",
+        pl.col("is_active").fill_null(True),
+    )
+    active = profiles.filter("is_active")
+    of_defaults = active.explode("default_for_countries").with_columns(
+        pl.col("default_for_countries").str.to_uppercase().alias("country_code")
+    )
+
+    def by_country(candidates: pl.LazyFrame, name: str) -> pl.LazyFrame:
+        return candidates.group_by("country_code", "year").agg(pl.col("profile_id").min().alias(name))
+
+    own = profiles.select(pl.col("profile_id").alias("holiday_profile_id"), "year", pl.col("profile_id").alias("own"))
+    return (
+        org_users.select(pl.col("id").alias("user_id"), "holiday_profile_id", pl.col("country_code").str.to_uppercase())
+        .join(years, how="cross")
+        .join(own, on=["holiday_profile_id", "year"], how="left")
+        .join(by_country(of_defaults, "named"), on=["country_code", "year"], how="left")
+        .join(by_country(active, "located"), on=["country_code", "year"], how="left")
+        .select(
+            "user_id",
+            "year",
+            pl.coalesce(
+                "own", "named", "located", pl.lit(settings.calendar.default_holiday_profile_id, pl.String)
+            ).alias("profile_id"),
+        )
+    )
+
+
+def _dated(holiday_profiles: pl.LazyFrame) -> pl.LazyFrame:
+    """The holidays of each profile within its year, in the order in which it lists them."""
+    return (
+        holiday_profiles.select(
+            pl.col("id").alias("profile_id"),
+            _year().alias("year"),
+            "holidays",
+            pl.int_ranges(pl.col("holidays").list.len()).alias("position"),
+        )
+        .explode("holidays", "position")
+        .unnest("holidays")
+        .filter(pl.col("date").dt.year() == pl.col("year"))
+    )
+
+
+def _year() -> pl.Expr:
+    """A profile's year; where it names none, that of its first holiday."""
+    return pl.coalesce("year", pl.col("holidays").list.first().struct.field("date").dt.year().cast(pl.Int64))

@@ -1,0 +1,281 @@
+"""docs/metrics.md, 1: who was there for how many hours on which day."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from timix_assets.metrics.settings import WorkCalendar
+
+from .small_firm import MONDAY, D, SmallFirm, week_of
+
+SUNDAY_TO_THURSDAY = (D(8), D(8), D(8), D(8), D(0), D(0), D(8))
+FOUR_LONG_DAYS = (D(10), D(10), D(10), D(10), D(0), D(0), D(0))
+
+
+def holiday(firm: SmallFirm, *holidays: dict[str, Any], **profile: Any) -> SmallFirm:
+    """Ann's own profile of 2026."""
+    firm.user(holiday_profile_id="hers")
+    return firm.having("holiday_profiles", **{"id": "hers", "year": 2026, **profile, "holidays": list(holidays)})
+
+
+def on(firm: SmallFirm, when: str | date, user: str = "ann") -> dict[str, Any]:
+    return firm.row("capacity_daily", user_id=user, date=when)
+
+
+def first_week(firm: SmallFirm) -> D:
+    days = firm.rows("capacity_daily", user_id="ann")
+    return sum((d["capacity_hours"] for d in days if MONDAY <= d["date"] <= date(2026, 3, 8)), D(0))
+
+
+def test_a_user_has_a_row_for_every_employed_day_of_the_loaded_range_days_of_zero_capacity_included():
+    days = SmallFirm(as_of="2026-03-10").rows("capacity_daily")
+    assert [days[0]["date"], days[-1]["date"], len(days)] == [date(2026, 3, 1), date(2026, 3, 31), 31]
+    assert (days[0]["date"].weekday(), days[0]["capacity_hours"]) == (6, 0)
+
+
+def test_without_a_word_from_anybody_the_week_is_monday_to_friday_eight_hours():
+    firm = SmallFirm()
+    assert on(firm, MONDAY)["scheduled_hours"] == 8
+    assert on(firm, MONDAY)["capacity_source"] == "default"
+    assert first_week(firm) == 40
+
+
+def test_a_schedule_of_nine_to_six_is_eight_hours_a_day_and_forty_a_week():
+    firm = SmallFirm().user(work_schedule=week_of("09:00", "18:00"))
+    assert on(firm, MONDAY)["scheduled_hours"] == 8
+    assert on(firm, MONDAY)["capacity_source"] == "api_schedule"
+    assert first_week(firm) == 40
+
+
+def test_a_holiday_window_of_one_to_six_takes_five_ninths_of_a_day_of_nine_to_six():
+    firm = SmallFirm().user(work_schedule=week_of("09:00", "18:00"))
+    window = {"date": MONDAY, "full_day_off": False, "window_start": "13:00", "window_end": "18:00", "name": "Eve"}
+    monday = on(holiday(firm, window), MONDAY)
+    assert (monday["capacity_hours"], monday["holiday_hours"]) == (D("3.5556"), D("4.4444"))
+    assert monday["holiday_name"] == "Eve"
+
+
+def test_the_break_comes_off_days_longer_than_six_hours_only():
+    assert on(SmallFirm().user(work_schedule=week_of("09:00", "15:00")), MONDAY)["scheduled_hours"] == 6
+    assert on(SmallFirm().user(work_schedule=week_of("09:00", "15:01")), MONDAY)["scheduled_hours"] == D("5.0167")
+
+
+def test_break_and_threshold_are_settings():
+    calendar = WorkCalendar(daily_break_hours=D("0.5"), break_threshold_hours=D(4))
+    firm = SmallFirm(calendar=calendar).user(work_schedule=week_of("09:00", "14:00"))
+    assert on(firm, MONDAY)["scheduled_hours"] == D("4.5")
+
+
+def test_a_break_longer_than_the_day_leaves_nothing_and_never_less():
+    calendar = WorkCalendar(daily_break_hours=D(3), break_threshold_hours=D(1))
+    assert on(SmallFirm(calendar=calendar).user(work_schedule=week_of("09:00", "11:00")), MONDAY)["capacity_hours"] == 0
+
+
+def test_a_day_off_in_the_schedule_has_no_hours():
+    firm = SmallFirm().user(work_schedule=week_of("09:00", "17:00", days=4))
+    assert on(firm, "2026-03-06")["scheduled_hours"] == 0
+    assert on(firm, "2026-03-06")["capacity_source"] == "api_schedule"
+
+
+def test_a_night_shift_ends_on_the_next_day():
+    assert on(SmallFirm().user(work_schedule=week_of("22:00", "06:00")), MONDAY)["scheduled_hours"] == 7
+
+
+def test_a_schedule_with_a_time_that_nobody_can_read_is_not_used_and_the_source_says_so():
+    firm = SmallFirm().user(work_schedule=week_of("nine", "17:00"), weekly_hours=30)
+    assert on(firm, MONDAY)["scheduled_hours"] == 6
+    assert on(firm, MONDAY)["capacity_source"] == "api_weekly_hours"
+
+
+def test_weekly_hours_are_spread_over_monday_to_friday():
+    friday = on(SmallFirm().user(weekly_hours=36), "2026-03-06")
+    assert (friday["scheduled_hours"], friday["capacity_source"]) == (D("7.2"), "api_weekly_hours")
+    assert on(SmallFirm().user(weekly_hours=36), "2026-03-07")["scheduled_hours"] == 0
+
+
+def test_weekly_hours_are_spread_over_the_working_days_of_the_users_or_the_countrys_calendar_line():
+    calendar = WorkCalendar(users={"ann": FOUR_LONG_DAYS}, countries={"IL": SUNDAY_TO_THURSDAY})
+    firm = SmallFirm(calendar=calendar).user(weekly_hours=36).user(id="bob", weekly_hours=36, country_code="IL")
+    assert on(firm, MONDAY)["scheduled_hours"] == 9
+    assert on(firm, "2026-03-06")["scheduled_hours"] == 0
+    assert on(firm, "2026-03-01", "bob")["scheduled_hours"] == D("7.2")
+    assert on(firm, "2026-03-06", "bob")["scheduled_hours"] == 0
+
+
+def test_a_day_that_does_not_come_out_even_is_rounded_half_away_from_zero_to_four_places():
+    six_days = (*(D(1),) * 6, D(0))
+    firm = SmallFirm(calendar=WorkCalendar(users={"ann": six_days}))
+    assert on(firm.user(weekly_hours=40), MONDAY)["scheduled_hours"] == D("6.6667")
+    assert on(SmallFirm().user(weekly_hours="0.00025"), MONDAY)["scheduled_hours"] == D("0.0001")
+
+
+def test_weekly_hours_of_zero_are_a_fact_and_not_a_gap():
+    monday = on(SmallFirm().user(weekly_hours=0), MONDAY)
+    assert (monday["capacity_hours"], monday["capacity_source"]) == (0, "api_weekly_hours")
+
+
+@pytest.mark.parametrize(
+    ("user", "source", "hours"),
+    [
+        ({"work_schedule": week_of("09:00", "12:00"), "weekly_hours": 30, "country_code": "IL"}, "api_schedule", 3),
+        ({"weekly_hours": 30, "country_code": "IL"}, "api_weekly_hours", D("7.5")),
+        ({"country_code": "IL"}, "calendar_user", 10),
+        ({"id": "bob", "country_code": "IL"}, "calendar_country", 8),
+        ({"id": "bob", "country_code": "DE"}, "default", 8),
+    ],
+)
+def test_the_first_source_that_is_there_wins(user: dict[str, Any], source: str, hours: Any):
+    firm = SmallFirm(calendar=WorkCalendar(users={"ann": FOUR_LONG_DAYS}, countries={"IL": SUNDAY_TO_THURSDAY}))
+    monday = on(firm.user(**user), MONDAY, user.get("id", "ann"))
+    assert (monday["capacity_source"], monday["scheduled_hours"]) == (source, hours)
+
+
+def test_a_four_day_week_of_32_hours_loses_nothing_to_a_holiday_on_friday():
+    firm = SmallFirm().user(work_schedule=week_of("09:00", "18:00", days=4))
+    firm = holiday(firm, {"date": "2026-03-06", "name": "Friday off", "full_day_off": True})
+    assert first_week(firm) == 32
+    assert on(firm, "2026-03-06")["holiday_name"] is None
+
+
+def test_a_half_day_holiday_on_monday_leaves_28_hours_of_32():
+    firm = SmallFirm().user(work_schedule=week_of("09:00", "18:00", days=4))
+    assert first_week(holiday(firm, {"date": MONDAY, "name": "Half", "full_day_off": False})) == 28
+
+
+def test_a_holiday_that_does_not_say_whether_it_is_a_full_day_is_one():
+    assert on(holiday(SmallFirm(), {"date": MONDAY, "name": "Day"}), MONDAY)["capacity_hours"] == 0
+
+
+def test_a_window_on_a_day_without_clock_times_counts_from_nine():
+    window = {"date": MONDAY, "full_day_off": False, "window_start": "08:00", "window_end": "11:00"}
+    assert on(holiday(SmallFirm(), window), MONDAY)["holiday_hours"] == 2
+
+
+def test_a_window_outside_the_working_day_takes_nothing():
+    window = {"date": MONDAY, "full_day_off": False, "window_start": "18:00", "window_end": "22:00", "name": "Late"}
+    monday = on(holiday(SmallFirm(), window), MONDAY)
+    assert (monday["holiday_hours"], monday["holiday_name"]) == (0, None)
+
+
+def test_a_window_with_one_time_missing_is_half_a_day():
+    window = {"date": MONDAY, "full_day_off": False, "window_start": "13:00"}
+    assert on(holiday(SmallFirm(), window), MONDAY)["holiday_hours"] == 4
+
+
+def test_of_two_holidays_on_a_day_the_larger_counts():
+    half, full = {"date": MONDAY, "name": "Half", "full_day_off": False}, {"date": MONDAY, "name": "Full"}
+    monday = on(holiday(SmallFirm(), half, full), MONDAY)
+    assert (monday["holiday_hours"], monday["holiday_name"]) == (8, "Full")
+
+
+def test_holiday_first_then_leave_and_never_below_zero():
+    firm = SmallFirm(calendar=WorkCalendar(time_off_subtask_ids=frozenset({"leave"})))
+    firm.having("subtasks", id="leave", task_id="build", billing_type="OVH")
+    firm = holiday(firm, {"date": MONDAY, "full_day_off": False}).entry(MONDAY, 8, subtask_id="leave")
+    monday = on(firm, MONDAY)
+    assert (monday["holiday_hours"], monday["time_off_hours"], monday["capacity_hours"]) == (4, 4, 0)
+    assert monday["gross_capacity_hours"] == 8
+
+
+def test_leave_of_part_of_a_day_leaves_the_rest():
+    firm = SmallFirm(calendar=WorkCalendar(time_off_subtask_ids=frozenset({"ovh"})))
+    firm.entry(MONDAY, 2, subtask_id="ovh").entry(MONDAY, 3, subtask_id="ovh", status="Rejected")
+    assert on(firm, MONDAY)["time_off_hours"] == 2
+    assert on(firm, MONDAY)["capacity_hours"] == 6
+
+
+def test_leave_on_a_weekend_takes_nothing():
+    firm = SmallFirm(calendar=WorkCalendar(time_off_subtask_ids=frozenset({"ovh"})))
+    assert on(firm.entry("2026-03-07", 8, subtask_id="ovh"), "2026-03-07")["time_off_hours"] == 0
+
+
+def test_nothing_is_time_off_unless_configured():
+    assert on(SmallFirm().entry(MONDAY, 8, subtask_id="ovh"), MONDAY)["time_off_hours"] == 0
+
+
+def test_employment_includes_its_first_and_its_last_day():
+    days = SmallFirm().user(start_date="2026-03-04", end_date="2026-03-05").rows("capacity_daily")
+    assert [d["date"] for d in days] == [date(2026, 3, 4), date(2026, 3, 5)]
+
+
+def test_an_inactive_user_without_an_end_date_left_after_the_last_counted_entry():
+    firm = SmallFirm().user(status="Inactive").entry("2026-03-04").entry("2026-03-20", status="Rejected")
+    assert firm.rows("capacity_daily")[-1]["date"] == date(2026, 3, 4)
+
+
+def test_an_inactive_user_without_an_end_date_and_without_entries_has_no_rows():
+    assert SmallFirm().user(status="Inactive").rows("capacity_daily") == []
+
+
+def test_an_inactive_user_with_an_end_date_was_there_until_then():
+    firm = SmallFirm().user(status="Inactive", end_date="2026-03-20").entry("2026-03-04")
+    assert firm.rows("capacity_daily")[-1]["date"] == date(2026, 3, 20)
+
+
+def test_a_user_who_left_before_the_loaded_range_has_no_rows():
+    assert SmallFirm().user(end_date="2026-02-27").rows("capacity_daily") == []
+
+
+def test_another_year_than_the_own_profiles_takes_the_countrys_profile_of_that_year():
+    firm = SmallFirm(first_month="2025-12-01").user(country_code="IL")
+    firm = holiday(firm, {"date": "2026-03-02", "name": "Hers"}, {"date": "2025-12-01", "name": "Wrong year"})
+    firm.having(
+        "holiday_profiles",
+        id="il25",
+        year=2025,
+        is_active=True,
+        default_for_countries=["IL"],
+        holidays=[{"date": "2025-12-25", "name": "Theirs"}],
+    )
+    firm.having("holiday_profiles", id="il26", year=2026, is_active=True, default_for_countries=["IL"], holidays=[])
+    names = {d["date"]: d["holiday_name"] for d in firm.rows("capacity_daily") if d["holiday_name"]}
+    assert names == {date(2025, 12, 25): "Theirs", date(2026, 3, 2): "Hers"}
+
+
+def profile(name: str, **columns: Any) -> dict[str, Any]:
+    return {"id": name, "year": 2026, "is_active": True, "holidays": [{"date": MONDAY, "name": name}], **columns}
+
+
+def test_a_profile_that_names_the_country_as_its_default_comes_before_one_that_lies_there():
+    firm = SmallFirm().user(country_code="IL")
+    firm.having("holiday_profiles", **profile("a: lies there", country_code="IL"))
+    firm.having("holiday_profiles", **profile("b: names it", country_code="US", default_for_countries=["FR", "IL"]))
+    assert on(firm, MONDAY)["holiday_name"] == "b: names it"
+
+
+def test_the_profile_of_the_users_country_serves_where_none_names_it():
+    firm = SmallFirm().user(country_code="IL").having("holiday_profiles", **profile("there", country_code="IL"))
+    assert on(firm, MONDAY)["holiday_name"] == "there"
+
+
+def test_an_inactive_profile_serves_no_country():
+    retired = profile("retired", country_code="IL", is_active=False)
+    assert on(SmallFirm().user(country_code="IL").having("holiday_profiles", **retired), MONDAY)["capacity_hours"] == 8
+
+
+def test_the_configured_profile_is_the_last_resort():
+    firm = SmallFirm(calendar=WorkCalendar(default_holiday_profile_id="house"))
+    assert on(firm.having("holiday_profiles", **profile("house", is_active=False)), MONDAY)["holiday_name"] == "house"
+
+
+def test_nobody_has_holidays_where_no_profile_applies():
+    firm = SmallFirm().having("holiday_profiles", **profile("elsewhere", country_code="FR"))
+    assert on(firm, MONDAY)["holiday_hours"] == 0
+
+
+def test_the_29th_of_february_is_a_day_like_any_other():
+    firm = SmallFirm(as_of="2028-02-10", first_month="2028-02-01")
+    assert len(firm.rows("capacity_daily")) == 29
+    assert on(firm, "2028-02-29")["capacity_hours"] == 8
+
+
+@pytest.mark.parametrize("changed", ["2026-03-29", "2026-10-25"])
+def test_the_days_on_which_clocks_change_are_as_long_as_any_other(changed: str):
+    every_day = replace(WorkCalendar(), default_week=(D(8),) * 7)
+    firm = SmallFirm(as_of=changed, first_month=changed[:8] + "01", calendar=every_day)
+    assert on(firm, changed)["capacity_hours"] == 8
+    window = {"date": changed, "full_day_off": False, "window_start": "09:00", "window_end": "13:00"}
+    firm = SmallFirm(as_of=changed, first_month=changed[:8] + "01", calendar=every_day)
+    assert on(holiday(firm, window), changed)["capacity_hours"] == 4
