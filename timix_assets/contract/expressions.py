@@ -5,19 +5,22 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
+from decimal import Decimal
 from functools import lru_cache
+from types import NoneType
 from typing import Any, TypeAlias
 
 import polars as pl
 
 from .rescued import json_text
 from .schema import AMOUNT
-from .values import amount
+from .values import amount_texts
 
 _ROW = "\x00row"
 # Parts whose result for one record depends on the others, and so on how a listing is cut into chunks.
 _ACROSS_RECORDS = frozenset({"Agg", "Len", "Over", "Explode"})
 _DEEPEST = 16  # nested deeper than this, a field is seen as its JSON text
+_JSON_SCALARS = frozenset({str, int, float, Decimal, bool, NoneType})
 _POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 Record = Mapping[str, Any]
@@ -149,8 +152,8 @@ def _computed(sql: pl.Expr, frame: pl.DataFrame) -> tuple[list[Any], frozenset[i
         part = waiting.pop()
         result = _attempt(sql, part)
         if result is not None:
-            for row, value in zip(part[_ROW], result, strict=True):
-                values[row] = _as_json(value)
+            for row, value in zip(part[_ROW].to_list(), _as_json(result.to_list()), strict=True):
+                values[row] = value
         elif part.height == 1:
             failed.add(part[_ROW][0])
         else:
@@ -168,18 +171,18 @@ def _attempt(sql: pl.Expr, frame: pl.DataFrame) -> pl.Series | None:
 
 def _series(name: str, values: Sequence[Any], members: Members, depth: int = 0) -> pl.Series:
     """A field as the expression sees it. members: what is read of an object; then the field is seen as a struct."""
-    sent = [value for value in values if value is not None]
-    if members or (depth < _DEEPEST and sent and all(isinstance(value, dict) for value in sent)):
+    kinds = set(map(type, values)) - {NoneType}
+    if members or (kinds == {dict} and any(values) and depth < _DEEPEST):
         return _struct(name, [value if isinstance(value, dict) else None for value in values], members, depth)
-    if not sent:
+    if not kinds:
         return pl.Series(name, values, dtype=pl.Null)
-    if all(isinstance(value, bool) for value in sent):
+    if kinds == {bool}:
         return pl.Series(name, values, dtype=pl.Boolean)
-    if depth < _DEEPEST and all(isinstance(value, list) for value in sent):
+    if kinds == {list} and depth < _DEEPEST:
         return _list(name, values, depth)
-    amounts = [None if value is None else amount(value) for value in values]
-    if amounts.count(None) == len(values) - len(sent):
-        return pl.Series(name, [None if n is None else str(n) for n in amounts], dtype=pl.String).cast(AMOUNT)
+    amounts = pl.Series(name, amount_texts(values, kinds), dtype=pl.String).cast(AMOUNT, strict=False)
+    if amounts.null_count() == values.count(None):
+        return amounts
     texts = [value if value is None or isinstance(value, str) else json_text(value) for value in values]
     return pl.Series(name, texts, dtype=pl.String)
 
@@ -188,7 +191,10 @@ def _struct(name: str, values: Sequence[Record | None], members: Members, depth:
     sent = dict.fromkeys(member for value in values if value is not None for member in value)
     fields = [
         _series(
-            member, [None if value is None else value.get(member) for value in values], members.get(member, {}), depth + 1
+            member,
+            [None if value is None else value.get(member) for value in values],
+            members.get(member, {}),
+            depth + 1,
         )
         for member in {**sent, **members}
     ]
@@ -213,13 +219,13 @@ def listed(flat: pl.Series, lengths: Sequence[int | None]) -> pl.Series:
 
 
 def _as_json(value: Any) -> Any:
-    """A value that Polars computed, in the form in which JSON would have brought it."""
+    """What Polars computed, in the form in which JSON would have brought it."""
     match value:
         case date() | time():
             return value.isoformat()
         case dict():
             return {name: _as_json(member) for name, member in value.items()}
-        case list():
+        case list() if not set(map(type, value)) <= _JSON_SCALARS:
             return [_as_json(element) for element in value]
         case _:
             return value

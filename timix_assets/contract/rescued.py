@@ -2,17 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
+from json.encoder import encode_basestring
 from typing import Any
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False)
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-class _Token(str):
-    """A piece of JSON text that is ready to be written."""
-
-    __slots__ = ()
 
 
 def number_text(value: int | float | Decimal) -> str:
@@ -23,44 +19,56 @@ def number_text(value: int | float | Decimal) -> str:
 def json_text(value: Any, *, constants: bool = False) -> str:
     """A parsed JSON value as JSON text. NaN and Infinity, which JSON has no word for, become strings (unless constants).
 
-    Written with a stack and not by recursion, for a server may nest deeper than Python's stack is high.
+    Python's own encoder is quick, but knows no Decimal; and a server may nest deeper than its stack is high.
     """
+    try:
+        return _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return _stacked(value, constants)
+
+
+def _stacked(value: Any, constants: bool) -> str:
+    """The same, number by number and without recursion."""
     written: list[str] = []
-    waiting: list[Any] = [value]
+    waiting = _pieces([value], constants)[::-1]
     while waiting:
-        match waiting.pop():
-            case _Token() as token:
-                written.append(token)
-            case str() as text:
-                written.append(json.dumps(text, ensure_ascii=False))
-            case None | True | False as word:
-                written.append({None: "null", True: "true", False: "false"}[word])
-            case int() | float() | Decimal() as number:
-                digits = number_text(number)
-                written.append(digits if constants or digits[-1].isdigit() else json.dumps(digits))
-            case Mapping() as members:
-                waiting.extend(reversed(_object(members)))
-            case Sequence() as elements:
-                waiting.extend(reversed(_list(elements)))
-            case other:
-                raise TypeError(
-                    f"A {type(other).__name__} is no JSON value; records must be as `json.loads` gives them."
-                )
-    return "".join(written)
+        piece = waiting.pop()
+        if isinstance(piece, str):
+            written.append(piece)
+        else:
+            waiting.extend(reversed(_pieces(piece, constants)))
+    return "".join(written)[1:-1]
 
 
-def _object(members: Mapping[str, Any]) -> list[Any]:
-    pieces: list[Any] = [_Token("{")]
-    for place, (name, value) in enumerate(members.items()):
-        pieces += [_Token(", " if place else ""), name, _Token(": "), value]
-    return [*pieces, _Token("}")]
+def _pieces(whole: Mapping[str, Any] | list[Any], constants: bool) -> list[Any]:
+    """An object or a list as text ready to be written, with the objects and lists in it in between."""
+    start, end = "[]" if isinstance(whole, list) else "{}"
+    members = (
+        [("", element) for element in whole]
+        if isinstance(whole, list)
+        else [(f"{encode_basestring(name)}: ", member) for name, member in whole.items()]
+    )
+    pieces: list[Any] = []
+    text = start
+    for place, (label, member) in enumerate(members):
+        text += (", " if place else "") + label
+        if isinstance(member, Mapping | list):
+            pieces += [text, member]
+            text = ""
+        else:
+            text += _scalar(member, constants)
+    return [*pieces, text + end]
 
 
-def _list(elements: Sequence[Any]) -> list[Any]:
-    pieces: list[Any] = [_Token("[")]
-    for place, value in enumerate(elements):
-        pieces += [_Token(", " if place else ""), value]
-    return [*pieces, _Token("]")]
+def _scalar(value: Any, constants: bool) -> str:
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if not isinstance(value, int | float | Decimal):
+        raise TypeError(f"A {type(value).__name__} is no JSON value: records must be as `json.loads` gives them.")
+    digits = number_text(value)
+    return digits if constants or digits[-1].isdigit() else f'"{digits}"'
 
 
 def without_lone_surrogates(value: Any) -> tuple[Any, int]:

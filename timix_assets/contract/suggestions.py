@@ -51,23 +51,23 @@ def _alike(spelling: str, name: str, column: Column) -> float:
     if folded(spelling) == folded(name):
         return _SAME
     ours, theirs = _words(spelling), _words(name)
+    telling, said = ours - _FILLERS, theirs - _FILLERS
     if (_ID in ours) != (_ID in theirs):  # customerName is not the customer's id, but `customer` may be
-        return _SHARED_WORDS if ours - {_ID} == theirs - {_ID} else 0.0
+        return _SHARED_WORDS if telling and telling == said else 0.0
     if column.type is Type.HOURS and not theirs.isdisjoint(_PER_HOUR):
         return _OTHER_UNIT
-    telling, said = ours - _FILLERS, theirs - _FILLERS
     shared = len(telling & said) / min(len(telling), len(said)) if telling and said else 0.0
     return _SHARED_WORDS * max(shared, _word_by_word(ours, theirs))
 
 
 def _word_by_word(ours: set[str], theirs: set[str]) -> float:
-    """How closely each word of either name is met by one of the other, on average."""
+    """How closely the word of either name that is met worst is met by one of the other."""
     closest = [
         max((SequenceMatcher(None, word, other).ratio() for other in others), default=0.0)
         for words, others in ((ours, theirs), (theirs, ours))
         for word in words
     ]
-    return sum(closest) / len(closest) if closest else 0.0
+    return min(closest, default=0.0)
 
 
 def _words(name: str) -> set[str]:

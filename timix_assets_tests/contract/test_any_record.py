@@ -112,7 +112,7 @@ def plain_number(value: Any) -> Fraction | None:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         return None
     text = str(value)
-    if not re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", text):
+    if not re.fullmatch(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*", text, re.ASCII):
         return None
     digits, _, exponent = text.strip().lower().partition("e")
     if exponent and abs(int(exponent)) > 1000:

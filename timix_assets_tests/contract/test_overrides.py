@@ -1,0 +1,358 @@
+"""A workspace that differs from our assumptions is told so as data; what cannot be followed is refused by name."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from timix_assets.contract.endpoints import CUSTOMERS, ENDPOINTS, ORG_USERS, TIME_REPORTS
+from timix_assets.contract.overrides import OverrideError, Overrides, apply, apply_all, load_overrides, parse_overrides
+from timix_assets.contract.records import Decoded, decode
+from timix_assets.contract.schema import RESCUED
+from timix_assets.contract.suggestions import suggest
+
+from .sent import entry, rescued
+
+
+def override(**settings: Any) -> Overrides:
+    return parse_overrides({"endpoints": {"time_reports": settings}})
+
+
+def refusal(data: Any) -> str:
+    with pytest.raises(OverrideError) as refused:
+        parse_overrides(data)
+    message = str(refused.value)
+    assert "\n" not in message
+    assert message.endswith((".", "?"))
+    return message
+
+
+def computed(column: str, expression: str, *records: dict[str, Any]) -> Decoded:
+    return decode(apply(TIME_REPORTS, override(columns={column: expression})), records)
+
+
+# What they change
+
+
+def test_a_path_replaces_the_path_and_its_fall_backs():
+    moved = apply(TIME_REPORTS, override(path="/v2/time"))
+    assert (moved.path, moved.fallback_paths) == ("/v2/time", ())
+    assert apply(TIME_REPORTS, override(parameters={"startDate": "from"})).fallback_paths == TIME_REPORTS.fallback_paths
+
+
+def test_a_parameter_gets_the_name_that_the_workspace_knows():
+    parameters = apply(TIME_REPORTS, override(parameters={"startDate": "from", "pageSize": "limit"})).parameters
+    assert parameters == {"startDate": "from", "endDate": "endDate", "pageSize": "limit"}
+
+
+def test_endpoints_without_an_override_stay_as_they_are():
+    changed = apply_all(ENDPOINTS, override(path="/time"))
+    assert [new.name for new, old in zip(changed, ENDPOINTS, strict=True) if new != old] == ["time_reports"]
+    assert apply_all(ENDPOINTS, parse_overrides({})) == ENDPOINTS
+
+
+def test_empty_sections_override_nothing():
+    assert parse_overrides({"endpoints": None}) == Overrides()
+    assert apply(TIME_REPORTS, override(columns=None, parameters={})) == TIME_REPORTS
+
+
+# What they refuse
+
+
+@pytest.mark.parametrize(
+    ("data", "setting", "nearest"),
+    [
+        ({"endpoint": {}}, "`overrides`", "`endpoints`"),
+        ({"endpoints": {"time_report": {}}}, "`endpoints`", "`time_reports`"),
+        ({"endpoints": {"time_reports": {"column": {}}}}, "`endpoints.time_reports`", "`columns`"),
+        ({"endpoints": {"time_reports": {"columns": {"hour": "x"}}}}, "`endpoints.time_reports.columns`", "`hours`"),
+        (
+            {"endpoints": {"time_reports": {"parameters": {"start_date": "x"}}}},
+            "`endpoints.time_reports.parameters`",
+            "`startDate`",
+        ),
+    ],
+)
+def test_a_wrong_name_is_refused_with_the_nearest_right_one(data, setting, nearest):
+    assert refusal(data).startswith(setting)
+    assert nearest in refusal(data)
+
+
+def test_a_name_like_no_other_is_refused_with_all_that_are_known():
+    message = refusal({"endpoints": {"customers": {"parameters": {"zzz": "x"}}}})
+    assert message == "`endpoints.customers.parameters` knows no `zzz`: known are page, pageSize."
+
+
+def test_a_column_that_we_make_ourselves_cannot_be_overridden():
+    assert "knows no `month`" in refusal({"endpoints": {"time_reports": {"columns": {"month": "x"}}}})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [1],
+        "x",
+        {"endpoints": ["time_reports"]},
+        {"endpoints": {"time_reports": "/time"}},
+        {"endpoints": {"time_reports": {"path": None}}},
+        {"endpoints": {"time_reports": {"path": 3}}},
+        {"endpoints": {"time_reports": {"parameters": {"startDate": 3}}}},
+        {"endpoints": {"time_reports": {"columns": {"hours": 8}}}},
+        {"endpoints": {3: {}}},
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(data):
+    assert refusal(data).startswith("`")
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/", "time", "https://elsewhere.example/time", "//elsewhere", "/a/../b", "/a?b=1", "/a b", "/a/"]
+)
+def test_a_path_that_could_leave_the_base_url_is_refused(path):
+    assert "endpoints.time_reports.path" in refusal({"endpoints": {"time_reports": {"path": path}}})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["", "minutes /", "no_such_function(minutes)", "SELECT 1", "a, b", "*", "COLUMNS('^a')"],
+)
+def test_an_expression_that_is_no_sql_is_refused(expression):
+    message = refusal({"endpoints": {"time_reports": {"columns": {"hours": expression}}}})
+    assert message.startswith("`endpoints.time_reports.columns.hours` is ")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["SUM(hours)", "hours / SUM(hours)", "COUNT(*)", "LAG(hours) OVER (ORDER BY date)", "UNNEST(parts)", "MAX(hours)"],
+)
+def test_an_expression_over_several_records_is_refused_for_it_would_hang_on_the_page(expression):
+    assert "from that record alone" in refusal({"endpoints": {"time_reports": {"columns": {"hours": expression}}}})
+
+
+# The file
+
+
+def test_a_file_of_yaml_is_read_like_any_other_overrides(tmp_path: Path):
+    settings = {"path": "/x", "parameters": {"startDate": "from"}, "columns": {"hours": "durationMinutes / 60.0"}}
+    file = tmp_path / "overrides.yaml"
+    file.write_text(
+        'endpoints: {time_reports: {path: /x, parameters: {startDate: from}, columns: {hours: "durationMinutes / 60.0"}}}'
+    )
+    assert load_overrides(file) == override(**settings)
+
+
+@pytest.mark.parametrize("content", ["", "# nothing yet", "endpoints:", "endpoints:\n  time_reports:\n"])
+def test_a_file_with_nothing_in_it_overrides_nothing(tmp_path: Path, content: str):
+    file = tmp_path / "overrides.yaml"
+    file.write_text(content)
+    assert apply_all(ENDPOINTS, load_overrides(file)) == ENDPOINTS
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"endpoints: [", "line 1"),
+        (b"endpoints: {}\nendpoints: {}", "line 1: `endpoints` stands there twice"),
+        (b"endpoints: {time_reports: {path: /x, path: /y}}", "`path` stands there twice"),
+        (b"endpoints: \xff", "utf-8"),
+        (b"endpoints: !!python/object:os.system {}", "line 1"),
+        (b"7", "must hold names"),
+        (b"endpoints: {time_report: {}}", "`time_reports`"),
+    ],
+)
+def test_a_file_that_cannot_be_followed_is_named_in_the_refusal(tmp_path: Path, content: bytes, reason: str):
+    file = tmp_path / "overrides.yaml"
+    file.write_bytes(content)
+    with pytest.raises(OverrideError) as refused:
+        load_overrides(file)
+    assert str(file) in str(refused.value)
+    assert reason in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
+    with pytest.raises(OverrideError, match=r"missing\.yaml cannot be read: No such file"):
+        load_overrides(tmp_path / "missing.yaml")
+
+
+# Computed columns
+
+
+def test_a_quotient_is_right_to_ten_places():
+    records = [
+        entry(id=place, durationMinutes=m, hours=...) for place, m in enumerate([90, "50", Decimal("0.1"), 100, -50])
+    ]
+    result = computed("hours", "durationMinutes / 60.0", *records)
+    assert result.rows["hours"].to_list() == [
+        Decimal("1.5"),
+        Decimal("0.8333333333"),
+        Decimal("0.0016666667"),
+        Decimal("1.6666666667"),
+        Decimal("-0.8333333333"),
+    ]
+    assert result.rows[RESCUED].null_count() == 5
+    assert not result.findings.unknown_fields
+
+
+def test_a_float_that_an_expression_makes_is_rounded_to_ten_places_too():
+    result = computed("hours", "CAST(durationMinutes AS DOUBLE) / 60", entry(durationMinutes=50))
+    assert result.rows["hours"].item() == Decimal("0.8333333333")
+
+
+def test_a_missing_field_of_an_expression_is_null_and_a_required_column_then_quarantines():
+    result = computed(
+        "hours", "durationMinutes / 60.0", entry(durationMinutes=90), entry(), entry(durationMinutes=None)
+    )
+    assert result.rows["hours"].to_list() == [Decimal("1.5")]
+    assert result.rejected["reason"].to_list() == ["`hours` is missing"] * 2
+    nowhere = computed("cost_rate", "perMinute * 60", entry())
+    assert nowhere.rows["cost_rate"].to_list() == [None]
+    assert "cost_rate" in nowhere.findings.missing_columns
+
+
+def test_a_division_by_zero_costs_only_its_own_row():
+    records = [entry(id=i, cost=100, days=days) for i, days in enumerate([8, 0, None, 5])]
+    result = computed("cost_rate", "cost / days", *records)
+    assert result.rows["cost_rate"].to_list() == [Decimal("12.5"), None, None, Decimal(20)]
+    assert rescued(result.rows, 1) == {"cost": 100, "days": 0}
+    assert rescued(result.rows, 2) == {"cost": 100}
+    assert result.findings.unreadable == {"cost_rate": 1}
+    assert result.findings.samples == {"cost_rate": ('{"cost": 100, "days": 0}',)}
+
+
+def test_a_product_too_large_for_38_digits_is_rescued_and_not_wrong():
+    result = computed("cost_rate", "big * big", entry(big=10**20), entry(id=2, big=3))
+    assert result.rows["cost_rate"].to_list() == [None, Decimal(9)]
+    assert rescued(result.rows) == {"big": 10**20}
+
+
+def test_a_name_alone_takes_the_value_as_it_was_sent():
+    result = computed(
+        "user_id", "employeeNo", entry(employeeNo="007"), entry(id=2, employeeNo=7), entry(id=3, employeeNo="1" * 40)
+    )
+    assert result.rows["user_id"].to_list() == ["007", "7", "1" * 40]
+
+
+def test_a_nested_member_is_reached_and_its_siblings_are_not_lost():
+    records = [
+        entry(customer={"id": "007", "name": "Acme"}),
+        entry(id=2, customer=None),
+        entry(id=3, customer={"id": 8}),
+    ]
+    result = computed("customer_id", "customer.id", *records)
+    assert result.rows["customer_id"].to_list() == ["007", None, "8"]
+    assert rescued(result.rows) == {"customer": {"id": "007", "name": "Acme"}}
+    assert result.rows[RESCUED].to_list()[1:] == [None, None]
+    assert result.findings.unknown_fields == {"customer.name": 1}
+
+
+def test_two_expressions_may_share_an_object():
+    columns = {"customer_id": "customer.id", "currency": "customer.money.code"}
+    record = entry(customer={"id": 8, "money": {"code": "EUR", "sign": "€"}})
+    result = decode(apply(TIME_REPORTS, override(columns=columns)), [record])
+    assert result.rows.select("customer_id", "currency").row(0) == ("8", "EUR")
+    assert result.findings.unknown_fields == {"customer.money.sign": 1}
+
+
+def test_a_member_that_no_record_has_is_null_even_within_a_calculation():
+    record = entry(rates={"base": "12.50"})
+    result = computed("cost_rate", "COALESCE(rates.special, other.rate, rates.base * 2)", record)
+    assert result.rows["cost_rate"].item() == Decimal(25)
+
+
+def test_fields_are_seen_as_numbers_only_when_all_of_them_are():
+    numeric = computed("text", "CASE WHEN code > 5 THEN 'high' ELSE 'low' END", entry(code="7"), entry(id=2, code=3))
+    assert numeric.rows["text"].to_list() == ["high", "low"]
+    textual = computed("text", "code || '!'", entry(code="7"), entry(id=2, code="x"))
+    assert textual.rows["text"].to_list() == ["7!", "x!"]
+
+
+def test_a_flag_and_a_list_can_be_asked():
+    flagged = computed(
+        "status", "CASE WHEN approved THEN 'Approved' ELSE 'Draft' END", entry(approved=True), entry(id=2)
+    )
+    assert flagged.rows["status"].to_list() == ["Approved", "Draft"]
+    listed = computed("currency", "currencies[1]", entry(currencies=["EUR", "USD"]))
+    assert listed.rows["currency"].item() == "EUR"
+
+
+def test_a_constant_fills_every_row():
+    result = computed("currency", "'EUR'", entry(), entry(id=2, currency="USD"))
+    assert result.rows["currency"].to_list() == ["EUR", "EUR"]
+    assert rescued(result.rows, 1) == {"currency": "USD"}
+    assert "currency" not in result.findings.missing_columns
+
+
+def test_a_date_can_be_read_in_the_workspaces_own_format():
+    records = [entry(day="31/12/2026", date=...), entry(id=2, day="2026-12-31", date=...)]
+    result = computed("date", "STRPTIME(day, '%d/%m/%Y')", *records)
+    assert [str(day) for day in result.rows["date"]] == ["2026-12-31"]
+    assert result.rejected.select("reason", "value").rows() == [
+        ("`date` cannot be read as calendar date", "2026-12-31")
+    ]
+
+
+def test_a_result_of_the_wrong_kind_is_rescued_like_any_value():
+    result = computed("cost_rate", "rate || ' EUR'", entry(rate="dear"))
+    assert result.rows["cost_rate"].item() is None
+    assert rescued(result.rows) == {"rate": "dear"}
+    assert result.findings.unreadable == {"cost_rate": 1}
+
+
+def test_an_expression_that_does_not_fit_what_was_sent_fails_no_run():
+    result = computed("cost_rate", "rate / 2", entry(rate={"amount": 1}), entry(id=2, rate=[1]))
+    assert result.rows["cost_rate"].to_list() == [None, None]
+    assert [rescued(result.rows, row) for row in range(2)] == [{"rate": {"amount": 1}}, {"rate": [1]}]
+
+
+def test_the_field_that_an_expression_replaces_is_not_lost():
+    result = computed("hours", "minutes / 60", entry(minutes=60, hours=7))
+    assert result.rows["hours"].item() == 1
+    assert rescued(result.rows) == {"hours": 7}
+
+
+# Suggestions
+
+
+def suggested(endpoint, *records):
+    lines = suggest(endpoint, decode(endpoint, records).findings)
+    parsed = yaml.safe_load("\n".join(lines)) or {"endpoints": {endpoint.name: {"columns": {}}}}
+    parse_overrides(parsed)
+    return parsed["endpoints"][endpoint.name]["columns"]
+
+
+def test_a_missing_column_is_suggested_from_a_field_that_looks_like_it():
+    record = {"Id": 1, "userID": 2, "sub_task_id": 3, "work_date": "2026-01-01", "durationHours": 1, "mood": "good"}
+    assert suggested(TIME_REPORTS, record) == {
+        "id": "Id",
+        "user_id": "userID",
+        "subtask_id": "sub_task_id",
+        "date": "work_date",
+        "hours": "durationHours",
+    }
+
+
+def test_minutes_are_suggested_as_hours_by_division():
+    assert suggested(TIME_REPORTS, entry(hours=..., durationMinutes=90)) == {"hours": "durationMinutes / 60.0"}
+
+
+def test_a_field_is_suggested_for_one_column_only_and_for_a_required_one_first():
+    assert suggested(TIME_REPORTS, entry(date=..., work_date="2026-01-01")) == {"date": "work_date"}
+    taken = list(suggested(TIME_REPORTS, entry(userId=..., taskId=..., user="x", userid="y")).values())
+    assert sorted(taken) == sorted(set(taken))
+    assert "userid" in taken
+
+
+def test_a_name_is_not_suggested_for_an_id():
+    assert suggested(TIME_REPORTS, entry(customerName="Acme")) == {}
+
+
+def test_a_field_that_sql_would_misread_is_suggested_in_quotes():
+    assert suggested(CUSTOMERS, {"id": 1, "contact name": "x"}) == {"contact_name": '"contact name"'}
+
+
+def test_what_is_as_declared_or_like_nothing_is_not_suggested():
+    assert suggested(ORG_USERS, {"id": 1, "zodiac": "lion"}) == {}
+    assert suggest(TIME_REPORTS, decode(TIME_REPORTS, []).findings) == []
