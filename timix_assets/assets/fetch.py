@@ -191,12 +191,21 @@ def _report(
 def _whole(client: TimixClient, endpoint: Endpoint, path: str, params: Mapping[str, str]) -> list[Any]:
     """A report's rows; one that turns out to be paged is read page by page."""
     answer = client.get(path, params)
-    if isinstance(answer, dict) and answer.get("hasMore") is True:
-        last: dict[int, list[Any]] = {}
-        for page in client.pages(path, params, key=(), names=endpoint.parameters):
-            last.setdefault(page.reading, []).extend(page.items)
-        return last[max(last)]
-    return rows_of(answer, path)
+    rows = rows_of(answer, path)
+    if not _has_more(answer, len(rows)):
+        return rows
+    readings: dict[int, list[Any]] = {}
+    for page in client.pages(path, params, key=(), names=endpoint.parameters):
+        readings.setdefault(page.reading, []).extend(page.items)
+    return readings[max(readings)]
+
+
+def _has_more(answer: Any, rows: int) -> bool:
+    """Whether an answer says that it is only the first page of more."""
+    if not isinstance(answer, dict):
+        return False
+    total = answer.get("totalCount")
+    return answer.get("hasMore") is True or (isinstance(total, int) and total > rows)
 
 
 def dates_between(endpoint: Endpoint, months: Months | None) -> dict[str, str]:

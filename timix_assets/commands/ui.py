@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -26,6 +27,8 @@ def run(host: str, port: int, console: Console) -> int:
         console.print(f"The UI opens on http://{host}:{port} in a few seconds; Ctrl-C ends it.", highlight=False)
         command = [_dagster(), "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
         with subprocess.Popen(command, env={**os.environ, **settings}) as dagster:
+            # A plain `kill` of this process ends the services too, as Ctrl-C does.
+            signal.signal(signal.SIGTERM, lambda *_: dagster.terminate())
             try:
                 return dagster.wait()
             except KeyboardInterrupt:
