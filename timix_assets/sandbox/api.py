@@ -19,7 +19,7 @@ from .faults import Stage, Struck
 from .keys import Key
 from .wire import Sight, body, record
 from .workspace import Workspace
-from .writing import Refused
+from .writing import Missing, Refused
 
 Row = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -71,8 +71,8 @@ class Api:
                 return respond(given if isinstance(given, Answer) else await given)
             except Refused as broken:
                 return respond(refusal(422, str(broken)))
-            except KeyError as missing:
-                return respond(refusal(404, f"There is no {missing.args[0]}."))
+            except Missing as missing:
+                return respond(refusal(404, str(missing)))
 
         return Route(f"{PREFIX}{endpoint.path}{rest}", handle, methods=[method])
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, cached_property
 from itertools import groupby
 from random import Random
 from typing import Any
@@ -41,7 +41,7 @@ class Course:
         return "Paid" if self.paid <= today else "Sent"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bill:
     """What one invoice bills: a customer's month in one currency; attempt 1 replaces an invoice that was voided."""
 
@@ -50,7 +50,7 @@ class Bill:
     month: int
     attempt: int = 0
 
-    @property
+    @cached_property
     def id(self) -> str:
         again = "-b" if self.attempt else ""
         return f"inv-{first_of(self.month):%Y%m}-{self.customer:03d}-{self.currency.lower()}{again}"

@@ -153,13 +153,11 @@ def _user_row(person: Person, profile_of: Mapping[str, str], managers: Sequence[
     seat, gone = person.seat, person.end is not None and person.end < today
     forgotten = gone and (seat.number % 5 == 1 or person.turn % 3 == 0)
     currency = CURRENCY_OF[seat.country]
-    draw = chance(seat.seed, "name", seat.number, person.turn)
-    name = f"{draw.choice(FIRST_NAMES[seat.country])} {draw.choice(LAST_NAMES[seat.country])}"
     above = [m for m in managers if m.seat.number != seat.number and m.seat.level >= seat.level]
     return {
         "id": person.id,
         "email": f"{person.id.removeprefix('usr-')}@{DOMAIN}",
-        "name": name,
+        "name": _name(person),
         "role": _role(seat),
         "status": "Inactive" if gone else "Active",
         "country_code": seat.country,
@@ -172,6 +170,14 @@ def _user_row(person: Person, profile_of: Mapping[str, str], managers: Sequence[
         "end_date": None if forgotten else person.end,
         "manager_id": above[seat.number % len(above)].id if above and seat.number else None,
     }
+
+
+def _name(person: Person) -> str:
+    """First and last names go round at different speeds, so that few people share both."""
+    seat = person.seat
+    first, last = FIRST_NAMES[seat.country], LAST_NAMES[seat.country]
+    n = seat.seed + seat.number + 43 * person.turn
+    return f"{first[n % len(first)]} {last[(n // len(first) + n) % len(last)]}"
 
 
 def _role(seat: Seat) -> str:

@@ -5,6 +5,7 @@ and changes none. A cap is the project's planned use divided by the burn that ch
 on both sides of 80 % and 100 %.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -123,7 +124,7 @@ def _project(seed: int, people: int, month: int, number: int) -> Project:
     cancelled = draw.random() < 0.04
     end = start + timedelta(days=draw.randrange(60, 120) if cancelled else draw.randrange(150, LONGEST_MONTHS * 30))
     name = draw.choice(HEBREW_PROJECTS if _is_hebrew(customer) else line.projects)
-    name = f"{name} {start.year}" + (LONG_SUFFIX if draw.random() < 0.03 else "")
+    name = f"{name} {start.year} ({_short(customer)})" + (LONG_SUFFIX if draw.random() < 0.03 else "")
     staff = {(number * 3 + k) % people for k in range(3)} | ({draw.randrange(people)} if draw.random() < 0.3 else set())
     home = CURRENCY_OF[customer_country(seed, customer)]
     currency = draw.choice(("USD", "EUR")) if draw.random() < 0.08 else home
@@ -143,6 +144,12 @@ def _project(seed: int, people: int, month: int, number: int) -> Project:
     work = draw.sample(line.work, draw.randint(2, 3))
     _lay_out(project, [(task, draw.sample(subtasks, draw.randint(2, len(subtasks)))) for task, subtasks in work])
     return project
+
+
+def _short(customer: int) -> str:
+    """The first word of a customer's name that says something."""
+    words: list[str] = re.findall(r"\w+", CUSTOMER_NAMES[customer - 1])
+    return next((word for word in words if len(word) > 3), words[0])
 
 
 def overhead_projects(seed: int, years: Iterable[int]) -> list[Project]:

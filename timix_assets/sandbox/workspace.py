@@ -13,7 +13,7 @@ from timix_assets.contract.schema import Endpoint, Shape
 
 from .firm import Firm
 from .wire import Sight, body, record
-from .writing import Refused, checked
+from .writing import Missing, Refused, checked
 
 Row = dict[str, Any]
 
@@ -161,10 +161,10 @@ class Workspace:
         return self.firm.tables["organization"][0]
 
     def find(self, name: str, row_id: str) -> Row:
-        """One row; raises KeyError when it is not there or was deleted."""
+        """One row; raises `Missing` when it is not there or was deleted."""
         row = self._listings[name].get(row_id)
         if row is None:
-            raise KeyError(f"{BY_NAME[name].path}/{row_id}")
+            raise Missing(f"There is no {BY_NAME[name].path}/{row_id}.")
         return row
 
     def remembered(self, name: str, row_id: str | None) -> Mapping[str, Any]:
@@ -200,6 +200,8 @@ class Workspace:
     def restore(self, name: str, row_id: str) -> Row:
         """Bring a row back from the recycle bin, with the id that it had."""
         with self.lock:
+            if (name, row_id) not in self._bin:
+                raise Missing(f"There is no {BY_NAME[name].path}/{row_id} in the recycle bin.")
             return self._put(name, self._bin.pop((name, row_id)))
 
     def issue(self, invoice_id: str, on: date | None = None) -> Row:

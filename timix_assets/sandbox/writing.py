@@ -17,6 +17,10 @@ class Refused(ValueError):  # noqa: N818  the word the API's answer means
     """The request breaks a rule; the API answers 422 with this message."""
 
 
+class Missing(LookupError):  # noqa: N818  as above
+    """There is no such row; the API answers 404 with this message."""
+
+
 class Records(Protocol):
     """What the rules look up."""
 

@@ -153,6 +153,12 @@ def test_the_usual_firm_has_people_with_a_schedule_with_weekly_hours_only_and_wi
     assert any(p["holiday_profile_id"] is None for p in people)
 
 
+def test_people_and_projects_of_the_usual_firm_can_be_told_apart_by_name(whole_firm: Firm) -> None:
+    for table in ("org_users", "projects"):
+        names = Counter(row["name"] for row in whole_firm.tables[table])
+        assert sum(names.values()) - len(names) <= 5, table
+
+
 def test_names_of_the_usual_firm_are_as_awkward_as_real_ones(whole_firm: Firm) -> None:
     customers = [row["name"] for row in whole_firm.tables["customers"]]
     projects = [row["name"] for row in whole_firm.tables["projects"]]

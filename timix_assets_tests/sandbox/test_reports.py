@@ -188,13 +188,15 @@ def test_an_export_hides_cost_from_a_member(served: Sandbox, reader_of: Callable
     assert {(row["cost"], row["profit"], row["marginPercent"]) for row in rows} == {("", "", "")}
 
 
-def test_exports_of_the_usual_firm_hold_line_breaks_formulas_and_hebrew() -> None:
+def test_exports_of_the_usual_firm_hold_line_breaks_quotes_formulas_and_hebrew() -> None:
     firm = Firm.generate(people=40, months=1, seed=7, today=TODAY)
     with Sandbox(firm) as sandbox:
         reader = Reader(sandbox)
-        projects = reader.get("/financial-reports/budget-health/export/csv").content.decode("utf-8-sig")
-        customers = {row["name"] for row in firm.tables["customers"]}
+        exports = [str(BY_NAME[name].csv_path) for name in ("revenue_report", "budget_health_report")]
+        texts = [reader.get(path).content.decode("utf-8-sig") for path in exports]
         reader.http.close()
-    assert ',"=' in projects
-    assert any("\u05d0" <= letter <= "\u05ea" for letter in projects)
-    assert any("\n" in name for name in customers)
+    cells = {cell for text in texts for row in csv.reader(io.StringIO(text, newline="")) for cell in row}
+    assert any("\n" in cell for cell in cells)
+    assert any('"' in cell for cell in cells)
+    assert any(cell.startswith("=") for cell in cells)
+    assert any("\u05d0" <= letter <= "\u05ea" for cell in cells for letter in cell)
