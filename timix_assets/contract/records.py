@@ -52,6 +52,9 @@ class _Table:
     columns: dict[str, pl.Series] = field(default_factory=dict)
     rescue: dict[int, set[str]] = field(default_factory=dict)
 
+    def leave_out(self, row: int, names: Iterable[str]) -> None:
+        self.rescue.setdefault(row, set()).update(names)
+
 
 def decode(endpoint: Endpoint, records: Sequence[Any], *, month: date | None = None) -> Decoded:
     """Reads records into the endpoint's table.
@@ -73,15 +76,12 @@ def decode(endpoint: Endpoint, records: Sequence[Any], *, month: date | None = N
 
 def _decode(endpoint: Endpoint, records: Sequence[Any], month: date | None) -> Decoded:
     findings = Findings(records=len(records))
-    faults: dict[int, _Fault] = {}
-    objects: Sequence[Record] = records
-    if not all(type(record) is dict for record in records):
-        objects = [record if isinstance(record, dict) else {} for record in records]
-        faults = {
-            row: _Fault("the record is no JSON object", None, None)
-            for row, record in enumerate(records)
-            if not isinstance(record, dict)
-        }
+    faults = {
+        row: _Fault("the record is no JSON object", None, None)
+        for row, record in enumerate(records)
+        if not isinstance(record, dict)
+    }
+    objects = records if not faults else [record if isinstance(record, dict) else {} for record in records]
     if len(faults) < len(records):
         findings.expected = frozenset(column.name for column in endpoint.columns)
 
@@ -157,30 +157,45 @@ def _read_objects(
     """Reads each column of some objects, and notes the fields that no column reads. path: of the objects, `lines.`."""
     table = _Table()
     names: set[str] = set().union(*objects)
-    known: set[str] = set()
     for column in columns:
-        known.update(_sources(column))
-        _note_present(column, path, names, findings)
-        values, left_out = _values(column, objects, names, findings)
-        if column.type is Type.ID or column.name in required:
-            values = _blank_as_null(values)
-        series, unread = _read_column(column, values, findings, path)
-        table.columns[column.name] = series
+        blank_is_null = column.type is Type.ID or column.name in required
+        values, unused = _values(column, objects, names, findings, blank_is_null=blank_is_null)
+        table.columns[column.name], unread = _read_column(column, values, findings, path)
         for row in unread:
-            left_out.setdefault(row, set()).update(s for s in _sources(column) if objects[row].get(s) is not None)
-        for row, spellings in left_out.items():
-            table.rescue.setdefault(row, set()).update(spellings)
-    if unknown := names - known:
+            table.leave_out(row, (name for name in _sources(column) if objects[row].get(name) is not None))
+        for row, left in unused.items():
+            table.leave_out(row, left)
+    if not path:
+        findings.present |= _present(columns, names)
+    _note_unknown(columns, objects, names, table, findings, path)
+    return table
+
+
+def _present(columns: Sequence[Column], names: Set[str]) -> frozenset[str]:
+    """The columns that have a field among these names, or need none, as a constant does."""
+    sources = {column.name: _sources(column) for column in columns}
+    return frozenset(name for name, fields in sources.items() if not fields or not names.isdisjoint(fields))
+
+
+def _note_unknown(
+    columns: Sequence[Column],
+    objects: Sequence[Record],
+    names: Set[str],
+    table: _Table,
+    findings: Findings,
+    path: str,
+) -> None:
+    """Rescues and counts the fields that no column reads, and those of which overrides read some members only."""
+    if unknown := names - {name for column in columns for name in _sources(column)}:
         for row, record in enumerate(objects):
             if found := unknown & record.keys():
                 findings.unknown_fields.update(path + name for name in found)
-                table.rescue.setdefault(row, set()).update(found)
+                table.leave_out(row, found)
     for name, members in _read_in_part(columns).items():
         for row, record in enumerate(objects):
             if others := list(unread_members(name, record.get(name), members)):
                 findings.unknown_fields.update(others)
-                table.rescue.setdefault(row, set()).add(name)
-    return table
+                table.leave_out(row, [name])
 
 
 def _read_in_part(columns: Sequence[Column]) -> Members:
@@ -197,34 +212,33 @@ def _sources(column: Column) -> tuple[str, ...]:
     return column.spellings if column.expression is None else tuple(parsed(column.expression).fields)
 
 
-def _note_present(column: Column, path: str, names: Set[str], findings: Findings) -> None:
-    sources = _sources(column)
-    if not path and (not sources or not names.isdisjoint(sources)):
-        findings.present |= {column.name}
-
-
 def _values(
-    column: Column, objects: Sequence[Record], names: Set[str], findings: Findings
+    column: Column, objects: Sequence[Record], names: Set[str], findings: Findings, *, blank_is_null: bool
 ) -> tuple[Values, dict[int, set[str]]]:
-    """A column's values as sent, one per object, and for each row the fields that have a value which was not used."""
+    """A column's values as sent, one per object, and for each row the fields that have a value which was not used.
+
+    blank_is_null: for an id or another required value, empty text says that there is none.
+    """
     if column.expression is not None:
-        return _computed(column, column.expression, objects, findings)
-    spellings = [spelling for spelling in column.spellings if spelling in names]
-    if not spellings:
-        return [None] * len(objects), {}
-    first, *others = spellings
-    values = [record.get(first) for record in objects]
-    return (values, {}) if not others else _first_spelled(values, others, objects)
+        values, unused = _computed(column, column.expression, objects, findings)
+        return _blank_as_null(values) if blank_is_null else values, unused
+    spellings = [spelling for spelling in column.spellings if spelling in names] or [column.source]
+    spelled: list[Values] = [[record.get(spelling) for record in objects] for spelling in spellings]
+    if blank_is_null:
+        spelled = [_blank_as_null(values) for values in spelled]
+    return (spelled[0], {}) if len(spelled) == 1 else _first_spelled(spellings, spelled)
 
 
-def _first_spelled(
-    values: list[Any], others: Sequence[str], objects: Sequence[Record]
-) -> tuple[Values, dict[int, set[str]]]:
+def _blank_as_null(values: Values) -> Values:
+    return [None if value == "" else value for value in values] if "" in values else values
+
+
+def _first_spelled(spellings: Sequence[str], spelled: Sequence[Values]) -> tuple[Values, dict[int, set[str]]]:
     """The first spelling that is not null; a further one that says something else is not used, and named."""
+    values = list(spelled[0])
     unused: dict[int, set[str]] = {}
-    for row, record in enumerate(objects):
-        for spelling in others:
-            value = record.get(spelling)
+    for spelling, further in zip(spellings[1:], spelled[1:], strict=True):
+        for row, value in enumerate(further):
             if values[row] is None:
                 values[row] = value
             elif value is not None and json_text(value) != json_text(values[row]):
@@ -246,11 +260,6 @@ def _computed(
     if lost := [unused[row] for row in sorted(failed) if unused[row]]:
         findings.note_unreadable(column.name, map(json_text, lost))
     return values, {row: set(sent) for row, sent in unused.items() if sent}
-
-
-def _blank_as_null(values: Values) -> Values:
-    """Empty text where an id or another required value should be says that there is none."""
-    return [None if value == "" else value for value in values] if "" in values else values
 
 
 def _read_column(column: Column, values: Values, findings: Findings, path: str) -> tuple[pl.Series, Collection[int]]:

@@ -140,6 +140,10 @@ def test_what_is_no_object_goes_to_quarantine():
     assert set(result.rejected["reason"]) == {"the record is no JSON object"}
 
 
+def test_an_empty_id_gives_way_to_a_further_spelling():
+    assert stored(ORG_USERS, {"id": "", "userId": "7"}, "id") == "7"
+
+
 def test_an_empty_id_that_is_not_required_is_null():
     assert decoded_entry(invoiceId="").rows["invoice_id"].item() is None
 
