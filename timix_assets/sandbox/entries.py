@@ -20,6 +20,10 @@ TIMER_SEATS = 11
 """Every eleventh seat logs with a timer, to the minute; its hours have four places."""
 CALENDAR_SEATS = 17
 """Every seventeenth seat logs from a calendar plug-in, which sends no taskId, projectId or customerId."""
+FREE_DAYS_A_SHIFT, FREE_DAY_HOURS = 67, 2.5
+"""On one of so many days that a seat has free, its person works a little."""
+DAYS_A_DAY_OFF = 53
+"""One of so many days a person takes off."""
 UNRATED = 0.002
 """Share of TM entries whose rate somebody forgot."""
 REJECTED = 0.008
@@ -81,21 +85,21 @@ class Diary:
     def _day(self, person: Person, day: date) -> list[Entry]:
         seat = person.seat
         if day.weekday() not in seat.pattern.days:
-            if (day.toordinal() * 7 + seat.number * 13) % 67:
+            if (day.toordinal() * 7 + seat.number * 13) % FREE_DAYS_A_SHIFT:
                 return []
-            available = 2.5
+            available = FREE_DAY_HOURS
         else:
             available = seat.pattern.hours * (1 - self.days_off[seat.country].get(day, 0.0))
         if not available or self._away(person, day):
             return []
         draw = chance(self.seed, "day", seat.number, day.toordinal())
-        target = available * person.seat.load * (0.9 + 0.2 * draw.random())
+        target = available * seat.load * (0.9 + 0.2 * draw.random())
         return self._split(person, day, target, draw)
 
     def _away(self, person: Person, day: date) -> bool:
         """Holidays of their own: some whole weeks and some single days."""
         return _week_off(self.seed, person.seat.number, day - timedelta(days=day.weekday())) or not (
-            (day.toordinal() * 31 + person.seat.number * 17) % 53
+            (day.toordinal() * 31 + person.seat.number * 17) % DAYS_A_DAY_OFF
         )
 
     def _split(self, person: Person, day: date, target: float, draw: Random) -> list[Entry]:
