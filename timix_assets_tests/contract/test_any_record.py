@@ -103,7 +103,7 @@ def records_of(draw: st.DrawFn, endpoint: Endpoint) -> list[Any]:
 TABLES = {**BY_NAME, "overridden": OVERRIDDEN}
 listings = st.sampled_from(sorted(TABLES)).flatmap(lambda table: st.tuples(st.just(table), records_of(TABLES[table])))
 many_times = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
