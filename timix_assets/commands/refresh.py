@@ -17,6 +17,7 @@ from timix_assets.environment import SettingError
 
 if TYPE_CHECKING:
     from dagster import ExecuteInProcessResult
+    from dagster_shared.error import SerializableErrorInfo
 
     from timix_assets.assets.progress import Progress
     from timix_assets.lake.months import Months
@@ -137,6 +138,8 @@ def _outcome(result: "ExecuteInProcessResult") -> Outcome:
                 asset, rows if isinstance(rows, int) else None, requests if isinstance(requests, int) else 0, 0.0
             )
         elif event.event_type is DagsterEventType.STEP_FAILURE:
+            if _was_interrupted(event.step_failure_data.error):
+                raise KeyboardInterrupt
             failures.append((asset, sentence_of(event.step_failure_data.error)))
         elif event.event_type is DagsterEventType.STEP_SKIPPED:
             skipped.append(asset)
@@ -150,6 +153,15 @@ def _outcome(result: "ExecuteInProcessResult") -> Outcome:
         failures.append(("the run", "it ended before it was done; start it again"))
     timed = [AssetLine(line.asset, line.rows, line.requests, took.get(line.asset, 0.0)) for line in lines.values()]
     return Outcome(timed, failures, warnings, skipped)
+
+
+def _was_interrupted(error: "SerializableErrorInfo | None") -> bool:
+    """Dagster turns Ctrl-C and our SIGTERM into a failed step."""
+    while error is not None:
+        if error.cls_name == "DagsterExecutionInterruptedError":
+            return True
+        error = error.cause
+    return False
 
 
 def _assets_of_steps(result: "ExecuteInProcessResult") -> dict[str, str]:

@@ -1,0 +1,54 @@
+"""`timix-assets demo` and `timix-assets sandbox`: what a newcomer without an account starts."""
+
+import os
+import shutil
+from pathlib import Path
+
+import httpx
+import pytest
+
+from timix_assets.contract.endpoints import ENDPOINTS
+
+from .conftest import ROOT, Project
+
+
+@pytest.mark.long
+def test_the_demo_needs_nothing_but_its_folder_and_never_reads_the_env_file(tmp_path: Path) -> None:
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".env").write_text("TIMIX_LAKE=data/real\nTIMIX_API_KEY=bbl_not-to-be-used\n")
+    project = Project(tmp_path)
+
+    done = project.run("demo")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    for endpoint in ENDPOINTS:
+        assert project.table(f"timix/{endpoint.name}").height > 0, endpoint.name
+    assert "make ui" in done.stdout
+    assert not (tmp_path / "data" / "real").exists()
+
+
+def test_the_sandbox_says_its_address_and_a_generated_key_that_works(tmp_path: Path) -> None:
+    process = Project(tmp_path).start("sandbox", "--port", "0", "--people", "4", "--months", "1")
+    try:
+        assert process.stdout is not None
+        said = dict(process.stdout.readline().strip().split("=", 1) for _ in range(3))
+        answer = httpx.get(f"{said['TIMIX_BASE_URL']}/me", headers={"X-Api-Key": said["TIMIX_API_KEY"]})
+        assert (answer.status_code, answer.json()["role"]) == (200, "Owner")
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_a_sandbox_key_that_a_parent_hands_over_is_not_printed(tmp_path: Path) -> None:
+    key = f"bbl_{os.urandom(12).hex()}"
+    process = Project(tmp_path).start("sandbox", "--people", "4", "--months", "1", TIMIX_SANDBOX_KEY=key)
+    try:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(2)]
+        url = next(line.strip().split("=", 1)[1] for line in said if line.startswith("TIMIX_BASE_URL"))
+        assert httpx.get(f"{url}/me", headers={"X-Api-Key": key}).status_code == 200
+        assert not any(key in line for line in said)
+    finally:
+        process.terminate()
+        process.wait(10)

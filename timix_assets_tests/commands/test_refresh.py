@@ -1,0 +1,153 @@
+"""`timix-assets refresh`, from the command line to the tables, the exit status and what is said."""
+
+import json
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from timix_assets.sandbox.faults import Fault
+from timix_assets.sandbox.server import Sandbox
+
+from .conftest import Project, wait_for_request
+
+
+def recorded_runs(folder: Path) -> list[tuple[str, str]]:
+    """(job, status) of the runs in the instance that the UI reads, oldest first."""
+    with sqlite3.connect(folder / ".dagster" / "storage" / "history" / "runs.db") as storage:
+        return storage.execute("select pipeline_name, status from runs order by id").fetchall()
+
+
+def test_one_command_fills_the_lake_and_its_run_is_in_the_instance_that_the_ui_reads(
+    project: Project, live: Sandbox
+) -> None:
+    done = project.run("refresh")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert project.table("timix/time_reports").height == len(live.workspace.rows("time_reports"))
+    assert "timix/time_reports" in done.stdout
+    assert recorded_runs(project.folder) == [("refresh_everything", "SUCCESS")]
+
+
+def test_only_reads_just_what_is_named(project: Project, live: Sandbox) -> None:
+    done = project.run("refresh", "--only", "timix/customers", "--only", "timix/projects")
+
+    assert done.returncode == 0
+    assert {seen.path.rsplit("/", 1)[-1] for seen in live.requests} == {"me", "customers", "projects"}
+
+
+def test_from_and_to_read_just_those_months(project: Project, live: Sandbox) -> None:
+    first = f"{live.firm.first_day:%Y-%m}"
+    done = project.run("refresh", "--only", "timix/time_reports", "--from", first, "--to", first)
+
+    assert done.returncode == 0
+    assert project.lake.memory.months_read("timix/time_reports") == {live.firm.first_day}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--from", "2001-01"], "--from 2001-01 is before the first month"),
+        (["--to", "2999-01"], "--to 2999-01 is in the future"),
+        (["--from", "yesterday"], "--from is 'yesterday', which is no month"),
+        (["--only", "timix/customer"], "--only timix/customer is no asset"),
+        (["--frm", "2025-01"], "No such option"),
+    ],
+)
+def test_wrong_use_is_exit_2_and_says_what_would_be_right(
+    project: Project, live: Sandbox, words: list[str], said: str
+) -> None:
+    done = project.run("refresh", *words)
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert live.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("TIMIX_API_KEY", "", "TIMIX_API_KEY is not set"),
+        ("TIMIX_API_KEY", "secret", "TIMIX_API_KEY is not a Timix key"),
+        ("TIMIX_BASE_URL", "http://api.example.com", "TIMIX_BASE_URL"),
+        ("TIMIX_TIMEZONE", "Mars", "TIMIX_TIMEZONE is 'Mars'"),
+        ("TIMIX_OVERRIDES", "missing.yaml", "missing.yaml"),
+        ("TIMIX_AS_OF", "soon", "TIMIX_AS_OF is 'soon'"),
+    ],
+)
+def test_a_wrong_setting_is_exit_2_before_any_request(
+    project: Project, live: Sandbox, name: str, value: str, said: str
+) -> None:
+    done = project.run("refresh", **{name: value})
+
+    assert (done.returncode, live.requests) == (2, [])
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_revoked_key_is_exit_1_and_one_sentence_for_each_asset(project: Project, live: Sandbox) -> None:
+    live.revoke(live.key)
+    done = project.run("refresh")
+
+    assert done.returncode == 1
+    assert "failed timix/customers: GET /me: the server answered 401" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(live.requests) == 1
+    assert live.key not in done.stdout + done.stderr
+
+
+def test_a_spelling_and_a_path_that_differ_are_put_right_by_the_overrides_file(project: Project, live: Sandbox) -> None:
+    assert project.run("refresh", "--only", "timix/time_reports").returncode == 0
+    expected = project.table("timix/time_reports").sort("id")
+    live.faults.add(Fault("moved", path="/time-reports", to="/work-log"))
+    live.faults.add(Fault("rename_field", path="/work-log", old="hours", new="workedHours"))
+    lines = {"endpoints": {"time_reports": {"path": "/work-log", "columns": {"hours": "workedHours"}}}}
+    (project.folder / "overrides.yaml").write_text(json.dumps(lines))
+
+    assert project.run("refresh", "--only", "timix/time_reports").returncode == 1
+    done = project.run("refresh", "--only", "timix/time_reports", TIMIX_OVERRIDES="overrides.yaml")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert project.table("timix/time_reports").sort("id").equals(expected)
+
+
+def test_outside_a_project_folder_the_sentence_says_where_to_start_it(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = Project(tmp_path_factory.mktemp("elsewhere"), project.settings)
+    done = elsewhere.run("refresh")
+    assert (done.returncode, "there is no dagster.yaml in" in done.stderr) == (2, True)
+
+
+def test_a_sigterm_ends_a_refresh_in_seconds_and_the_next_one_starts_at_once(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("silence", path="/projects", times=1, seconds=30))
+    stopped = project.start("refresh")
+    wait_for_request(live, "/customers", stopped)
+    stopped.send_signal(signal.SIGTERM)
+    said, _ = stopped.communicate(timeout=10)
+
+    assert stopped.returncode == 1
+    assert "interrupted" in said
+    done = project.run("refresh")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "STARTED" not in [status for _, status in recorded_runs(project.folder)]
+
+
+def test_a_killed_refresh_leaves_no_run_that_looks_alive(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("silence", path="/projects", times=1, seconds=30))
+    killed = project.start("refresh")
+    wait_for_request(live, "/customers", killed)
+    killed.kill()
+    killed.wait()
+
+    assert project.run("refresh").returncode == 0
+    assert [status for _, status in recorded_runs(project.folder)] == ["FAILURE", "SUCCESS"]
+
+
+def test_two_refreshes_at_once_take_turns_and_both_end_right(project: Project, live: Sandbox) -> None:
+    both = [project.start("refresh"), project.start("refresh")]
+    said = [process.communicate(timeout=90)[0] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], said
+    assert project.table("timix/time_reports").height == len(live.workspace.rows("time_reports"))
