@@ -15,8 +15,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import polars as pl
@@ -27,22 +27,18 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from .columns import delta_schema, merged, schema_of
+from .commits import Commit, newest_first
 from .content import Content, Part, content_of, difference
 from .errors import DuplicateKeys, ShrinkRefused, WriteConflict, WriteFailed
 from .months import MONTH, Months
 from .staging import Staged
-from .storage import open_store, open_table, scan_table
+from .storage import first_line, open_store, open_table, scan_table
 
 MAX_ATTEMPTS = 20
 """Commits tried while other writers keep winning with other months."""
 
-HISTORY = 50
-"""Commits looked back at for one that is newer than our read; a run is over long before as many were made."""
-
 NO_TABLE = -1
 _WRITE_ID, _MONTHS = "timixWrite", "timixMonths"
-_MAINTENANCE = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"})
-"""Operations of other tools that change no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +115,9 @@ class Replacement:
                 return change
         raise WriteConflict(f"{self._where}: other writers committed {MAX_ATTEMPTS} times in between; run it again.")
 
+    def _store(self) -> ObjectStore:
+        return open_store(self.url, self.options)
+
     @property
     def _where(self) -> str:
         return f"{self.table} ({self.months})" if self.months else self.table
@@ -174,25 +173,25 @@ class Replacement:
 
     def _refuse_to_replace_newer(self, table: DeltaTable) -> None:
         """WriteConflict when rows of our scope were committed after our read began, by the clock or else by version."""
-        for commit in _history(table):
-            at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+        for commit in newest_first(self._store(), table.version()):
             if self.read_began_at is not None:
-                newer, began = at > self.read_began_at, f"at {self.read_began_at:%Y-%m-%d %H:%M:%S}"
+                newer, began = commit.at > self.read_began_at, f"at {self.read_began_at:%Y-%m-%d %H:%M:%S}"
             else:
-                newer, began = commit["version"] > self.read_began_at_version, "before"
-            if newer and self._touched_by(commit):
+                newer, began = commit.version > self.read_began_at_version, "before"
+            if not newer:
+                return
+            if self._touched_by(commit):
                 raise WriteConflict(
-                    f"{self._where}: another writer replaced these rows at {at:%Y-%m-%d %H:%M:%S} UTC and our read of "
-                    f"the source began {began}, so nothing was written, for older data must not replace newer; run it "
+                    f"{self._where}: another writer replaced these rows at {commit.at:%Y-%m-%d %H:%M:%S} UTC and our read "
+                    f"of the source began {began}, so nothing was written, for older data must not replace newer; run it "
                     "again."
                 )
 
-    def _touched_by(self, commit: Mapping[str, Any]) -> bool:
-        if commit.get("operation") in _MAINTENANCE:
-            return False
-        if self.months is None or not commit.get(_MONTHS):
-            return True
-        return self.months.overlaps(Months(*map(date.fromisoformat, commit[_MONTHS].split("/"))))
+    def _touched_by(self, commit: Commit) -> bool:
+        replaced = commit.info.get(_MONTHS)
+        if not commit.changes_rows or self.months is None or not replaced:
+            return commit.changes_rows
+        return self.months.overlaps(Months(*map(date.fromisoformat, replaced.split("/"))))
 
     def _write(self, table: DeltaTable | None, parts: frozenset[Part], schema: pl.Schema) -> bool:
         """Puts the files of `parts` and commits on top of `table`; False when another writer was first."""
@@ -234,15 +233,16 @@ class Replacement:
         table = open_table(self.url, self.options)
         if table is None or table.version() == base:
             raise WriteFailed(
-                f"{self._where}: it could not be written to {self.url} ({_first_line(error)}), and what it held before "
+                f"{self._where}: it could not be written to {self.url} ({first_line(error)}), and what it held before "
                 "is unchanged; make room or make the store reachable, then run it again."
             ) from error
-        return any(commit.get(_WRITE_ID) == self.write_id for commit in _history(table))
+        ours = (commit.info.get(_WRITE_ID) == self.write_id for commit in newest_first(self._store(), table.version()))
+        return any(islice(ours, MAX_ATTEMPTS))
 
     def _put(self, part: Part) -> list[AddAction]:
         """Copies the part's files into the table's folder, once however often the commit is tried."""
         if part not in self.stored:
-            store = open_store(self.url, self.options)
+            store = self._store()
             self.stored[part] = [_put_file(store, part, file) for file in self.staged.files.get(part, ())]
         return self.stored[part]
 
@@ -257,14 +257,5 @@ def _put_file(store: ObjectStore, part: Part, file: Path) -> AddAction:
     return AddAction(path, file.stat().st_size, values, now, data_change=True, stats=json.dumps({"numRecords": rows}))
 
 
-def _history(table: DeltaTable) -> Sequence[Mapping[str, Any]]:
-    """The table's last commits, newest first."""
-    return table.history(HISTORY)
-
-
 def version_of(table: DeltaTable | None) -> int:
     return NO_TABLE if table is None else table.version()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

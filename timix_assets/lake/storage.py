@@ -9,13 +9,22 @@ from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from .errors import LakeError
+
 if TYPE_CHECKING:
-    from obstore.store import S3Config
+    from obstore.store import ClientConfig, S3Config
 
 FILE_SCHEME = "file://"
+
+# deltalake takes all options in one mapping; obstore wants those of the HTTP client apart, and none that it does not know.
+_CLIENT = frozenset(
+    {"allow_http", "allow_invalid_certificates", "connect_timeout", "timeout", "proxy_url", "user_agent"}
+)
+_DELTA_ONLY = frozenset({"aws_s3_allow_unsafe_rename", "aws_s3_locking_provider", "delta_dynamo_table_name"})
+
 _NO_ROOM = re.compile(
     "|".join(rf"os error {code}\b|Errno {code}\b" for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 )
@@ -36,7 +45,13 @@ def open_store(url: str, options: Mapping[str, str]) -> ObjectStore:
     """The store at `url`; a folder is made when it is not there. Objects appear whole, by rename or the store's put."""
     if is_folder(url):
         return LocalStore(url, mkdir=True)
-    store: ObjectStore = from_url(url, config=cast("S3Config", dict(options)))
+    config = {name.lower(): value for name, value in options.items() if name.lower() not in _DELTA_ONLY}
+    client = {name: value for name, value in config.items() if name.removeprefix("aws_") in _CLIENT}
+    store: ObjectStore = from_url(
+        url,
+        config=cast("S3Config", {name: value for name, value in config.items() if name not in client}),
+        client_options=cast("ClientConfig", {name.removeprefix("aws_"): value for name, value in client.items()}),
+    )
     return store
 
 
@@ -46,6 +61,16 @@ def open_table(url: str, options: Mapping[str, str]) -> DeltaTable | None:
         return _Table(url, storage_options=dict(options))
     except TableNotFoundError:
         return None
+    except (DeltaError, OSError) as error:
+        raise LakeError(
+            f"The table at {url} cannot be opened ({first_line(error)}); make sure that TIMIX_LAKE is right, the store can be "
+            "reached and its credentials are valid."
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a storage library says, without the page of internals below it."""
+    return str(error).strip().partition("\n")[0]
 
 
 def scan_table(table: DeltaTable, options: Mapping[str, str]) -> pl.LazyFrame:

@@ -7,9 +7,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 from moto.server import ThreadedMotoServer
-from obstore.store import S3Store
 
 from timix_assets.lake.errors import LakeError, OtherOrganization, WriteFailed
+from timix_assets.lake.storage import open_store
 from timix_assets.lake.tables import Lake
 
 from .rows import FEBRUARY, JANUARY, WINTER, entries, held, numbered, only
@@ -74,7 +74,7 @@ def test_the_lake_remembers_itself_in_an_object_store(lake: Lake) -> None:
 
 def test_an_export_is_put_into_an_object_store(lake: Lake, options: dict[str, str]) -> None:
     stored = lake.put_export("revenue_report/2025-01.csv", b"\x00\xffbytes")
-    store = S3Store.from_url(lake.url, config=options)  # type: ignore[arg-type]
+    store = open_store(lake.url, options)
     assert bytes(store.get("exports/revenue_report/2025-01.csv").bytes()) == b"\x00\xffbytes"
     assert stored.url == f"{lake.url}/exports/revenue_report/2025-01.csv"
 

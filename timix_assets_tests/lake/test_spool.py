@@ -1,5 +1,6 @@
 """Rows on their way into a table: each key once, files gone afterwards."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,10 +52,11 @@ def test_a_long_listing_goes_to_disk_and_leaves_nothing_behind(tmp_path: Path) -
 
 
 def test_files_are_gone_after_a_failure_too(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="listing"), Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+    spool = Spool(SCHEMA, ["id"], parent=tmp_path)
+    with suppress(ConnectionError), spool:
         spool.add(numbered(0, FILE_ROWS))
         assert list(tmp_path.iterdir()) != []
-        raise RuntimeError("the listing broke off")
+        raise ConnectionError
     assert list(tmp_path.iterdir()) == []
 
 

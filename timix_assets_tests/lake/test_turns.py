@@ -77,7 +77,7 @@ def test_who_was_killed_is_not_named_as_the_holder_later(holder: subprocess.Pope
 
 def test_lakes_do_not_wait_for_each_other(holder: subprocess.Popen[str], tmp_path: Path) -> None:
     other = Turn(tmp_path, "another lake")
-    other.take("run", timeout_seconds=0, notify=lambda sentence: pytest.fail(sentence))
+    other.take("run", timeout_seconds=0, notify=pytest.fail)
     other.release()
 
 
