@@ -165,6 +165,8 @@ class Replacement:
             return
         rows = pl.concat([rows for _, rows in self.staged.parts()])
         double = rows.group_by(self.key).len().filter(pl.col("len") > 1).sort(self.key).collect()
+        if double.is_empty():  # two keys with one hash
+            return
         first = ", ".join(f"{name} {value}" for name, value in double.select(self.key).row(0, named=True).items())
         raise DuplicateKeys(
             f"{self._where}: {double.height:,} keys are on more than one row (the first: {first}), so nothing was "

@@ -39,6 +39,7 @@ class Turn:
         TurnTimeout after `timeout_seconds`.
         """
         if self._lock in _HELD:
+            self._write_holder(who)
             return
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._lock, thread_local=False)
