@@ -50,7 +50,8 @@ def open_store(url: str, options: Mapping[str, str]) -> ObjectStore:
     store: ObjectStore = from_url(
         url,
         config=cast("S3Config", {name: value for name, value in config.items() if name not in client}),
-        client_options=cast("ClientConfig", {name.removeprefix("aws_"): value for name, value in client.items()}),
+        # Any mapping here, an empty one too, would hide the environment's.
+        client_options=cast("ClientConfig", {name.removeprefix("aws_"): client[name] for name in client}) or None,
     )
     return store
 

@@ -1,5 +1,6 @@
 """Several writers and readers at once, and writers that die."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -160,9 +161,12 @@ for hours in range(1, 1000):
 """
 
 
-def test_a_writer_killed_at_any_point_leaves_a_whole_version(lake: Lake) -> None:
+def test_a_writer_killed_at_any_point_leaves_a_whole_version(lake: Lake, tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     for commits in (0, 1, 2, 5):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, lake.url], stdout=subprocess.PIPE, text=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, lake.url], stdout=subprocess.PIPE, text=True, env=environment
+        )
         assert writer.stdout is not None
         said = [writer.stdout.readline() for _ in range(commits + 1)]
         writer.send_signal(signal.SIGKILL)

@@ -79,6 +79,18 @@ def test_an_export_is_put_into_an_object_store(lake: Lake, options: dict[str, st
     assert stored.url == f"{lake.url}/exports/revenue_report/2025-01.csv"
 
 
+def test_the_environment_alone_may_say_how_to_reach_the_store(
+    lake: Lake, options: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in options.items():
+        monkeypatch.setenv(name.upper(), value)
+    by_environment = Lake(lake.url)
+    by_environment.replace(TABLE, numbered(JANUARY, 2), key=["id"], months=WINTER)
+    by_environment.replace(TABLE, numbered(FEBRUARY, 2), key=["id"], months=only(FEBRUARY))
+    assert by_environment.scan(TABLE).collect().height == 4
+    assert by_environment.put_export("a.csv", b"x").size == 1
+
+
 def test_a_bucket_that_is_not_there_is_a_plain_sentence(options: dict[str, str]) -> None:
     lake = Lake("s3://no-such-bucket/lake", options)
     with pytest.raises(WriteFailed, match="make the store reachable"):
