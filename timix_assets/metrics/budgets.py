@@ -7,7 +7,7 @@ of the month in question are read again, of those budgets alone.
 import polars as pl
 
 from . import working_days
-from .amounts import AMOUNT, EXACT, amount, ratio, total_worth
+from .amounts import AMOUNT, EXACT, amount, as_float, ratio, total_worth
 from .entries import BILLING_TYPES, FIX, OVERHEAD, TM, first_day_of_burn_window, project_terms, work_by
 from .settings import Settings
 from .tables import BUDGET_BURN, BUDGET_HEALTH
@@ -40,6 +40,7 @@ def budget_health(
     """One row per budget, as of as_of. work_months: `entries.work_months`. Source: docs/metrics.md, 3."""
     terms = project_terms(projects=projects, customers=customers, organization=organization)
     budgets = _budgets(subtasks=subtasks, tasks=tasks, projects=projects, terms=terms)
+    # The streaming engine does not find common subplans by itself: without the caches each use is computed anew.
     by_month = _use(work_months).cache()
     used = budgets.join(_totals(by_month), on=BUDGET, how="left").with_columns(_used_so_far()).cache()
     reached = _reached_on(
@@ -72,7 +73,7 @@ def budget_health(
         .join(api, on="project_id", how="left")
         .with_columns(
             pl.when(pl.col("scope").is_in(_MONEY_SCOPES)).then("project_currency").alias("currency"),
-            (pl.lit(settings.first_month) <= pl.col("start_date").dt.month_start()).alias("history_complete"),
+            (pl.col("start_date") >= settings.first_month).alias("history_complete"),
         )
     )
 
@@ -84,19 +85,15 @@ def budget_burn(*, work_months: pl.LazyFrame, budget_health: pl.LazyFrame, setti
         budget_health.filter(pl.col("level") == PROJECT)
         .select("level", "project_id", pl.col("project_id").alias("place_id"), "scope", "cap")
         .join(months, how="cross")
-        .join(_use(work_months), on=[*BUDGET, "period"], how="left")
+        .join(_use_of_projects(work_months), on=[*BUDGET, "period"], how="left")
         .with_columns(pl.col("used", "to_price", "priced").fill_null(0))
-        .sort(*BUDGET, "period")
     )
-
-    def to_date(column: str) -> pl.Expr:
-        return pl.col(column).cum_sum().over(BUDGET)
 
     return BUDGET_BURN.shaped(
         of_projects.with_columns(
             pl.col("period").alias("month"),
             total_worth(pl.col("used"), to_price=pl.col("to_price"), priced=pl.col("priced")).alias("used"),
-            total_worth(to_date("used"), to_price=to_date("to_price"), priced=to_date("priced")).alias(
+            total_worth(_to_date("used"), to_price=_to_date("to_price"), priced=_to_date("priced")).alias(
                 "cumulative_used"
             ),
         ).with_columns(ratio(pl.col("cumulative_used"), pl.col("cap")).alias("burn"))
@@ -161,17 +158,30 @@ def _use(work: pl.LazyFrame) -> pl.LazyFrame:
     """What each budget used per period, and of that in the burn window: level, place_id, scope, period; used and
     window_used (exact); to_price and priced, counts of entries; first_date. Time off counts here.
     """
-    counted = work.filter(pl.col("is_counted"), pl.col("billing_type").is_in(BILLING_TYPES))
+    counted = _in_scopes(work)
+    by_type = pl.col("billing_type")
+    of_tasks = _uses_of(counted, TASK, by_type, measure="hours", priced="entries")
+    of_subtasks = _uses_of(counted, SUBTASK, pl.lit(HOURS), measure="hours", priced="entries")
+    return pl.concat([_use_of_projects(work), of_tasks, of_subtasks])
+
+
+def _use_of_projects(work: pl.LazyFrame) -> pl.LazyFrame:
+    """`_use` of the projects' own budgets; money only in the project's currency."""
+    counted = _in_scopes(work)
+    by_type = pl.col("billing_type")
     own_money = counted.filter(pl.col("currency").eq_missing(pl.col("project_currency")))
-    type_scope = pl.col("billing_type")
-    uses = [
-        _uses_of(counted, PROJECT, type_scope, measure="hours", priced="entries"),
-        _uses_of(counted, TASK, type_scope, measure="hours", priced="entries"),
-        _uses_of(counted, SUBTASK, pl.lit(HOURS), measure="hours", priced="entries"),
-        _uses_of(own_money.filter(type_scope == TM), PROJECT, pl.lit(AMOUNT_SCOPE), measure="amount", priced="rated"),
-        _uses_of(own_money.filter(type_scope == FIX), PROJECT, pl.lit(CONTRACT), measure="cost", priced="costed"),
-    ]
-    return pl.concat(uses)
+    of_tm, of_fix = own_money.filter(by_type == TM), own_money.filter(by_type == FIX)
+    return pl.concat(
+        [
+            _uses_of(counted, PROJECT, by_type, measure="hours", priced="entries"),
+            _uses_of(of_tm, PROJECT, pl.lit(AMOUNT_SCOPE), measure="amount", priced="rated"),
+            _uses_of(of_fix, PROJECT, pl.lit(CONTRACT), measure="cost", priced="costed"),
+        ]
+    )
+
+
+def _in_scopes(work: pl.LazyFrame) -> pl.LazyFrame:
+    return work.filter(pl.col("is_counted"), pl.col("billing_type").is_in(BILLING_TYPES))
 
 
 def _uses_of(work: pl.LazyFrame, level: str, scope: pl.Expr, *, measure: str, priced: str) -> pl.LazyFrame:
@@ -189,6 +199,11 @@ def _uses_of(work: pl.LazyFrame, level: str, scope: pl.Expr, *, measure: str, pr
         )
         .filter(pl.col("place_id").is_not_null())
     )
+
+
+def _to_date(column: str) -> pl.Expr:
+    """Running sum over the periods of a budget."""
+    return pl.col(column).cum_sum().over(BUDGET, order_by="period")
 
 
 def _totals(by_month: pl.LazyFrame) -> pl.LazyFrame:
@@ -243,7 +258,7 @@ def _pace(settings: Settings) -> tuple[pl.Expr, ...]:
 
 def _forecast(settings: Settings) -> list[pl.Expr]:
     """elapsed, burn_rate, exhaustion_date, projected_final."""
-    used, end = pl.col("used").cast(pl.Float64), pl.col("end_date")
+    end = pl.col("end_date")
     burn_rate = ratio(pl.col("window_used"), pl.col("window_days"))
     has_ended = end <= settings.as_of
     passed = pl.min_horizontal("days_passed", "days_planned")
@@ -257,11 +272,16 @@ def _forecast(settings: Settings) -> list[pl.Expr]:
         .otherwise(_runs_out_on(settings))
         .alias("exhaustion_date"),
         pl.when(has_ended)
-        .then(used)
+        .then(as_float(pl.col("used")))
         .when(end.is_not_null())
-        .then(used + burn_rate * pl.col("days_left"))
+        .then(ratio(_projected(), pl.col("window_days")))
         .alias("projected_final"),
     ]
+
+
+def _projected() -> pl.Expr:
+    """The final use × window_days: used + burn rate × days left, before the division."""
+    return pl.col("used") * pl.col("window_days") + pl.col("window_used") * pl.col("days_left")
 
 
 def _runs_out_on(settings: Settings) -> pl.Expr:
@@ -282,9 +302,7 @@ def _outlook(settings: Settings) -> pl.Expr:
     used, cap = pl.col("used"), pl.col("cap")
     window_days, days_planned = pl.col("window_days"), pl.col("days_planned")
     policy = settings.budgets
-    projected_beyond = pl.col("end_date").gt(settings.as_of) & (
-        used * window_days + pl.col("window_used") * pl.col("days_left") > cap * window_days
-    )
+    projected_beyond = pl.col("end_date").gt(settings.as_of) & (_projected() > cap * window_days)
     passed = pl.min_horizontal("days_passed", "days_planned").cast(AMOUNT)
     allowed = passed + days_planned * amount(policy.overrun_tolerance)
     ahead_of_time = (
@@ -352,8 +370,7 @@ def _reached_on(
         _use(days.cache())
         .with_columns(pl.col("period").dt.month_start().alias("month"))
         .join(crossings, left_on=[*BUDGET, "month"], right_on=[*BUDGET, "period"])
-        .sort(*BUDGET, "period")
-        .with_columns((pl.col("used_before") + pl.col("used").cum_sum().over(BUDGET)).alias("cumulative"))
+        .with_columns((pl.col("used_before") + _to_date("used")).alias("cumulative"))
         .filter(pl.col("cumulative") >= pl.col("cap").cast(EXACT))
         .group_by(BUDGET)
         .agg(pl.col("period").min().alias("reached_on"))
@@ -363,14 +380,13 @@ def _reached_on(
 def _months_of_crossing(used: pl.LazyFrame, by_month: pl.LazyFrame) -> pl.LazyFrame:
     """level, place_id, scope, period, cap, used_before: the month in which a used-up budget first reached its cap."""
     used_up = used.filter(pl.col("used") >= pl.col("cap")).select(*BUDGET, "cap")
-    through = pl.col("used").cum_sum().over(BUDGET)
+    through = _to_date("used")
     return (
         by_month.join(used_up, on=BUDGET)
-        .sort(*BUDGET, "period")
         .with_columns((through - pl.col("used")).alias("used_before"), through.alias("used_through"))
         .filter(pl.col("used_through") >= pl.col("cap").cast(EXACT))
-        .group_by(BUDGET, maintain_order=True)
-        .agg(pl.col("period", "cap", "used_before").first())
+        .group_by(BUDGET)
+        .agg(pl.col("period", "cap", "used_before").sort_by("period").first())
     )
 
 

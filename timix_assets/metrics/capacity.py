@@ -200,9 +200,11 @@ def _holidays(
         .with_columns(_time_off_the_day())
         .with_columns(share(pl.col("scheduled_hours"), part, whole).alias("holiday_hours"))
         .filter(pl.col("holiday_hours") > 0)
-        .sort(["user_id", "date", fraction, "position"], descending=[False, False, True, False])
-        .group_by("user_id", "date", maintain_order=True)
-        .agg(pl.col("holiday_hours").first(), pl.col("name").first().alias("holiday_name"))
+        .group_by("user_id", "date")
+        .agg(
+            pl.col("holiday_hours", "name").sort_by([fraction, "position"], descending=[True, False]).first(),
+        )
+        .rename({"name": "holiday_name"})
     )
 
 

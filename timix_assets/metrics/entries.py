@@ -2,7 +2,7 @@
 
 The raw entries are read twice, once for each of two small grains from which every rollup starts:
 `work_days` (user x date) and `work_months` (place in the structure x month). Ids are grouped before their parents are
-joined in, so that ten million entries pass through one hash table and nothing else.
+joined in, so that millions of entries pass through one hash table and nothing else.
 """
 
 from datetime import date
@@ -10,7 +10,7 @@ from datetime import date
 import polars as pl
 
 from . import working_days
-from .amounts import amount, worth
+from .amounts import amount, as_integer, from_integer, worth
 from .settings import AgingBuckets, Settings
 
 TM, FIX, OVERHEAD = "TM", "Fix", "OVH"
@@ -54,13 +54,17 @@ def first_day_of_burn_window(settings: Settings) -> pl.Expr:
     return working_days.day_with(last - (settings.budgets.burn_window_days - 1), weekdays)
 
 
-def bucket(as_of: date, aging: AgingBuckets) -> pl.Expr:
-    """Age of an entry's `date` in days before as-of, as a label: future, 0-30, 31-60, 61-90, 91+."""
+def bucket_labels(aging: AgingBuckets) -> tuple[str, ...]:
+    """future, 0-30, 31-60, 61-90, 91+."""
+    lower = (0, *(upper + 1 for upper in aging.upper_days))
+    closed = (f"{first}-{last}" for first, last in zip(lower, aging.upper_days, strict=False))
+    return (FUTURE, *closed, f"{lower[-1]}+")
+
+
+def _bucket_number(as_of: date, aging: AgingBuckets) -> pl.Expr:
+    """The place in `bucket_labels` of an entry's age, which is as-of less its date, in days."""
     age = (pl.lit(as_of) - pl.col("date")).dt.total_days()
-    label = pl.lit(f"{aging.upper_days[-1] + 1}+") if aging.upper_days else pl.lit("0+")
-    for lower, upper in reversed(list(zip((0, *(u + 1 for u in aging.upper_days)), aging.upper_days, strict=False))):
-        label = pl.when(age <= upper).then(pl.lit(f"{lower}-{upper}")).otherwise(label)
-    return pl.when(age < 0).then(pl.lit(FUTURE)).otherwise(label)
+    return pl.sum_horizontal((age > last).cast(pl.Int8) for last in (-1, *aging.upper_days))
 
 
 def work_days(*, time_reports: pl.LazyFrame, subtasks: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
@@ -72,7 +76,7 @@ def work_days(*, time_reports: pl.LazyFrame, subtasks: pl.LazyFrame, settings: S
     work = ~is_time_off(settings)
 
     def hours(condition: pl.Expr, name: str) -> pl.Expr:
-        return pl.when(condition).then("hours").otherwise(amount(0)).alias(name)
+        return pl.when(condition).then(as_integer(pl.col("hours"))).otherwise(0).alias(name)
 
     return (
         time_reports.filter(is_counted(settings))
@@ -87,7 +91,7 @@ def work_days(*, time_reports: pl.LazyFrame, subtasks: pl.LazyFrame, settings: S
             hours(~work, "time_off_hours"),
         )
         .group_by("user_id", "date")
-        .agg(pl.all().sum())
+        .agg(from_integer(pl.all().sum()))
     )
 
 
@@ -216,23 +220,31 @@ def _grouped(time_reports: pl.LazyFrame, period: pl.Expr, settings: Settings) ->
             (pl.col("date") >= first_day_of_burn_window(settings)).alias("in_burn_window"),
             pl.col("open_state").cast(pl.Categorical),
             pl.when(pl.col("open_state").is_not_null())
-            .then(bucket(settings.as_of, settings.aging))
-            .cast(pl.Categorical)
+            .then(_bucket_number(settings.as_of, settings.aging))
             .alias("bucket"),
-            "hours",
-            pl.when(pl.col("customer_rate").is_null()).then("hours").otherwise(amount(0)).alias("unrated_hours"),
+            pl.col("customer_rate").is_not_null().alias("is_rated"),
+            pl.col("cost_rate").is_not_null().alias("is_costed"),
+            as_integer(pl.col("hours")).alias("hours"),
             worth(pl.col("hours"), pl.col("customer_rate")).alias("amount"),
             worth(pl.col("hours"), pl.col("cost_rate")).alias("cost"),
         )
-        .group_by(*_PLACE, "period", *_STATE)
+        .group_by(*_PLACE, "period", *_STATE, "is_rated", "is_costed")
         .agg(
-            pl.col("hours", "unrated_hours", "amount", "cost").sum(),
+            from_integer(pl.col("hours").sum()),
+            pl.col("amount", "cost").sum(),
             pl.len().cast(pl.Int64).alias("entries"),
-            pl.col("amount").count().cast(pl.Int64).alias("rated"),
-            pl.col("cost").count().cast(pl.Int64).alias("costed"),
             pl.col("date").min().alias("first_date"),
         )
-        .with_columns(pl.col(*_PLACE, "open_state", "bucket").cast(pl.String))
+        .with_columns(
+            pl.when("is_rated").then(amount(0)).otherwise("hours").alias("unrated_hours"),
+            pl.when("is_rated").then("entries").otherwise(0).alias("rated"),
+            pl.when("is_costed").then("entries").otherwise(0).alias("costed"),
+        )
+        .drop("is_rated", "is_costed")
+        .with_columns(
+            pl.col(*_PLACE, "open_state").cast(pl.String),
+            pl.col("bucket").replace_strict(dict(enumerate(bucket_labels(settings.aging))), return_dtype=pl.String),
+        )
     )
 
 

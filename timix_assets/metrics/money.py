@@ -80,7 +80,6 @@ def project_profitability(
             pl.col("customer_id").min().alias("named_customer"),
             pl.col("customer_id").drop_nulls().n_unique().alias("named_customers"),
         )
-        .sort(group)
     )
     to_date = total_worth(_to_date("fix_cost"), to_price=_to_date("fix_entries"), priced=_to_date("fix_costed"))
     terms = project_terms(projects=projects, customers=customers, organization=organization)
@@ -91,7 +90,7 @@ def project_profitability(
     only_named = pl.when(pl.col("named_customers") == 1).then("named_customer")
     return PROJECT_PROFITABILITY.shaped(
         months.with_columns(to_date.alias("fix_cost_to_date"))
-        .join(contracts, on="project_id", how="left", maintain_order="left")
+        .join(contracts, on="project_id", how="left")
         .with_columns(
             pl.col("period").alias("month"),
             pl.coalesce("project_customer", only_named).alias("customer_id"),
@@ -128,5 +127,5 @@ def unbilled_aging(*, work_months: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _to_date(column: str) -> pl.Expr:
-    """Running sum over the months of a project and currency; the frame is sorted by month."""
-    return pl.col(column).cum_sum().over("project_id", "currency")
+    """Running sum over the months of a project and currency."""
+    return pl.col(column).cum_sum().over("project_id", "currency", order_by="period")

@@ -1,5 +1,7 @@
 """The firm as a whole, by month: figures of the dashboard, and money per currency. docs/metrics.md, 6."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from .amounts import amount, ratio
@@ -9,7 +11,8 @@ from .settings import Settings
 from .tables import ORGANIZATION_KPIS, ORGANIZATION_MONEY
 from .thresholds import thresholds
 
-_MONEY = ("revenue", "cost", "invoiced", "paid", "outstanding", "unbilled")
+Parts = Mapping[tuple[str, ...], pl.LazyFrame]
+"""Frames of month, currency and the columns that the key names."""
 
 
 def organization_kpis(
@@ -78,7 +81,6 @@ def organization_money(
     settings: Settings,
 ) -> pl.LazyFrame:
     """One row per month and currency with work, invoices or unbilled work. Source: docs/metrics.md, 6."""
-    group = ["month", "currency"]
     earned = (
         counted_work(work_months)
         .group_by(pl.col("period").alias("month"), "currency")
@@ -92,14 +94,14 @@ def organization_money(
         .agg(total_unbilled().alias("unbilled"))
     )
     billed = with_customer_currency(invoices, customers=customers, organization=organization)
-    parts = (
-        earned,
-        _invoiced(billed, "invoiced", ("Issued", "Sent", "Paid"), "issue_date", settings),
-        _invoiced(billed, "paid", ("Paid",), "paid_date", settings),
-        _invoiced(billed, "outstanding", ("Issued", "Sent"), "issue_date", settings),
-        unbilled,
-    )
-    return ORGANIZATION_MONEY.shaped(_side_by_side(parts, group).with_columns(margin().alias("margin")))
+    parts: Parts = {
+        ("revenue", "cost"): earned,
+        ("invoiced",): _invoiced(billed, "invoiced", ("Issued", "Sent", "Paid"), "issue_date", settings),
+        ("paid",): _invoiced(billed, "paid", ("Paid",), "paid_date", settings),
+        ("outstanding",): _invoiced(billed, "outstanding", ("Issued", "Sent"), "issue_date", settings),
+        ("unbilled",): unbilled,
+    }
+    return ORGANIZATION_MONEY.shaped(_side_by_side(parts).with_columns(margin().alias("margin")))
 
 
 def _invoiced(
@@ -116,13 +118,13 @@ def _invoiced(
     )
 
 
-def _side_by_side(parts: tuple[pl.LazyFrame, ...], group: list[str]) -> pl.LazyFrame:
-    """The parts joined on month and currency: 0 where a part has no row, null where its row is null."""
-    keys = pl.concat([part.select(group) for part in parts]).unique()
-    for number, part in enumerate(parts):
-        there = f"there_{number}"
-        columns = [c for c in part.collect_schema().names() if c not in group]
-        keys = keys.join(
+def _side_by_side(parts: Parts) -> pl.LazyFrame:
+    """The parts joined on month and currency: 0 where a part has no row, null where its row says null."""
+    group = ["month", "currency"]
+    joined = pl.concat([part.select(group) for part in parts.values()]).unique()
+    for columns, part in parts.items():
+        there = f"there_is_{columns[0]}"
+        joined = joined.join(
             part.with_columns(pl.lit(True).alias(there)), on=group, how="left", nulls_equal=True
         ).with_columns(pl.when(there).then(c).otherwise(amount(0)).alias(c) for c in columns)
-    return keys
+    return joined

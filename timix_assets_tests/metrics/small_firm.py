@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from timix_assets.contract.endpoints import BY_NAME
-from timix_assets.metrics.formulas import FORMULAS, PREPARED
+from timix_assets.metrics.formulas import FORMULAS, PREPARED, Formula
 from timix_assets.metrics.settings import BudgetPolicy, Settings, WorkCalendar
 
 Row = dict[str, Any]
@@ -115,12 +115,13 @@ class SmallFirm:
             return self.raw(table)
         if table not in self.made:
             formula = {**PREPARED, **FORMULAS}[table]
-            inputs = {
-                name: self.settings if name == "settings" else self.lazy(name)
-                for name in inspect.signature(formula).parameters
-            }
-            self.made[table] = formula(**inputs).collect().lazy()
+            self.made[table] = formula(**self.inputs(formula)).collect(engine="streaming").lazy()
         return self.made[table]
+
+    def inputs(self, formula: Formula) -> dict[str, Any]:
+        """What a formula reads, wired by the names of its parameters."""
+        names = inspect.signature(formula).parameters
+        return {name: self.settings if name == "settings" else self.lazy(name) for name in names}
 
     def table(self, name: str) -> pl.DataFrame:
         return self.lazy(name).collect()

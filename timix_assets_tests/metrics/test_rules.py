@@ -31,7 +31,7 @@ entry = st.fixed_dictionaries(
     }
 )
 entries = st.lists(entry, max_size=12)
-some_firms = settings(max_examples=10, deadline=None)
+some_firms = settings(max_examples=8, deadline=None)
 
 
 def firm_with(rows: Iterable[Row], **project: Any) -> SmallFirm:

@@ -1,6 +1,7 @@
 """Every rollup has exactly the columns that are declared, and every declaration says what it is and where it comes from."""
 
 import inspect
+from functools import cache
 
 import polars as pl
 import pytest
@@ -41,16 +42,23 @@ HEADINGS = {
 """docs/metrics.md, 8."""
 
 
+@cache
 def busy_firm() -> SmallFirm:
+    """People, work, budgets and invoices: every table has rows."""
     firm = SmallFirm().project(
         tm_hour_limit=10, amount_limit=100, contract_amount=100, start_date=MONDAY, end_date=MONDAY
     )
+    firm.user(id="bob").entry(MONDAY, 2, user_id="bob", currency="EUR")
     firm.having("invoices", id="i", status="Paid", issue_date=MONDAY, paid_date=MONDAY, currency="USD", total=5)
     return firm.entry(MONDAY, 8).entry(MONDAY, 8, subtask_id="fix").having("subtasks", id="tm", hour_limit=3)
 
 
 def test_the_ten_rollups_are_declared_and_made():
     assert set(HEADINGS) == {r.name for r in ROLLUPS} == set(FORMULAS) == set(tables.BY_NAME)
+
+
+EMPTY = SmallFirm(records={})
+BARE = SmallFirm().without("org_users", "time_reports", "organization", "customers")
 
 
 @by_name
@@ -67,19 +75,18 @@ def test_a_table_has_the_declared_columns_types_and_order(rollup: Rollup):
 
 @by_name
 def test_empty_tables_give_an_empty_table_of_the_same_schema(rollup: Rollup):
-    frame = SmallFirm(records={}).table(rollup.name)
+    frame = EMPTY.table(rollup.name)
     assert (frame.height, frame.schema) == (0, rollup.schema)
 
 
 @by_name
 def test_a_firm_without_people_entries_or_reports_gives_tables_without_a_fault(rollup: Rollup):
-    bare = SmallFirm().without("org_users", "time_reports", "organization", "customers")
-    assert bare.table(rollup.name).schema == rollup.schema
+    assert BARE.table(rollup.name).schema == rollup.schema
 
 
 @by_name
 def test_the_key_identifies_a_row_and_rows_are_sorted_by_it(rollup: Rollup):
-    frame = busy_firm().user(id="bob").entry(MONDAY, 2, user_id="bob", currency="EUR").table(rollup.name)
+    frame = busy_firm().table(rollup.name)
     assert frame.select(rollup.key).is_duplicated().sum() == 0
     assert frame.equals(frame.sort(rollup.key))
 
