@@ -26,6 +26,9 @@ class EndpointOverride(Config):
     """What differs from the contract at one endpoint."""
 
     path: str | None = Field(default=None, description="Path below the base URL, e.g. /time-entries.")
+    skip_forbidden: bool = Field(
+        default=False, description="The key may not read this: a 403 skips the asset instead of failing it."
+    )
     parameters: dict[str, str] = Field(
         default_factory=dict,
         description="Our parameter name -> the name that your workspace wants, e.g. startDate: from.",
@@ -49,10 +52,6 @@ class TimixResource(ConfigurableResource):  # type: ignore[type-arg]
         description="What your workspace names differently, by endpoint (e.g. time_reports). Goes over overrides_file.",
     )
     overrides_file: str = Field(default="", description="YAML file of the same shape as `endpoints`; empty: none.")
-    skip_forbidden: list[str] = Field(
-        default_factory=list,
-        description="Endpoints that the key may not read: a 403 skips their asset instead of failing it.",
-    )
     max_rejected_rows: int = Field(default=100, description="More rejected rows than this fail a table.")
     max_rejected_share: float = Field(
         default=0.01, description="A larger share of rejected rows fails a table, when it is more than one row."

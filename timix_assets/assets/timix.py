@@ -81,7 +81,7 @@ def raw_asset(endpoint: Endpoint) -> AssetsDefinition:
                     with logged(context.log):
                         fetched = fetch(client, wanted, spool, months, lambda: _customer_ids(client, timix))
                 except Forbidden as refused:
-                    if endpoint.name not in timix.skip_forbidden:
+                    if not wanted.skip_forbidden:
                         raise
                     yield from _skipped(key, f"Skipped, as skip_forbidden says: {refused}")
                     return

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from timix_assets import environment
 from timix_assets.api.client import TimixClient
-from timix_assets.api.errors import NotFound, TimixError, Unauthorized
+from timix_assets.api.errors import Forbidden, NotFound, TimixError, Unauthorized
 from timix_assets.api.limits import requests_per_minute
 from timix_assets.assets.fetch import dates_between, rows_of
 from timix_assets.contract.endpoints import ENDPOINTS
@@ -73,10 +73,14 @@ def _examine_one(client: TimixClient, endpoint: Endpoint, today: date) -> Findin
         return finding
     except TimixError as failed:
         finding.status = str(getattr(failed, "status", None) or type(failed).__name__)
-        finding.broken = True
+        finding.broken = not (isinstance(failed, Forbidden) and endpoint.skip_forbidden)
         finding.notes.append(str(failed))
+        if isinstance(failed, Forbidden) and finding.broken:
+            finding.lines.append("    skip_forbidden: true")
         return finding
     finding.rows = len(records)
+    if endpoint.csv_path:
+        _try_export(client, endpoint, params, finding)
     if isinstance(answer, dict) and isinstance(answer.get("totalCount"), int):
         finding.total = answer["totalCount"]
     if path != endpoint.path:
@@ -96,6 +100,15 @@ def _first_answer(client: TimixClient, endpoint: Endpoint, params: dict[str, str
     return last, client.me() if last == "/me" else client.get(last, params)
 
 
+def _try_export(client: TimixClient, endpoint: Endpoint, params: dict[str, str], finding: Finding) -> None:
+    """The path of the CSV is an assumption of its own; its asset alone hangs on it."""
+    try:
+        client.csv(str(endpoint.csv_path), params)
+    except TimixError as failed:
+        finding.broken = True
+        finding.notes.append(f"exports/{endpoint.name} will fail: {failed}")
+
+
 def _compare(finding: Finding, decoded: Decoded, asked: Months) -> None:
     endpoint, findings = finding.endpoint, decoded.findings
     finding.unknown = sorted(findings.unknown_fields)
@@ -113,7 +126,7 @@ def _compare(finding: Finding, decoded: Decoded, asked: Months) -> None:
             f"{endpoint.name}: {decoded.rejected.height} of {findings.records} rows cannot be read "
             f"({decoded.rejected['reason'][0]})."
         )
-    finding.notes.extend(findings.sentences(endpoint))
+    finding.notes.extend(findings.on_values(endpoint))
     # Without the first two lines, which name the endpoint.
     finding.lines.extend(suggest(endpoint, findings)[2:])
     if endpoint.window is Window.RANGE:
@@ -201,7 +214,7 @@ def show(findings: list[Finding], sentences: list[str], console: Console) -> Non
         )
     console.print(table)
     for sentence in [note for finding in findings for note in finding.notes] + sentences:
-        console.print(f"• {sentence}", markup=False, highlight=False)
+        console.print(f"• {sentence}", markup=False, highlight=False, soft_wrap=True)
     lines = override_lines(findings)
     if lines:
         console.print(

@@ -77,34 +77,40 @@ class Findings:
 
     def sentences(self, endpoint: Endpoint) -> list[str]:
         """What a person should know, the gravest first, one sentence each; none when all is as the contract says."""
-        table = endpoint.name
-        found: list[str] = []
-        if missing := [column.name for column in endpoint.columns if column.name in self.missing_columns]:
-            found.append(
-                f"No record of {table} has a field for {', '.join(f'`{name}`' for name in missing)}: if the workspace "
-                "names it differently, set that name as an override (`timix-assets doctor` shows how)."
-            )
-        for column, count in sorted(self.unreadable.items()):
-            found.append(
-                f"{count:,} {'value' if count == 1 else 'values'} of `{column}` of {table} could not be read, for example "
-                f"{' and '.join(self.samples[column])}: what was sent is kept in `{RESCUED}`, or in quarantine."
-            )
-        for column, counted in sorted(self.unknown_values.items()):
-            found.append(
-                f"`{column}` of {table} has values that the contract does not know, kept as they came: "
-                f"{_counts(counted)}."
-            )
-        if self.unknown_fields:
-            found.append(
-                f"{table} has fields that the contract does not know, kept in `{RESCUED}`: "
-                f"{_counts(self.unknown_fields)}."
-            )
-        if self.replaced_characters:
-            found.append(
-                f"{table} has halves of surrogate pairs, {self.replaced_characters:,} in all, which no table can hold: each is "
-                "now U+FFFD, and only the source can mend it."
-            )
-        return found
+        return [*self._on_missing_fields(endpoint), *self.on_values(endpoint), *self._on_unknown_fields(endpoint)]
+
+    def on_values(self, endpoint: Endpoint) -> list[str]:
+        """Just the sentences on values, none on fields that are missing or new."""
+        unreadable = [
+            f"{count:,} {'value' if count == 1 else 'values'} of `{column}` of {endpoint.name} could not be read, for example "
+            f"{' and '.join(self.samples[column])}: what was sent is kept in `{RESCUED}`, or in quarantine."
+            for column, count in sorted(self.unreadable.items())
+        ]
+        unknown = [
+            f"`{column}` of {endpoint.name} has values that the contract does not know, kept as they came: {_counts(counted)}."
+            for column, counted in sorted(self.unknown_values.items())
+        ]
+        replaced = [
+            f"{endpoint.name} has halves of surrogate pairs, {self.replaced_characters:,} in all, which no table can hold: "
+            "each is now U+FFFD, and only the source can mend it."
+        ]
+        return [*unreadable, *unknown, *(replaced if self.replaced_characters else ())]
+
+    def _on_missing_fields(self, endpoint: Endpoint) -> list[str]:
+        missing = [f"`{column.name}`" for column in endpoint.columns if column.name in self.missing_columns]
+        if not missing:
+            return []
+        return [
+            f"No record of {endpoint.name} has a field for {', '.join(missing)}: if the workspace names it differently, set "
+            "that name as an override (`timix-assets doctor` shows how)."
+        ]
+
+    def _on_unknown_fields(self, endpoint: Endpoint) -> list[str]:
+        if not self.unknown_fields:
+            return []
+        return [
+            f"{endpoint.name} has fields that the contract does not know, kept in `{RESCUED}`: {_counts(self.unknown_fields)}."
+        ]
 
 
 def _first_few(first: Iterable[str], then: Iterable[str]) -> tuple[str, ...]:

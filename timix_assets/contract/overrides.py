@@ -5,6 +5,8 @@
         path: /time
         parameters: {startDate: from}
         columns: {hours: "durationMinutes / 60.0"}
+      invoices:
+        skip_forbidden: true
 
 The same shape comes from `TimixResource` and from the YAML file that TIMIX_OVERRIDES names. A wrong name is refused
 with the nearest right one: an override that is silently ignored would be a wrong table.
@@ -37,9 +39,13 @@ class OverrideError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class EndpointOverride:
-    """path: instead of the path and its fall-backs; parameters: our name -> the one sent; columns: name -> expression."""
+    """path: instead of the path and its fall-backs; parameters: our name -> the one sent; columns: name -> expression.
+
+    skip_forbidden: the key may not read it; a 403 skips the table instead of failing it.
+    """
 
     path: str | None = None
+    skip_forbidden: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,7 +84,11 @@ def apply(endpoint: Endpoint, overrides: Overrides) -> Endpoint:
     changed = {
         name: replace(endpoint.column(name), expression=expression) for name, expression in override.columns.items()
     }
-    told = replace(endpoint.with_columns(changed), parameters={**endpoint.parameters, **override.parameters})
+    told = replace(
+        endpoint.with_columns(changed),
+        parameters={**endpoint.parameters, **override.parameters},
+        skip_forbidden=endpoint.skip_forbidden or override.skip_forbidden,
+    )
     return told if override.path is None else replace(told, path=override.path, fallback_paths=())
 
 
@@ -88,13 +98,14 @@ def apply_all(endpoints: Iterable[Endpoint], overrides: Overrides) -> tuple[Endp
 
 def _endpoint(endpoint: Endpoint, data: Any) -> EndpointOverride:
     where = f"endpoints.{endpoint.name}"
-    settings = _section(data, where, ("path", "parameters", "columns"))
+    settings = _section(data, where, ("path", "skip_forbidden", "parameters", "columns"))
     asked = _section(settings.get("parameters"), f"{where}.parameters", (*endpoint.parameters, *PAGING))
     columns = _section(settings.get("columns"), f"{where}.columns", [column.name for column in endpoint.columns])
     return EndpointOverride(
         path=_text(settings["path"], f"{where}.path", _PATH, "a path below the base URL, such as /time-reports")
         if "path" in settings
         else None,
+        skip_forbidden=_switch(settings.get("skip_forbidden", False), f"{where}.skip_forbidden"),
         parameters={
             name: _text(sent, f"{where}.parameters.{name}", _PARAMETER, "the name of a query parameter, such as from")
             for name, sent in asked.items()
@@ -120,6 +131,12 @@ def _section(data: Any, where: str, known: Collection[str]) -> Mapping[str, Any]
 def _text(value: Any, where: str, pattern: re.Pattern[str], what: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise OverrideError(f"`{where}` must be {what}, but is {_shown(value)}.")
+    return value
+
+
+def _switch(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise OverrideError(f"`{where}` must be true or false, but is {_shown(value)}.")
     return value
 
 

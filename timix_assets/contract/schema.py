@@ -146,6 +146,7 @@ class Endpoint:
     name: the table, `timix/<name>`. path: below the base URL; fallback_paths are tried in order on 404 only.
     parameters: our name of each query parameter -> the name that is sent (an override may rename it).
     key: the columns that identify a row. csv_path: the official CSV export, where there is one.
+    skip_forbidden: an override's word that a 403 skips the table instead of failing it.
     documented: the vendor's page that names the path; empty when the path is our assumption.
     """
 
@@ -163,6 +164,7 @@ class Endpoint:
     per_customer_on_422: bool = False
     csv_path: str | None = None
     writable: bool = False
+    skip_forbidden: bool = False
 
     @property
     def table_columns(self) -> tuple[Column, ...]:

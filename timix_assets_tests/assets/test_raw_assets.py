@@ -146,7 +146,7 @@ def test_a_403_is_red_unless_the_settings_say_to_skip_it(workspace: Workspace) -
     workspace.sandbox.faults.add(Fault("forbidden", path="/invoices"))
     assert "403" in failures(workspace.refresh("timix/invoices"))["timix/invoices"]
 
-    workspace.settings["skip_forbidden"] = ["invoices"]
+    workspace.settings["endpoints"] = {"invoices": {"skip_forbidden": True}}
     result = workspace.refresh("timix/invoices")
 
     assert failures(result) == {}

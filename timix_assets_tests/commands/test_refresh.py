@@ -123,7 +123,7 @@ def test_outside_a_project_folder_the_sentence_says_where_to_start_it(
 def test_a_sigterm_ends_a_refresh_in_seconds_and_the_next_one_starts_at_once(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("silence", path="/projects", times=1, seconds=30))
     stopped = project.start("refresh")
-    wait_for_request(live, "/customers", stopped)
+    wait_for_request(live, "/projects", stopped)
     stopped.send_signal(signal.SIGTERM)
     said, _ = stopped.communicate(timeout=10)
 
@@ -137,7 +137,7 @@ def test_a_sigterm_ends_a_refresh_in_seconds_and_the_next_one_starts_at_once(pro
 def test_a_killed_refresh_leaves_no_run_that_looks_alive(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("silence", path="/projects", times=1, seconds=30))
     killed = project.start("refresh")
-    wait_for_request(live, "/customers", killed)
+    wait_for_request(live, "/projects", killed)
     killed.kill()
     killed.wait()
 
