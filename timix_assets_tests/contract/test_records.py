@@ -283,9 +283,9 @@ def test_findings_speak_plainly():
         '1 value of `cost_rate` of time_reports could not be read, for example "oops": what was sent is kept in '
         "`_rescued_data`, or in quarantine.",
         "`status` of time_reports has values that the contract does not know, kept as they came: Paused (1).",
-        "time_reports has fields that the contract does not know, kept in `_rescued_data`: mood (1).",
         "time_reports has halves of surrogate pairs, 1 in all, which no table can hold: each is now U+FFFD, and only the "
         "source can mend it.",
+        "time_reports has fields that the contract does not know, kept in `_rescued_data`: mood (1).",
     ]
 
 
