@@ -21,6 +21,7 @@ from dagster import (
     MetadataValue,
     OutputContext,
     RunsFilter,
+    TableSchema,
     TimeWindow,
     get_dagster_logger,
 )
@@ -153,6 +154,8 @@ class DeltaIOManager(IOManager):
                 obj.frame if isinstance(obj, Spooled) else obj,
                 key=_key_columns(context),
                 months=months,
+                partitioned=context.has_asset_partitions,
+                descriptions=_column_descriptions(context),
                 guard=self._resource.guard,
                 read_began_at=obj.read_began_at if isinstance(obj, Spooled) else None,
             )
@@ -195,6 +198,14 @@ def _key_columns(context: OutputContext) -> list[str]:
             allow_retries=False,
         )
     return list(declared.value if isinstance(declared, MetadataValue) else declared)
+
+
+def _column_descriptions(context: OutputContext) -> dict[str, str]:
+    """What the asset's declared schema says of its columns; stored with the table, for whoever reads it without Dagster."""
+    declared = (context.definition_metadata or {}).get("dagster/column_schema")
+    schema = declared.value if isinstance(declared, MetadataValue) else declared
+    columns = schema.columns if isinstance(schema, TableSchema) else ()
+    return {column.name: column.description for column in columns if column.description}
 
 
 def _say_what_changed(context: OutputContext, change: Change, months: Months | None) -> None:

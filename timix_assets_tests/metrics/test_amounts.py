@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timix_assets.metrics.amounts import (
@@ -22,11 +22,14 @@ from timix_assets.metrics.amounts import (
 
 from .small_firm import D
 
+unhurried = settings(deadline=None)
+
 
 def value(expression: pl.Expr) -> object:
     return pl.select(expression).item()
 
 
+@unhurried
 @given(of=st.decimals(0, 168, places=10, allow_nan=False), part=st.integers(0, 86400), whole=st.integers(1, 86400))
 def test_a_share_is_rounded_once_half_away_from_zero_to_four_places(of: Decimal, part: int, whole: int):
     exact = Fraction(of) * part / whole * 10**4
@@ -47,11 +50,13 @@ def test_a_ratio_with_nothing_below_is_null(numerator: int | None, denominator: 
     assert value(ratio(*columns)) == expected
 
 
+@unhurried
 @given(exact=st.decimals(-1000, 1000, places=14, allow_nan=False))
 def test_a_sum_is_rounded_half_away_from_zero_to_ten_places(exact: Decimal):
     assert value(rounded(pl.lit(exact, EXACT))) == exact.quantize(D("1E-10"), ROUND_HALF_UP)
 
 
+@unhurried
 @given(hours=st.decimals(-24, 24, places=10, allow_nan=False))
 def test_hours_come_back_from_integers_unchanged(hours: Decimal):
     assert value(from_integer(as_integer(amount(hours)))) == hours
@@ -67,6 +72,7 @@ def test_a_total_is_unknown_only_when_there_is_something_to_price_and_nothing_is
 positive = st.decimals(D("0.01"), 10**7, places=2, allow_nan=False)
 
 
+@unhurried
 @given(pairs=st.lists(st.tuples(positive, positive), min_size=2, max_size=4))
 def test_a_ratio_is_the_same_in_a_table_of_one_row_as_in_a_larger_one(pairs: list[tuple[Decimal, Decimal]]):
     frame = pl.DataFrame(pairs, {"a": AMOUNT, "b": AMOUNT}, orient="row")

@@ -89,6 +89,11 @@ def test_a_schedule_with_a_time_that_nobody_can_read_is_not_used_and_the_source_
     assert on(firm, MONDAY)["capacity_source"] == "api_weekly_hours"
 
 
+def test_a_schedule_without_a_single_day_is_not_used():
+    firm = SmallFirm().user(work_schedule=dict.fromkeys(week_of("09:00", "17:00")), weekly_hours=30)
+    assert on(firm, MONDAY)["capacity_source"] == "api_weekly_hours"
+
+
 def test_weekly_hours_are_spread_over_monday_to_friday():
     friday = on(SmallFirm().user(weekly_hours=36), "2026-03-06")
     assert (friday["scheduled_hours"], friday["capacity_source"]) == (D("7.2"), "api_weekly_hours")

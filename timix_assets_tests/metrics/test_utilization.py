@@ -57,6 +57,11 @@ def test_a_thousand_entries_of_a_tenth_of_an_hour_are_exactly_a_hundred_hours():
     assert firm.row("organization_kpis")["total_hours"] == D(100)
 
 
+def test_a_week_off_without_work_has_no_ratio_and_no_flag():
+    week = first_week(SmallFirm().user(weekly_hours=0))
+    assert (week["billable_utilization"], week["worked_at_zero_capacity"]) == (None, False)
+
+
 def test_utilization_is_never_clipped():
     assert first_week(SmallFirm().entries(MONDAY, 5, 10))["billable_utilization"] == 1.25
 

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from timix_assets.metrics import working_days
@@ -11,17 +11,21 @@ from timix_assets.metrics import working_days
 dates = st.dates(date(1900, 1, 1), date(2200, 12, 31))
 weeks = st.sets(st.integers(0, 6), min_size=1).map(lambda days: tuple(sorted(days)))
 
+unhurried = settings(deadline=None)
+
 
 def between(first: date, last: date, weekdays: tuple[int, ...]) -> int:
     return pl.select(working_days.between(pl.lit(first), pl.lit(last), weekdays)).item()
 
 
+@unhurried
 @given(first=dates, length=st.integers(-5, 60), weekdays=weeks)
 def test_counting_agrees_with_walking_from_day_to_day(first: date, length: int, weekdays: tuple[int, ...]):
     walked = sum((first + timedelta(days=n)).weekday() in weekdays for n in range(length + 1))
     assert between(first, first + timedelta(days=length), weekdays) == walked
 
 
+@unhurried
 @given(day=dates, weekdays=weeks)
 def test_a_working_day_is_found_again_by_its_number(day: date, weekdays: tuple[int, ...]):
     found = pl.select(working_days.day_with(working_days.number(pl.lit(day), weekdays), weekdays)).item()
