@@ -121,7 +121,8 @@ def _weeks(org_users: pl.LazyFrame, calendar: WorkCalendar) -> pl.LazyFrame:
 def _weekdays_as_sent(org_users: pl.LazyFrame) -> pl.LazyFrame:
     """Seven rows per user: user_id, country_code, weekly_hours, weekday, start and end in seconds, has_schedule.
 
-    A schedule with a time that cannot be read is not there, and `capacity_source` shows it. Overnight days end past 24:00.
+    A schedule without a single day, or with a time that cannot be read, is not there: days sent under other names than ours
+    must not become a capacity of 0. `capacity_source` shows it. Overnight days end past 24:00.
     """
 
     def times(edge: str) -> pl.Expr:
@@ -135,7 +136,6 @@ def _weekdays_as_sent(org_users: pl.LazyFrame) -> pl.LazyFrame:
             pl.col("id").alias("user_id"),
             pl.col("country_code").str.to_uppercase(),
             "weekly_hours",
-            pl.col("work_schedule").is_not_null().alias("has_schedule"),
             pl.lit(list(range(1, 8)), pl.List(pl.Int8)).alias("weekday"),
             times("start").alias("start_text"),
             times("end").alias("end_text"),
@@ -143,7 +143,7 @@ def _weekdays_as_sent(org_users: pl.LazyFrame) -> pl.LazyFrame:
         .explode("weekday", "start_text", "end_text")
         .with_columns(_seconds(pl.col("start_text")).alias("start"), _seconds(pl.col("end_text")).alias("end"))
         .with_columns(pl.when(end < start).then(end + _DAY).otherwise(end).alias("end"))
-        .with_columns(pl.col("has_schedule") & ~unreadable.any().over("user_id"))
+        .with_columns((given.any() & ~unreadable.any()).over("user_id").alias("has_schedule"))
     )
 
 

@@ -19,7 +19,7 @@ def unbilled_work(work_months: pl.LazyFrame) -> pl.LazyFrame:
 
 def is_unbilled() -> pl.Expr:
     """Approved TM work without an invoice."""
-    return ((pl.col("open_state") == OPEN_APPROVED) & (pl.col("billing_type") == TM)).fill_null(False)
+    return (pl.col("open_state") == OPEN_APPROVED) & (pl.col("billing_type") == TM)
 
 
 def summed(column: str, condition: pl.Expr) -> pl.Expr:
@@ -29,7 +29,7 @@ def summed(column: str, condition: pl.Expr) -> pl.Expr:
 
 def total_revenue() -> pl.Expr:
     """Σ hours × customer rate of TM entries; null when there are some and none has a rate."""
-    is_tm = (pl.col("billing_type") == TM).fill_null(False)
+    is_tm = pl.col("billing_type") == TM
     return _total("amount", "rated", is_tm)
 
 
@@ -62,9 +62,9 @@ def project_profitability(
     work_months: `entries.work_months`. Source: docs/metrics.md, 4.
     """
     group = ["project_id", "period", "currency"]
-    is_fix = (pl.col("billing_type") == FIX).fill_null(False)
-    is_billable = pl.col("billing_type").is_in(BILLABLE).fill_null(False)
-    is_tm = (pl.col("billing_type") == TM).fill_null(False)
+    is_fix = pl.col("billing_type") == FIX
+    is_billable = pl.col("billing_type").is_in(BILLABLE)
+    is_tm = pl.col("billing_type") == TM
     months = (
         counted_work(work_months)
         .group_by(group)

@@ -284,3 +284,21 @@ def test_the_days_on_which_clocks_change_are_as_long_as_any_other(changed: str):
     window = {"date": changed, "full_day_off": False, "window_start": "09:00", "window_end": "13:00"}
     firm = SmallFirm(as_of=changed, first_month=changed[:8] + "01", calendar=every_day)
     assert on(holiday(firm, window), changed)["capacity_hours"] == 4
+
+
+def test_the_users_own_profile_comes_before_the_countrys():
+    firm = SmallFirm().user(country_code="IL", holiday_profile_id="z: own")
+    firm.having("holiday_profiles", **profile("z: own", is_active=False))
+    firm.having("holiday_profiles", **profile("a: the country's", default_for_countries=["IL"]))
+    assert on(firm, MONDAY)["holiday_name"] == "z: own"
+
+
+def test_leave_after_the_last_work_does_not_prolong_an_employment_without_an_end():
+    firm = SmallFirm(calendar=WorkCalendar(time_off_subtask_ids=frozenset({"ovh"}))).user(status="Inactive")
+    firm.entry("2026-03-04").entry("2026-03-05", 8, subtask_id="ovh")
+    assert firm.rows("capacity_daily")[-1]["date"] == date(2026, 3, 4)
+
+
+def test_a_day_of_leave_outside_employment_has_no_row():
+    firm = SmallFirm(calendar=WorkCalendar(time_off_subtask_ids=frozenset({"ovh"}))).user(end_date="2026-03-03")
+    assert firm.entry("2026-03-05", 8, subtask_id="ovh").rows("utilization_daily", date="2026-03-05") == []
