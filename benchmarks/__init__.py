@@ -1,0 +1,1 @@
+"""What reading costs: measured, never asserted. `python -m benchmarks [figure …] [--write] [--peers]`."""

@@ -1,0 +1,46 @@
+"""How much longer this project's definitions take to load than those of a project with one empty asset."""
+
+import sys
+import time
+from pathlib import Path
+
+from .child import ROOT, run
+from .figures import Figure
+from .project import empty_project
+
+ROUNDS = 5
+MOST_TIMES = 1.4
+
+_ONE_ASSET = """from dagster import Definitions, asset
+
+
+@asset
+def empty() -> None: ...
+
+
+defs = Definitions(assets=[empty])
+"""
+_ITS_WORKSPACE = "load_from:\n  - python_module:\n      module_name: one_asset\n      location_name: one_asset\n"
+
+
+def figures() -> list[Figure]:
+    with empty_project() as ours, empty_project() as other:
+        (other / "one_asset.py").write_text(_ONE_ASSET, "utf-8")
+        (other / "workspace.yaml").write_text(_ITS_WORKSPACE, "utf-8")
+        rounds = [(_validate(ours, ROOT), _validate(other, other)) for _ in range(ROUNDS)]
+    return [
+        Figure("wall, times a project with one asset", [a / b for a, b in rounds], "", MOST_TIMES),
+        Figure("wall, this project", [a for a, _ in rounds]),
+        Figure("wall, one empty asset", [b for _, b in rounds]),
+    ]
+
+
+def _validate(folder: Path, code: Path) -> float:
+    """Seconds of the command from its start to its end. code: where the module of the definitions is."""
+    began = time.perf_counter()
+    run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        folder,
+        {"PYTHONPATH": str(code)},
+    )
+    return time.perf_counter() - began
