@@ -3,20 +3,30 @@
 from dagster import Definitions, in_process_executor
 
 from timix_assets import environment
-from timix_assets.assets import exports, timix
+from timix_assets.assets import exports, rollups, timix
+from timix_assets.assets.reckoning import Reckoning
 from timix_assets.automation.jobs import JOBS
+from timix_assets.firm_settings import load_firm_settings
 from timix_assets.lake.io_manager import DeltaIOManagerFactory, LakeResource
 from timix_assets.resources import TimixResource
 
 lake = LakeResource(url=environment.LAKE.read(environment.ENVIRON), state_folder=str(environment.state_folder()))
+firm = load_firm_settings(environment.FIRM_SETTINGS.read(environment.ENVIRON))
 
 defs = Definitions(
-    assets=[*timix.ASSETS, *exports.ASSETS],
+    assets=[*timix.ASSETS, *exports.ASSETS, *rollups.ASSETS],
     jobs=JOBS,
     resources={
         "timix": TimixResource.from_environment(),
         "lake": lake,
         "io_manager": DeltaIOManagerFactory(lake=lake),
+        "reckoning": Reckoning(
+            lake=lake,
+            work_calendar=firm.work_calendar,
+            budget_policy=firm.budget_policy,
+            targets=firm.targets,
+            aging_buckets=firm.aging_buckets,
+        ),
     },
     # Many light steps: one process for all is an order of magnitude faster than one each. A run is still its own process.
     executor=in_process_executor,

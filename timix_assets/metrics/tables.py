@@ -26,6 +26,10 @@ class Column:
     lineage: tuple[Source, ...]
     unit: str | None = None
 
+    def __post_init__(self) -> None:
+        # Declared in named groups, which overlap.
+        object.__setattr__(self, "lineage", tuple(dict.fromkeys(self.lineage)))
+
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
