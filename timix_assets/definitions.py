@@ -3,7 +3,7 @@
 from dagster import Definitions, in_process_executor
 
 from timix_assets import environment
-from timix_assets.assets import exports, rollups, timix
+from timix_assets.assets import checks, exports, rollups, timix
 from timix_assets.assets.reckoning import Reckoning
 from timix_assets.automation.jobs import JOBS
 from timix_assets.firm_settings import load_firm_settings
@@ -15,6 +15,7 @@ firm = load_firm_settings(environment.FIRM_SETTINGS.read(environment.ENVIRON))
 
 defs = Definitions(
     assets=[*timix.ASSETS, *exports.ASSETS, *rollups.ASSETS],
+    asset_checks=checks.CHECKS,
     jobs=JOBS,
     resources={
         "timix": TimixResource.from_environment(),

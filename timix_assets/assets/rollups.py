@@ -1,4 +1,4 @@
-"""The derived tables, each computed whole from the lake by its formula; lineage, keys and columns come from `metrics/tables.py`."""
+"""The derived tables, each computed whole from the lake by its formula; `metrics/tables.py` declares them."""
 
 from collections.abc import Mapping
 from typing import Any

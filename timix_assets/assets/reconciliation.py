@@ -1,0 +1,106 @@
+"""Our figures beside Timix's own: both numbers, the difference, and the tolerance. Where they differ, one of us is wrong."""
+
+from decimal import Decimal
+
+import polars as pl
+
+from timix_assets import environment
+from timix_assets.assets.held import Held
+from timix_assets.assets.reckoning import Reckoning
+from timix_assets.lake.tables import Lake
+
+TOLERANCE = Decimal("0.01")
+"""Largest difference, in hours or in the row's currency, that rounding may explain."""
+
+STATUS_OF = {"on-track": "on_track", "warning": "at_risk", "critical": "over_budget"}
+"""Timix's word for a budget -> ours. A project without a cap is on-track there."""
+
+
+def budget_statuses(lake: Lake, reckoning: Reckoning) -> Held:
+    """Project by project. Timix reports as of now, so an earlier as-of cannot be compared."""
+    ours = (
+        lake.scan("rollups/budget_health")
+        .filter(pl.col("level") == "project")
+        .group_by("project_id")
+        .agg(pl.col("project_budget_status").first(), pl.col("burn").max().alias("highest_burn"))
+    )
+    theirs = lake.scan("timix/budget_health_report").select(
+        "project_id",
+        pl.col("status").alias("timix_status"),
+        pl.col("status").replace_strict(STATUS_OF, default=None).alias("theirs"),
+        "percent_used",
+    )
+    both = ours.join(theirs, on="project_id").collect()
+    ours_in_their_words = pl.col("project_budget_status").replace("no_budget", "on_track")
+    differing = both.filter(ours_in_their_words != pl.col("theirs")).drop("theirs").sort("project_id")
+    return _unless_in_the_past(
+        reckoning,
+        differing,
+        "projects have another budget status in Timix; look at their caps and at which entries Timix counts.",
+        {"projects compared": str(both.height), "agree": str(both.height - differing.height)},
+    )
+
+
+def revenue(lake: Lake, _: Reckoning) -> Held:
+    """Project, month and currency, for the months that both have."""
+    ours = lake.scan("rollups/project_profitability").select(
+        "project_id", "month", "currency", pl.col("revenue").alias("our_revenue")
+    )
+    theirs = lake.scan("timix/revenue_report").select(
+        "project_id", "month", "currency", pl.col("revenue").alias("timix_revenue")
+    )
+    months = ours.select("month").unique().join(theirs.select("month").unique(), on="month")
+    key = ["project_id", "month", "currency"]
+    return _compared(
+        ours.join(months, on="month", how="semi").join(
+            theirs.join(months, on="month", how="semi"), on=key, how="full", coalesce=True
+        ),
+        key,
+        [("our_revenue", "timix_revenue")],
+        "rows of revenue differ from Timix's report.",
+    )
+
+
+def unbilled(lake: Lake, reckoning: Reckoning) -> Held:
+    """Hours and money of each currency."""
+    ours = (
+        lake.scan("rollups/unbilled_aging")
+        .group_by("currency")
+        .agg(pl.col("hours").sum().alias("our_hours"), pl.col("amount").sum().alias("our_amount"))
+    )
+    theirs = lake.scan("timix/unbilled_time_report").select(
+        "currency", pl.col("total_hours").alias("timix_hours"), pl.col("total_amount").alias("timix_amount")
+    )
+    held = _compared(
+        ours.join(theirs, on="currency", how="full", coalesce=True),
+        ["currency"],
+        [("our_hours", "timix_hours"), ("our_amount", "timix_amount")],
+        "currencies have another unbilled total in Timix's report.",
+    )
+    return _unless_in_the_past(reckoning, held.offending, held.sentence, dict(held.figures))
+
+
+def _compared(both: pl.LazyFrame, key: list[str], pairs: list[tuple[str, str]], sentence: str) -> Held:
+    """Rows whose difference is above the tolerance. A row that only one side has counts as 0 on the other."""
+    ours, theirs = zip(*pairs, strict=True)
+    rows = both.with_columns(pl.col(*ours, *theirs).fill_null(0)).with_columns(
+        (pl.col(our) - pl.col(their)).alias(f"{our}_difference") for our, their in pairs
+    )
+    compared = rows.collect()
+    beyond = pl.any_horizontal(pl.col(f"{our}_difference").abs() > TOLERANCE for our in ours)
+    by_currency = compared.group_by("currency").agg(pl.col(*ours, *theirs).sum()).sort("currency")
+    totals = {
+        f"{row['currency']}: {our.replace('_', ' ')}": f"{row[our]:,.2f} (Timix: {row[their]:,.2f})"
+        for row in by_currency.iter_rows(named=True)
+        for our, their in pairs
+    }
+    figures = {"rows compared": str(compared.height), "tolerance": str(TOLERANCE), **totals}
+    return Held(compared.filter(beyond).sort(key), sentence, figures)
+
+
+def _unless_in_the_past(reckoning: Reckoning, differing: pl.DataFrame, sentence: str, figures: dict[str, str]) -> Held:
+    as_of = reckoning.settings.as_of
+    if as_of >= environment.today():
+        return Held(differing, sentence, figures)
+    said = f"Timix reports as of today and {environment.AS_OF.name} is {as_of}, so the two cannot be compared"
+    return Held(differing.clear(), sentence, {**figures, "not compared": said})
