@@ -1,4 +1,4 @@
-"""The command line: `timix-assets demo | ui | refresh | doctor | sandbox`.
+"""The command line: `timix-assets demo | ui | refresh | summary | doctor | sandbox`.
 
 Exit status: 0 all well; 1 something failed, named on stderr; 2 wrong use or wrong settings.
 """
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 
+from timix_assets import environment
 from timix_assets.commands.sandbox_process import SANDBOX_KEY
 from timix_assets.environment import SettingError
 
@@ -28,9 +29,13 @@ def _exit_status() -> Iterator[None]:
     """Wrong settings are exit 2, an interrupt is exit 1; each with its sentence on stderr."""
     from timix_assets.api.errors import SettingsError  # noqa: PLC0415
     from timix_assets.contract.overrides import OverrideError  # noqa: PLC0415
+    from timix_assets.lake.errors import LakeError  # noqa: PLC0415
 
     try:
         yield
+    except LakeError as failed:
+        click.echo(f"timix-assets: {failed}", err=True)
+        sys.exit(1)
     except (SettingError, SettingsError, OverrideError) as wrong:
         click.echo(f"timix-assets: {wrong}", err=True)
         sys.exit(2)
@@ -91,6 +96,19 @@ def refresh(first: str | None, last: str | None, only: tuple[str, ...], accept_s
 
 
 @main.command()
+def summary() -> None:
+    """Say what a managing partner asks first: utilization, budgets at risk, unbilled work. From the lake as it is."""
+    from timix_assets.commands import project  # noqa: PLC0415
+    from timix_assets.commands import summary as command  # noqa: PLC0415
+    from timix_assets.lake.tables import Lake  # noqa: PLC0415
+
+    with _exit_status():
+        project.enter()
+        lake = Lake(environment.LAKE.read(os.environ))
+        command.show(command.summarize(lake, environment.as_of()), _console())
+
+
+@main.command()
 def doctor() -> None:
     """Ask every endpoint for one page and say which of our assumptions hold for your workspace."""
     from timix_assets.commands import project  # noqa: PLC0415
@@ -114,7 +132,6 @@ def doctor() -> None:
 @click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
 def sandbox(port: int, people: int, months: int, seed: int, plan: str, latency: float) -> None:
     """Serve a simulated services firm behind the Timix API, until Ctrl-C."""
-    from timix_assets import environment  # noqa: PLC0415
     from timix_assets.sandbox.server import serve  # noqa: PLC0415
 
     with _exit_status():

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 from dagster import Config, ConfigurableResource
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from timix_assets import environment
 from timix_assets.environment import SettingError
@@ -26,6 +26,9 @@ def _decimal(number: float) -> Decimal:
 
 class Week(Config):
     """Scheduled hours of each weekday."""
+
+    # A day that is misspelt must not become a day off.
+    model_config = ConfigDict(extra="forbid")
 
     monday: float = Field(default=0, description="Hours on Monday.")
     tuesday: float = Field(default=0, description="Hours on Tuesday.")
@@ -201,6 +204,10 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _section(name: str, data: Any, file: str) -> Any:
     if not isinstance(data, Mapping | None):
         raise SettingError(f"{file}: {name} must hold fields and values.")
+    known = SECTIONS[name].model_fields
+    for given in data or {}:
+        if given not in known:
+            raise SettingError(f"{file}: there is no {name}.{given}; there are {', '.join(known)}.")
     try:
         return SECTIONS[name](**(data or {}))
     except ValidationError as wrong:

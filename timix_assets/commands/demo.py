@@ -6,8 +6,9 @@ import time
 from rich.console import Console
 
 from timix_assets import environment
-from timix_assets.commands import refresh
+from timix_assets.commands import refresh, summary
 from timix_assets.commands.sandbox_process import running_sandbox
+from timix_assets.lake.tables import Lake
 
 
 def run(console: Console, errors: Console) -> bool:
@@ -31,6 +32,7 @@ def run(console: Console, errors: Console) -> bool:
         highlight=False,
     )
     if outcome.ok:
+        summary.show(summary.summarize(Lake(lake), environment.as_of()), console)
         console.print(
             f"""
 The tables are Delta tables under {lake}/, e.g. polars.scan_delta("{lake}/timix/time_reports").

@@ -1,0 +1,153 @@
+"""Checks: each can fail, and shows the rows for which its rule does not hold."""
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from dagster import ExecuteInProcessResult
+
+from timix_assets.assets.checks import CHECKS
+from timix_assets.lake.months import Months
+from timix_assets.sandbox.faults import Fault
+from timix_assets_tests.workspace import EVERYTHING, Workspace, failures, warnings
+
+from ..conftest import TODAY
+
+OCTOBER, NOVEMBER = (Months(month, month) for month in (date(2026, 10, 1), date(2026, 11, 1)))
+
+
+@pytest.fixture(autouse=True)
+def _as_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
+
+
+def offending(result: ExecuteInProcessResult, asset: str, check: str) -> str:
+    [found] = [
+        c
+        for c in result.get_asset_check_evaluations()
+        if (c.asset_key.to_user_string(), c.check_name) == (asset, check)
+    ]
+    return str(found.metadata["offending"].value)
+
+
+def test_every_check_explains_itself() -> None:
+    for step in CHECKS:
+        for spec in step.check_specs:
+            assert spec.description, spec.name
+
+
+def test_an_entry_that_moved_to_another_month_blocks_the_rollups_until_its_old_month_is_read_again(
+    workspace: Workspace,
+) -> None:
+    workspace.refresh(EVERYTHING)
+    moved = next(
+        row
+        for row in workspace.sandbox.workspace.rows("time_reports")
+        if row["date"] in OCTOBER and row["invoice_id"] is None and row["status"] != "Invoiced"
+    )
+    workspace.sandbox.workspace.update("time_reports", moved["id"], {"date": NOVEMBER.first.isoformat()})
+
+    result = workspace.refresh(EVERYTHING, months=NOVEMBER)
+    assert moved["id"] in offending(result, "timix/time_reports", "keys_unique").replace("\\", "")
+    assert not result.asset_materializations_for_node("rollups__utilization_daily")
+
+    result = workspace.refresh(EVERYTHING, months=Months(OCTOBER.first, NOVEMBER.first))
+    assert failures(result) == {}
+    assert "keys_unique" not in warnings(result, "timix/time_reports")
+
+
+def test_entries_on_a_subtask_that_is_gone_are_named(workspace: Workspace) -> None:
+    gone = workspace.sandbox.workspace.rows("time_reports")[0]["subtask_id"]
+    workspace.sandbox.workspace.discard("subtasks", [gone])
+    result = workspace.refresh(EVERYTHING)
+
+    assert failures(result) == {}
+    assert gone in offending(result, "timix/time_reports", "no_orphans").replace("\\", "")
+
+
+def test_entries_of_more_than_a_day_are_named_and_left_out(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("raw_value", path="/time-reports", field="hours", value="25", page=1))
+    result = workspace.refresh(EVERYTHING)
+
+    assert failures(result) == {}
+    assert "more than 24" in warnings(result, "timix/time_reports")["hours_sane"]
+    assert workspace.table("rollups/utilization_daily")["logged_hours"].max() <= 24  # type: ignore[operator]
+
+
+def test_a_month_that_was_never_read_is_named(workspace: Workspace) -> None:
+    workspace.refresh("timix/time_reports", months=Months(date(2026, 9, 1), date(2026, 9, 1)))
+    result = workspace.refresh("timix/time_reports", months=NOVEMBER)
+
+    assert "1 months since the first were never read" in warnings(result, "timix/time_reports")["no_month_missing"]
+    assert "2026-10-01" in offending(result, "timix/time_reports", "no_month_missing")
+
+
+def test_a_table_whose_running_month_was_not_read_says_so(workspace: Workspace) -> None:
+    result = workspace.refresh("timix/revenue_report", months=OCTOBER)
+    assert "latest_month_read" in warnings(result, "timix/revenue_report")
+
+
+def test_a_comparison_with_a_table_that_was_never_read_is_no_pass(workspace: Workspace) -> None:
+    result = workspace.refresh("timix/time_reports")
+    assert "Not checked" in warnings(result, "timix/time_reports")["no_orphans"]
+
+
+def test_our_figures_agree_with_timixs_reports(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("timix_assets.environment.today", lambda *_, **__: TODAY)
+    result = workspace.refresh(EVERYTHING)
+    for rollup in ("budget_health", "project_profitability", "unbilled_aging"):
+        assert "agrees_with_timix" not in warnings(result, f"rollups/{rollup}")
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "rollup"),
+    [
+        ("/financial-reports/revenue", "revenue", "project_profitability"),
+        ("/financial-reports/unbilled-time", "totalAmount", "unbilled_aging"),
+    ],
+)
+def test_a_figure_of_timix_that_differs_is_shown_beside_ours(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, path: str, field: str, rollup: str
+) -> None:
+    monkeypatch.setattr("timix_assets.environment.today", lambda *_, **__: TODAY)
+    workspace.sandbox.faults.add(Fault("figure_off", path=path, field=field, amount="0.02"))
+    result = workspace.refresh(EVERYTHING)
+
+    assert failures(result) == {}
+    assert "agrees_with_timix" in warnings(result, f"rollups/{rollup}")
+    assert "0.02" in offending(result, f"rollups/{rollup}", "agrees_with_timix")
+
+
+def test_another_budget_status_in_timix_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("timix_assets.environment.today", lambda *_, **__: TODAY)
+    workspace.sandbox.faults.add(
+        Fault("raw_value", path="/financial-reports/budget-health", field="status", value='"critical"')
+    )
+    result = workspace.refresh(EVERYTHING)
+    assert "another budget status in Timix" in warnings(result, "rollups/budget_health")["agrees_with_timix"]
+
+
+def test_an_as_of_in_the_past_is_not_compared_with_a_report_of_today(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIMIX_AS_OF", (TODAY - timedelta(days=30)).isoformat())
+    monkeypatch.setattr("timix_assets.environment.today", lambda *_, **__: TODAY)
+    result = workspace.refresh(EVERYTHING)
+    [check] = [
+        c
+        for c in result.get_asset_check_evaluations()
+        if (c.asset_key.to_user_string(), c.check_name) == ("rollups/unbilled_aging", "agrees_with_timix")
+    ]
+    assert "cannot be compared" in str(check.metadata["not compared"].value)
+
+
+def test_hours_that_were_lost_between_the_entries_and_the_rollup_are_an_error(workspace: Workspace) -> None:
+    workspace.refresh(EVERYTHING)
+    daily = workspace.table("rollups/utilization_daily")
+    user = daily.filter(pl.col("logged_hours") > 0)["user_id"][0]
+    workspace.lake.replace(
+        "rollups/utilization_daily", daily.filter(pl.col("user_id") != user), key=["user_id", "date"]
+    )
+    [look] = [step for step in CHECKS if any(spec.name == "nothing_lost" for spec in step.check_specs)]
+    result = workspace.check(look)
+    assert user in offending(result, "rollups/utilization_daily", "nothing_lost").replace("\\", "")

@@ -1,0 +1,148 @@
+"""Rollups in a run: from the lake, by the formulas, into the lake; with lineage, and after their inputs exactly once."""
+
+from datetime import date
+from decimal import Decimal
+
+import polars as pl
+import pytest
+from dagster import AssetKey, DagsterInstance, evaluate_automation_conditions
+
+from timix_assets.assets.rollups import column_lineage
+from timix_assets.automation.partitions import key_of
+from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.definitions import defs
+from timix_assets.firm_settings import Targets, load_firm_settings
+from timix_assets.lake.months import Months
+from timix_assets.metrics.tables import ROLLUPS
+from timix_assets_tests.workspace import EVERYTHING, FIRM_MONTHS, Workspace, failures, metadata
+
+from ..conftest import TODAY
+
+
+@pytest.fixture(autouse=True)
+def _as_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
+
+
+@pytest.fixture
+def refreshed(workspace: Workspace) -> Workspace:
+    assert failures(workspace.refresh(EVERYTHING)) == {}
+    return workspace
+
+
+def test_every_rollup_is_a_table_with_the_declared_columns(refreshed: Workspace) -> None:
+    for table in ROLLUPS:
+        stored = refreshed.table(f"rollups/{table.name}")
+        assert dict(stored.schema) == dict(table.schema), table.name
+        assert stored.height > 0, table.name
+
+
+def test_a_second_refresh_of_the_same_data_writes_no_rollup_again(refreshed: Workspace) -> None:
+    before = {table.name: refreshed.lake.version(f"rollups/{table.name}") for table in ROLLUPS}
+    refreshed.refresh(EVERYTHING)
+    assert {table.name: refreshed.lake.version(f"rollups/{table.name}") for table in ROLLUPS} == before
+
+
+def test_rollups_read_every_month_of_the_lake_whatever_the_run_has_read(refreshed: Workspace) -> None:
+    before = refreshed.table("rollups/utilization_monthly")
+    refreshed.refresh(EVERYTHING, months=Months(date(2026, 11, 1), date(2026, 11, 1)))
+    assert refreshed.table("rollups/utilization_monthly").equals(before)
+
+
+def test_months_read_apart_give_the_same_rollups_as_one_range(
+    refreshed: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    apart = Workspace(refreshed.sandbox, tmp_path_factory.mktemp("apart"))
+    for month in FIRM_MONTHS:
+        apart.refresh(EVERYTHING, months=Months(month, month))
+    for table in ROLLUPS:
+        name = f"rollups/{table.name}"
+        assert apart.table(name).sort(table.key).equals(refreshed.table(name).sort(table.key)), name
+
+
+def test_without_any_time_report_the_sentence_says_what_to_read_first(workspace: Workspace) -> None:
+    result = workspace.refresh("rollups/unbilled_aging")
+    assert "timix/time_reports was never read" in failures(result)["rollups/unbilled_aging"]
+
+
+def test_a_setting_of_the_firm_changes_the_figures(refreshed: Workspace) -> None:
+    before = refreshed.table("rollups/utilization_monthly")
+    firm = load_firm_settings("")
+    refreshed.firm_settings = type(firm)(
+        firm.work_calendar, firm.budget_policy, Targets(utilization=1.0), firm.aging_buckets
+    )
+    refreshed.refresh("rollups/utilization_monthly")
+    after = refreshed.table("rollups/utilization_monthly")
+    raised = after["target_gap_hours"] - before["target_gap_hours"]
+    assert raised.equals(before["capacity_hours"] * Decimal("0.25"), check_names=False)
+
+
+def test_every_column_has_a_lineage_that_ends_at_columns_that_exist() -> None:
+    schemas = {f"timix/{name}": endpoint.schema for name, endpoint in BY_NAME.items()}
+    schemas |= {f"rollups/{table.name}": table.schema for table in ROLLUPS}
+    for table in ROLLUPS:
+        lineage = column_lineage(table).deps_by_column
+        assert list(lineage) == [column.name for column in table.columns]
+        for name, sources in lineage.items():
+            assert sources, f"{table.name}.{name}"
+            for source in sources:
+                assert source.column_name in schemas[source.asset_key.to_user_string()], (
+                    f"{table.name}.{name}: {source}"
+                )
+
+
+def test_the_lineage_of_a_column_names_only_assets_above_it() -> None:
+    graph = defs.resolve_asset_graph()
+    for table in ROLLUPS:
+        above = graph.get_ancestor_asset_keys(AssetKey(["rollups", table.name]))
+        for sources in column_lineage(table).deps_by_column.values():
+            assert {source.asset_key for source in sources} <= above, table.name
+
+
+def test_a_run_shows_lineage_and_as_of_on_every_rollup(workspace: Workspace) -> None:
+    result = workspace.refresh(EVERYTHING)
+    for table in ROLLUPS:
+        told = metadata(result, f"rollups/{table.name}")
+        assert told["dagster/column_lineage"] == column_lineage(table)
+        assert told["as_of"] == TODAY.isoformat()
+
+
+def followers(instance: DagsterInstance, cursor: object = None) -> tuple[set[str], object]:
+    """The assets that the automation would run now."""
+    evaluated = evaluate_automation_conditions(defs, instance, cursor=cursor)  # type: ignore[arg-type]
+    return {
+        result.key.to_user_string()
+        for result in evaluated.results
+        if evaluated.get_num_requested(result.key)  # type: ignore[arg-type]
+    }, evaluated.cursor
+
+
+def test_rollups_follow_a_month_that_was_read_by_hand_once_and_together_and_never_a_refresh(
+    workspace: Workspace,
+) -> None:
+    _, cursor = followers(workspace.instance)
+    workspace.refresh(EVERYTHING)
+    requested, cursor = followers(workspace.instance, cursor)
+    assert requested == set()
+
+    entry = next(r for r in workspace.sandbox.workspace.rows("time_reports") if r["date"] < date(2026, 10, 1))
+    workspace.sandbox.workspace.discard("time_reports", [entry["id"]])
+    september = Months(date(2026, 9, 1), date(2026, 9, 1))
+    workspace.refresh("timix/time_reports", months=september)
+    requested, cursor = followers(workspace.instance, cursor)
+    assert requested == {f"rollups/{table.name}" for table in ROLLUPS}
+
+    workspace.refresh(*requested)
+    requested, cursor = followers(workspace.instance, cursor)
+    assert requested == set()
+    assert key_of(september.first) == "2026-09-01"
+
+
+def test_the_logged_hours_of_a_month_are_those_of_the_entries(refreshed: Workspace) -> None:
+    counted = [
+        row["hours"]
+        for row in refreshed.sandbox.workspace.rows("time_reports")
+        if row["status"] != "Rejected" and row["date"] <= TODAY and row["date"] >= date(2026, 11, 1)
+    ]
+    november = refreshed.table("rollups/utilization_monthly").filter(pl.col("month") == date(2026, 11, 1))
+    assert november["logged_hours"].sum() == sum(counted)
