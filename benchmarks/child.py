@@ -75,7 +75,8 @@ def run(command: Sequence[str], folder: Path, settings: Mapping[str, str]) -> st
     done = subprocess.run(command, cwd=folder, env=environment(settings), capture_output=True, text=True, check=False)
     if done.returncode:
         complaint = "\n".join((done.stdout + done.stderr).splitlines()[-_COMPLAINT_LINES:])
-        raise MeasurementFailedError(f"{' '.join(command[1:4])} ended with {done.returncode}:\n{complaint}")
+        said = f"{' '.join(command[1:4])} ended with {done.returncode}:\n{complaint}"
+        raise MeasurementFailedError(said.replace(f"{ROOT}/", "").replace(f"{folder}/", ""))
     return done.stdout
 
 

@@ -24,7 +24,8 @@ def figures() -> list[Figure]:
         costs = []
         for number in range(ROUNDS):
             place = {**stand_in.settings, "PLACE": str(folder / str(number)), "RUNTIME__DLTHUB_TELEMETRY": "false"}
-            said = run([python, str(ROOT / "benchmarks" / "dlt_loop.py"), str(ROWS)], folder, place)
+            # -P: this folder has a module named as a package that dlt imports.
+            said = run([python, "-P", str(ROOT / "benchmarks" / "dlt_loop.py"), str(ROWS)], folder, place)
             costs.append(Cost(**json.loads(said.splitlines()[-1])))
     return [
         Figure(f"wall, dlt {version}", [cost.wall for cost in costs]),
