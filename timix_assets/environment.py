@@ -41,7 +41,7 @@ TIME_ZONE = Setting("TIMIX_TIMEZONE", "UTC", "IANA zone that decides the running
 AS_OF = Setting("TIMIX_AS_OF", "", "Date (`YYYY-MM-DD`) up to which rollups count; default today.")
 OVERRIDES = Setting("TIMIX_OVERRIDES", "", "YAML file that puts right what the contract guesses wrong.")
 FIRM_SETTINGS = Setting(
-    "TIMIX_SETTINGS", "", "YAML file of the firm's own settings (see the README)."
+    "TIMIX_SETTINGS", "", "YAML file of the firm's own settings: calendar, budgets, target, aging."
 )
 
 SETTINGS = (API_KEY, BASE_URL, LAKE, START_MONTH, TIME_ZONE, AS_OF, OVERRIDES, FIRM_SETTINGS)
