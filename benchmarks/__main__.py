@@ -12,7 +12,7 @@ MEASUREMENTS = (
     Measurement("validate", "half a minute", validate.figures),
     Measurement("demo", "a minute", demo.figures),
     Measurement("requests", "two minutes, for that is what it measures", requests.figures),
-    Measurement("memory", "ten minutes", memory.figures),
+    Measurement("memory", "five minutes", memory.figures),
     Measurement("peers", "two minutes; installs dlt in a temporary environment", peers.figures, by_default=False),
 )
 
