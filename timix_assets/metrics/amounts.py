@@ -1,6 +1,6 @@
 """Exact arithmetic for hours and money: never a binary float, never a division by zero, one rounding at the end."""
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import polars as pl
 
@@ -40,6 +40,11 @@ def worth(hours: pl.Expr, rate: pl.Expr) -> pl.Expr:
 def rounded(exact: pl.Expr) -> pl.Expr:
     """An EXACT sum as AMOUNT, rounded half away from zero (Polars' default is half to even, its cast cuts off)."""
     return exact.round(10, mode="half_away_from_zero").cast(AMOUNT)
+
+
+def round_hours(hours: Decimal) -> Decimal:
+    """A constant's hours of a day, rounded half away from zero to 4 places."""
+    return hours.quantize(Decimal(1).scaleb(-DAY_PLACES), ROUND_HALF_UP)
 
 
 def share(of: pl.Expr, part: pl.Expr, whole: pl.Expr) -> pl.Expr:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 import polars as pl
 
 from . import working_days
-from .amounts import AMOUNT, amount, share
+from .amounts import AMOUNT, amount, round_hours, share
 from .settings import Settings, Week, WorkCalendar
 from .tables import CAPACITY_DAILY
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_HOUR = 3600
+_SECOND = 10_000
+"""Times of day are whole ten-thousandths of a second: then a day of 6.6667 hours ends exactly."""
+_HOUR = 3600 * _SECOND
 _DAY = 24 * _HOUR
 _START_WITHOUT_CLOCK = 9 * _HOUR
 
@@ -77,7 +79,7 @@ def _employed_days(
 def _weeks(org_users: pl.LazyFrame, calendar: WorkCalendar) -> pl.LazyFrame:
     """Seven rows per user: user_id, weekday (1 = Monday), scheduled_hours, capacity_source, starts_at, ends_at.
 
-    starts_at and ends_at are seconds from midnight; a day without clock times starts at 09:00.
+    starts_at and ends_at count from midnight in ticks (see _SECOND); a day without clock times starts at 09:00.
     """
     by_clock = pl.col("has_schedule")
     by_weekly_hours = pl.col("weekly_hours") >= 0
@@ -111,7 +113,7 @@ def _weeks(org_users: pl.LazyFrame, calendar: WorkCalendar) -> pl.LazyFrame:
             pl.when(by_clock).then("start").otherwise(_START_WITHOUT_CLOCK).alias("starts_at"),
             pl.when(by_clock)
             .then("end")
-            .otherwise(_START_WITHOUT_CLOCK + (pl.col("scheduled_hours") * _HOUR).round(0).cast(pl.Int64))
+            .otherwise(_START_WITHOUT_CLOCK + (pl.col("scheduled_hours") * _HOUR).cast(pl.Int64))
             .alias("ends_at"),
         )
         .select("user_id", "weekday", "scheduled_hours", "capacity_source", "starts_at", "ends_at")
@@ -119,7 +121,7 @@ def _weeks(org_users: pl.LazyFrame, calendar: WorkCalendar) -> pl.LazyFrame:
 
 
 def _weekdays_as_sent(org_users: pl.LazyFrame) -> pl.LazyFrame:
-    """Seven rows per user: user_id, country_code, weekly_hours, weekday, start and end in seconds, has_schedule.
+    """Seven rows per user: user_id, country_code, weekly_hours, weekday, start and end in ticks, has_schedule.
 
     A schedule without a single day, or with a time that cannot be read, is not there: days sent under other names than ours
     must not become a capacity of 0. `capacity_source` shows it. Overnight days end past 24:00.
@@ -141,27 +143,31 @@ def _weekdays_as_sent(org_users: pl.LazyFrame) -> pl.LazyFrame:
             times("end").alias("end_text"),
         )
         .explode("weekday", "start_text", "end_text")
-        .with_columns(_seconds(pl.col("start_text")).alias("start"), _seconds(pl.col("end_text")).alias("end"))
-        .with_columns(pl.when(end < start).then(end + _DAY).otherwise(end).alias("end"))
+        .with_columns(_ticks(pl.col("start_text")).alias("start"), _ticks(pl.col("end_text")).alias("end"))
+        .with_columns(_end_after(start, end).alias("end"))
         .with_columns((given.any() & ~unreadable.any()).over("user_id").alias("has_schedule"))
     )
 
 
-def _seconds(time: pl.Expr) -> pl.Expr:
-    """`09:30` or `09:30:15` in seconds from midnight; null when it is no time of day."""
+def _ticks(time: pl.Expr) -> pl.Expr:
+    """`09:30` or `09:30:15` in ticks from midnight; null when it is no time of day."""
     parts = time.str.extract_groups(r"^\s*(\d{1,2}):([0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?\s*$")
     hour, minute, second = (parts.struct.field(str(n)).cast(pl.Int64) for n in (1, 2, 3))
-    seconds = hour * _HOUR + minute * 60 + second.fill_null(0)
-    return pl.when(seconds <= _DAY).then(seconds)
+    ticks = hour * _HOUR + minute * 60 * _SECOND + second.fill_null(0) * _SECOND
+    return pl.when(ticks <= _DAY).then(ticks)
+
+
+def _end_after(start: pl.Expr, end: pl.Expr) -> pl.Expr:
+    """An end before the start is on the next day."""
+    return pl.when(end < start).then(end + _DAY).otherwise(end)
 
 
 def _clock_hours(calendar: WorkCalendar) -> pl.Expr:
     """Hours between start and end, less the break on days longer than the threshold; 0 on a day off."""
     span = (pl.col("end") - pl.col("start")).fill_null(0)
-    hours = share(amount(1), span, pl.lit(_HOUR))
     has_break = span > math.floor(calendar.break_threshold_hours * _HOUR)
-    after_break = pl.max_horizontal(hours - amount(calendar.daily_break_hours), amount(0))
-    return pl.when(has_break).then(after_break).otherwise(hours)
+    after_break = (span - round(calendar.daily_break_hours * _HOUR)).clip(lower_bound=0)
+    return share(amount(1), pl.when(has_break).then(after_break).otherwise(span), pl.lit(_HOUR))
 
 
 def _spread_weekly_hours() -> pl.Expr:
@@ -179,9 +185,11 @@ def _spread_weekly_hours() -> pl.Expr:
 
 def _calendar_lines(weeks: Mapping[str, Week], key: str, line: str) -> pl.LazyFrame:
     """Configured weeks as rows: `key`, weekday, `<line>_hours`."""
+    # A country that is there twice in other letters must not double its people's days.
+    lines = {name.upper() if key == "country_code" else name: week for name, week in weeks.items()}
     rows = [
-        (name.upper() if key == "country_code" else name, weekday, hours)
-        for name, week in weeks.items()
+        (name, weekday, round_hours(hours))
+        for name, week in lines.items()
         for weekday, hours in enumerate(week, start=1)
     ]
     return pl.LazyFrame(rows, {key: pl.String, "weekday": pl.Int8, f"{line}_hours": AMOUNT}, orient="row")
@@ -210,10 +218,10 @@ def _holidays(
 
 def _time_off_the_day() -> tuple[pl.Expr, pl.Expr]:
     """part / whole: the fraction of the day that a holiday takes, as two integers."""
-    window_start = _seconds(pl.col("window_start"))
-    window_end = _seconds(pl.col("window_end"))
-    window_end = pl.when(window_end == 0).then(_DAY).otherwise(window_end)
+    window_start = _ticks(pl.col("window_start"))
+    window_end = _end_after(window_start, _ticks(pl.col("window_end")))
     full = pl.col("full_day_off").fill_null(True)
+    # A window from midnight to midnight says no time, as does one that cannot be read.
     window = (window_end > window_start).fill_null(False)
     overlap = pl.min_horizontal(window_end, pl.col("ends_at")) - pl.max_horizontal(window_start, pl.col("starts_at"))
     return (
@@ -273,5 +281,6 @@ def _dated(holiday_profiles: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _year() -> pl.Expr:
-    """A profile's year; where it names none, that of its first holiday."""
-    return pl.coalesce("year", pl.col("holidays").list.first().struct.field("date").dt.year().cast(pl.Int64))
+    """A profile's year; where it names none, that of its earliest holiday."""
+    earliest = pl.col("holidays").list.eval(pl.element().struct.field("date")).list.min()
+    return pl.coalesce("year", earliest.dt.year().cast(pl.Int64))

@@ -23,7 +23,8 @@ def organization_kpis(
     organization: pl.LazyFrame,
     settings: Settings,
 ) -> pl.LazyFrame:
-    """One row per month in which anybody had capacity or hours, or any project existed. Source: docs/metrics.md, 6."""
+    """One row per loaded month to as-of, an empty one too. Source: docs/metrics.md, 6."""
+    months = pl.LazyFrame({"month": pl.date_range(settings.first_month, settings.as_of, "1mo", eager=True)})
     hours = utilization_daily.group_by("month").agg(
         pl.col("logged_hours").sum().alias("total_hours"),
         pl.col("billable_hours", "capacity_hours").sum(),
@@ -41,8 +42,9 @@ def organization_kpis(
     counts = ("active_users", "active_projects", "active_customers", "projects_at_risk", "projects_over_budget")
     capacity = pl.col("capacity_hours")
     return ORGANIZATION_KPIS.shaped(
-        hours.join(active, on="month", how="full", coalesce=True)
-        .join(budgets, on="month", how="full", coalesce=True)
+        months.join(hours, on="month", how="left")
+        .join(active, on="month", how="left")
+        .join(budgets, on="month", how="left")
         .with_columns(
             pl.col("total_hours", "billable_hours", "capacity_hours").fill_null(amount(0)),
             pl.col(counts).fill_null(0),

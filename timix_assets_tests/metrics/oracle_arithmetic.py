@@ -58,8 +58,9 @@ def month_of(day: date) -> date:
     return day.replace(day=1)
 
 
-def month_end(month: date) -> date:
-    return month_of(month + timedelta(days=31)) - ONE_DAY
+def month_end(day: date) -> date:
+    """Last day of the day's month."""
+    return month_of(month_of(day) + timedelta(days=31)) - ONE_DAY
 
 
 def months(first: date, last: date) -> Iterator[date]:

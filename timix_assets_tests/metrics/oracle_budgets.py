@@ -34,12 +34,9 @@ class Budget:
     task_id: str | None = None
     subtask_id: str | None = None
     currency: str | None = None
-    is_hidden: bool = False
-    """§ 3: cost hidden by the key's role."""
 
     def used(self, until: date, since: date = date.min) -> Decimal | None:
-        if self.is_hidden:
-            return None
+        """§ 3: null where cost is hidden: there is use to price, and no price of it."""
         return known_total(use.amount for use in self.uses if since <= use.day <= until)
 
     @property
@@ -81,16 +78,7 @@ def _budgets_of_project(ledger: Ledger, project: Row, entries: list[Entry]) -> I
     if (cap := capped(project.get("contract_amount"))) is not None:
         # § 3: contract = Σ hours × cost rate of Fix entries.
         uses = [Use(entry.day, entry.cost) for entry in own if entry.billing_type == "Fix"]
-        yield Budget(
-            "project",
-            "contract",
-            project["id"],
-            project,
-            cap,
-            uses,
-            currency=currency,
-            is_hidden=not ledger.sees_cost,
-        )
+        yield Budget("project", "contract", project["id"], project, cap, uses, currency=currency)
 
 
 def _hour_uses(entries: Iterable[Entry], billing_types: Collection[str]) -> list[Use]:

@@ -19,7 +19,7 @@ HOURS_A_DAY = Fraction(24)
 DEFAULT_START_OF_DAY = Fraction(9)
 MONDAY_TO_FRIDAY = (0, 1, 2, 3, 4)
 
-TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?")
+TIME_OF_DAY = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +96,36 @@ def employed_days(ledger: Ledger, user: Row, last_worked: date | None) -> Iterat
 
 def working_week(user: Row, calendar: WorkCalendar) -> WorkingWeek:
     """§ 1: the first of api_schedule, api_weekly_hours, calendar_user, calendar_country and default that is there."""
-    schedule = user.get("work_schedule") or {}
-    shifts = [_span(day["start"], day["end"]) if (day := schedule.get(weekday)) else None for weekday in WEEKDAYS]
-    if any(shifts):
+    if (shifts := _shifts(user.get("work_schedule") or {})) is not None:
         return _week_from_shifts(shifts, calendar)
     line_of_user = calendar.users.get(user["id"])
-    line_of_country = calendar.countries.get(user.get("country_code") or "")
-    if (weekly_hours := user.get("weekly_hours")) is not None:
-        return _week_without_clock_times(
-            "api_weekly_hours", _spread(weekly_hours, line_of_user or line_of_country or ())
-        )
+    lines_of_countries = {_country(name): line for name, line in calendar.countries.items()}
+    line_of_country = lines_of_countries.get(_country(user.get("country_code")))
+    if (weekly_hours := user.get("weekly_hours")) is not None and weekly_hours >= 0:
+        return _week_without_clock_times("api_weekly_hours", _spread(weekly_hours, line_of_user, line_of_country))
     if line_of_user is not None:
         return _week_without_clock_times("calendar_user", line_of_user)
     if line_of_country is not None:
         return _week_without_clock_times("calendar_country", line_of_country)
     return _week_without_clock_times("default", calendar.default_week)
+
+
+def _shifts(schedule: Row) -> list[Span | None] | None:
+    """The schedule's days, None on a day off. A schedule without any day or with an unreadable time is not there."""
+    shifts: list[Span | None] = []
+    for weekday in WEEKDAYS:
+        day = schedule.get(weekday) or {}
+        start, end = day.get("start"), day.get("end")
+        shift = _span(start, end)
+        if shift is None and not (start is None and end is None):
+            return None
+        shifts.append(shift)
+    return shifts if any(shifts) else None
+
+
+def _country(code: str | None) -> str | None:
+    """Countries compare without case."""
+    return None if code is None else code.casefold()
 
 
 def _week_from_shifts(shifts: list[Span | None], calendar: WorkCalendar) -> WorkingWeek:
@@ -125,11 +140,15 @@ def _less_break(hours: Fraction, calendar: WorkCalendar) -> Decimal:
     return rounded(hours)
 
 
-def _spread(weekly_hours: Decimal, line: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+def _spread(weekly_hours: Decimal, *lines: tuple[Decimal, ...] | None) -> tuple[Decimal, ...]:
     """§ 1: weekly hours ÷ working days of the user's or country's calendar line, else Mon–Fri; on those days."""
-    working_days = [day for day, hours in enumerate(line) if hours > 0] or MONDAY_TO_FRIDAY
+    working_days = next((days for line in lines if (days := _working_days(line))), MONDAY_TO_FRIDAY)
     share = rounded(Fraction(weekly_hours) / len(working_days))
     return tuple(share if day in working_days else ZERO for day in range(7))
+
+
+def _working_days(line: tuple[Decimal, ...] | None) -> tuple[int, ...]:
+    return tuple(day for day, hours in enumerate(line or ()) if hours > 0)
 
 
 def _week_without_clock_times(source: str, hours: tuple[Decimal, ...]) -> WorkingWeek:
@@ -152,7 +171,8 @@ def _hour_of_day(text: str | None) -> Fraction | None:
     if match is None:
         return None
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return hours + Fraction(minutes, 60) + Fraction(seconds, 3600)
+    since_midnight = hours + Fraction(minutes, 60) + Fraction(seconds, 3600)
+    return since_midnight if since_midnight <= HOURS_A_DAY else None
 
 
 class HolidayCalendar:
@@ -162,7 +182,7 @@ class HolidayCalendar:
         self._profiles = ledger.holiday_profiles
         self._default = ledger.settings.calendar.default_holiday_profile_id
         self._own = self._profiles.get(user.get("holiday_profile_id") or "")
-        self._country = user.get("country_code")
+        self._country = _country(user.get("country_code"))
         self._holidays_of_year: dict[int, dict[date, list[Row]]] = {}
 
     def largest(self, day: date, shift: Span) -> tuple[Fraction, str | None]:
@@ -191,17 +211,21 @@ class HolidayCalendar:
         ]
         if self._country is not None:
             for profile in active:
-                if self._country in (profile.get("default_for_countries") or []):
+                if self._country in map(_country, profile.get("default_for_countries") or []):
                     return profile
             for profile in active:
-                if profile.get("country_code") == self._country:
+                if _country(profile.get("country_code")) == self._country:
                     return profile
         default = self._profiles.get(self._default or "")
         return default if default is not None and _covers(default, year) else None
 
 
 def _covers(profile: Row, year: int) -> bool:
-    return profile.get("year") in (None, year)
+    """§ 1: a profile is for its year; one that names none, for that of its earliest holiday."""
+    if profile.get("year") is not None:
+        return bool(profile["year"] == year)
+    dates = [holiday["date"] for holiday in profile.get("holidays") or [] if holiday.get("date")]
+    return bool(dates) and min(dates).year == year
 
 
 def _holiday_fraction(holiday: Row, shift: Span) -> Fraction:
@@ -209,6 +233,6 @@ def _holiday_fraction(holiday: Row, shift: Span) -> Fraction:
     if holiday.get("full_day_off") is not False:
         return FULL_DAY
     window = _span(holiday.get("window_start"), holiday.get("window_end"))
-    if window is None:
+    if window is None or window.hours == 0:
         return HALF_DAY
     return shift.overlap(window) / shift.hours if shift.hours > 0 else NOTHING

@@ -8,7 +8,6 @@ from decimal import Decimal
 from timix_assets.metrics.settings import Settings
 from timix_assets_tests.metrics.oracle_arithmetic import ZERO, Row, Tables, month_end, month_of
 
-COST_BLIND_ROLES = ("Member", "Viewer")
 BILLABLE_TYPES = ("TM", "Fix")
 MONDAY = 1
 LONGEST_DAY = Decimal(24)
@@ -79,24 +78,23 @@ class Ledger:
         self.invoices = tables["invoices"]
         self.api_statuses = {row["project_id"]: row.get("status") for row in tables["budget_health_report"]}
         self.organization: Row = next(iter(tables["organization"]), {})
-        self.sees_cost = not any(row.get("role") in COST_BLIND_ROLES for row in tables["me"])
         self.first_day_of_week = self._first_day_of_week()
 
         # § 0: the loaded range runs to the last day of the as-of month.
         self.first_day = settings.first_month
         self.last_day = month_end(settings.as_of)
 
-        # § 0: absurd entries (hours ≤ 0 or > 24) are left out; so is what lies before the loaded range.
+        # § 0: absurd entries (hours ≤ 0 or > 24) are left out.
         self.sound = [
             self._entry(row)
             for row in tables["time_reports"]
-            if row["hours"] is not None and ZERO < row["hours"] <= LONGEST_DAY and row["date"] >= self.first_day
+            if row["hours"] is not None and ZERO < row["hours"] <= LONGEST_DAY
         ]
-        # § 0: entries dated after as-of count only in unbilled.
+        # § 0: entries dated after as-of count only in unbilled; nothing else reaches beyond the loaded range.
         self.budgeted = [
             entry
             for entry in self.sound
-            if entry.status in settings.budgets.counted_statuses and entry.day <= settings.as_of
+            if entry.status in settings.budgets.counted_statuses and self.first_day <= entry.day <= settings.as_of
         ]
         # § 0: time-off entries count in budgets and nowhere else but in time_off.
         self.worked = [entry for entry in self.budgeted if not entry.is_time_off]

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from timix_assets.metrics.settings import BudgetPolicy, Week
+from timix_assets.metrics.settings import DEFAULT_WEEK, BudgetPolicy, Week
 from timix_assets_tests.metrics.oracle_arithmetic import ONE_DAY, ZERO, days, grouped, years_later
 from timix_assets_tests.metrics.oracle_budgets import Budget
 
@@ -20,7 +20,9 @@ class WorkingDays:
     _counts: dict[tuple[date, date], int] = field(default_factory=dict)
 
     def has(self, day: date) -> bool:
-        return self.week[day.weekday()] > 0
+        """A week without any working day says nothing: Monday to Friday."""
+        hours = self.week if any(self.week) else DEFAULT_WEEK
+        return hours[day.weekday()] > 0
 
     def count(self, first: date, last: date) -> int:
         if (first, last) not in self._counts:
@@ -28,9 +30,9 @@ class WorkingDays:
         return self._counts[first, last]
 
     def back(self, day: date, number: int) -> date:
-        """The number-th working day back, the day itself counted; the earliest date in a week without working days."""
+        """The number-th working day back, the day itself counted."""
         found = [earlier for earlier in _days_back(day, 7 * (number + 1)) if self.has(earlier)]
-        return found[number - 1] if found else date.min
+        return found[number - 1]
 
     def after(self, day: date, number: int, latest: date) -> date | None:
         """The number-th working day after the day; None beyond latest."""

@@ -17,9 +17,9 @@ def revenue_of(entries: Iterable[Entry]) -> Decimal | None:
     return known_total(entry.charge for entry in entries if entry.billing_type == "TM")
 
 
-def cost_of(ledger: Ledger, entries: Iterable[Entry]) -> Decimal | None:
-    """§ 4: hours × cost rate; a key that may not see cost gives null."""
-    return known_total(entry.cost for entry in entries) if ledger.sees_cost else None
+def cost_of(entries: Iterable[Entry]) -> Decimal | None:
+    """§ 4: hours × cost rate; a key that may not see cost gets no rate, and so null."""
+    return known_total(entry.cost for entry in entries)
 
 
 def margin_of(revenue: Decimal | None, cost: Decimal | None) -> float | None:
@@ -38,7 +38,7 @@ def project_profitability(ledger: Ledger) -> list[Row]:
         ledger.worked, lambda entry: (entry.project_id, entry.month, entry.currency)
     ).items():
         project = ledger.projects.get(project_id or "", {})
-        revenue, cost, logged = revenue_of(entries), cost_of(ledger, entries), hours_of(entries)
+        revenue, cost, logged = revenue_of(entries), cost_of(entries), hours_of(entries)
         rows.append(
             {
                 "project_id": project_id,
@@ -61,7 +61,9 @@ def project_profitability(ledger: Ledger) -> list[Row]:
 
 
 def _customer_of(entries: list[Entry]) -> str | None:
-    return min((entry.customer_id for entry in entries if entry.customer_id is not None), default=None)
+    """The customer that all entries name; None where they name several."""
+    named = {entry.customer_id for entry in entries if entry.customer_id is not None}
+    return named.pop() if len(named) == 1 else None
 
 
 def _contract(ledger: Ledger, project: Row, month: date, currency: str | None, fixed_price: list[Entry]) -> Row:
@@ -69,7 +71,7 @@ def _contract(ledger: Ledger, project: Row, month: date, currency: str | None, f
     amount = capped(project.get("contract_amount"))
     if amount is None or currency != ledger.project_currency(project):
         return {"contract_amount": None, "contract_cost_to_date": None, "contract_remaining": None}
-    to_date = cost_of(ledger, (entry for entry in fixed_price if entry.day <= month_end(month)))
+    to_date = cost_of(entry for entry in fixed_price if entry.day <= month_end(month))
     return {
         "contract_amount": amount,
         "contract_cost_to_date": to_date,

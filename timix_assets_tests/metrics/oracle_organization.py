@@ -71,7 +71,7 @@ def organization_money(ledger: Ledger) -> list[Row]:
     rows = []
     for month, currency in {*entries_of, *invoiced, *paid, *outstanding, *unbilled}:
         key = (month, currency)
-        revenue, cost = revenue_of(entries_of.get(key, [])), cost_of(ledger, entries_of.get(key, []))
+        revenue, cost = revenue_of(entries_of.get(key, [])), cost_of(entries_of.get(key, []))
         rows.append(
             {
                 "month": month,
@@ -94,7 +94,7 @@ def _month_and_currency(entry: Entry) -> MonthAndCurrency:
 
 def _unbilled(ledger: Ledger) -> Sums:
     """§ 6: § 5's unbilled amounts by entry date, within the loaded range."""
-    entries = [entry for entry in uninvoiced(ledger) if is_unbilled(entry) and entry.day <= ledger.last_day]
+    entries = [e for e in uninvoiced(ledger) if is_unbilled(e) and ledger.first_day <= e.day <= ledger.last_day]
     return {
         key: known_total(entry.charge for entry in own) for key, own in grouped(entries, _month_and_currency).items()
     }

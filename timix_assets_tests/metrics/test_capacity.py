@@ -73,6 +73,13 @@ def test_a_break_longer_than_the_day_leaves_nothing_and_never_less():
     assert on(SmallFirm(calendar=calendar).user(work_schedule=week_of("09:00", "11:00")), MONDAY)["capacity_hours"] == 0
 
 
+def test_a_break_comes_off_before_the_day_is_rounded():
+    calendar = WorkCalendar(daily_break_hours=D("0.33333"))
+    assert on(SmallFirm(calendar=calendar).user(work_schedule=week_of("09:00", "18:00")), MONDAY)[
+        "scheduled_hours"
+    ] == D("8.6667")
+
+
 def test_a_day_off_in_the_schedule_has_no_hours():
     firm = SmallFirm().user(work_schedule=week_of("09:00", "17:00", days=4))
     assert on(firm, "2026-03-06")["scheduled_hours"] == 0
@@ -116,9 +123,25 @@ def test_a_day_that_does_not_come_out_even_is_rounded_half_away_from_zero_to_fou
     assert on(SmallFirm().user(weekly_hours="0.00025"), MONDAY)["scheduled_hours"] == D("0.0001")
 
 
+def test_a_configured_day_that_does_not_come_out_even_is_rounded_too():
+    calendar = WorkCalendar(default_week=(D("7.33335"),) * 7, users={"bob": (D("6.00004"),) * 7})
+    firm = SmallFirm(calendar=calendar).user(id="bob")
+    assert on(firm, MONDAY)["scheduled_hours"] == D("7.3334")
+    assert on(firm, MONDAY, "bob")["scheduled_hours"] == 6
+
+
 def test_weekly_hours_of_zero_are_a_fact_and_not_a_gap():
     monday = on(SmallFirm().user(weekly_hours=0), MONDAY)
     assert (monday["capacity_hours"], monday["capacity_source"]) == (0, "api_weekly_hours")
+
+
+def test_negative_weekly_hours_are_not_there():
+    assert on(SmallFirm().user(weekly_hours=-1), MONDAY)["capacity_source"] == "default"
+
+
+def test_a_country_that_the_calendar_names_twice_in_other_letters_has_one_week_the_last_named():
+    calendar = WorkCalendar(countries={"il": FOUR_LONG_DAYS, "IL": SUNDAY_TO_THURSDAY})
+    assert on(SmallFirm(calendar=calendar).user(country_code="Il"), "2026-03-01")["scheduled_hours"] == 8
 
 
 @pytest.mark.parametrize(
@@ -158,6 +181,13 @@ def test_a_window_on_a_day_without_clock_times_counts_from_nine():
     assert on(holiday(SmallFirm(), window), MONDAY)["holiday_hours"] == 2
 
 
+def test_a_window_is_measured_to_the_end_of_a_day_whose_hours_do_not_come_out_even():
+    firm = SmallFirm(calendar=WorkCalendar(users={"ann": (D(1),) * 7})).user(weekly_hours=15)
+    window = {"date": MONDAY, "full_day_off": False, "window_start": "10:00", "window_end": "18:00"}
+    monday = on(holiday(firm, window), MONDAY)
+    assert (monday["scheduled_hours"], monday["holiday_hours"]) == (D("2.1429"), D("1.1429"))
+
+
 def test_a_window_outside_the_working_day_takes_nothing():
     window = {"date": MONDAY, "full_day_off": False, "window_start": "18:00", "window_end": "22:00", "name": "Late"}
     monday = on(holiday(SmallFirm(), window), MONDAY)
@@ -166,6 +196,19 @@ def test_a_window_outside_the_working_day_takes_nothing():
 
 def test_a_window_with_one_time_missing_is_half_a_day():
     window = {"date": MONDAY, "full_day_off": False, "window_start": "13:00"}
+    assert on(holiday(SmallFirm(), window), MONDAY)["holiday_hours"] == 4
+
+
+def test_a_window_that_ends_before_it_starts_ends_on_the_next_day():
+    window = {"date": MONDAY, "full_day_off": False, "window_start": "16:00", "window_end": "02:00"}
+    assert on(holiday(SmallFirm(), window), MONDAY)["holiday_hours"] == 1
+    night = SmallFirm().user(work_schedule=week_of("22:00", "06:00"))
+    assert on(holiday(night, window), MONDAY)["holiday_hours"] == D("3.5")
+
+
+@pytest.mark.parametrize("time", ["00:00", "13:00", "24:00"])
+def test_a_window_without_length_says_no_time_and_is_half_a_day(time: str):
+    window = {"date": MONDAY, "full_day_off": False, "window_start": time, "window_end": time}
     assert on(holiday(SmallFirm(), window), MONDAY)["holiday_hours"] == 4
 
 
@@ -258,6 +301,23 @@ def test_the_profile_of_the_users_country_serves_where_none_names_it():
 def test_an_inactive_profile_serves_no_country():
     retired = profile("retired", country_code="IL", is_active=False)
     assert on(SmallFirm().user(country_code="IL").having("holiday_profiles", **retired), MONDAY)["capacity_hours"] == 8
+
+
+def test_a_profile_without_a_year_is_of_its_earliest_holidays():
+    eve = {"date": "2026-12-31", "name": "Eve"}
+    other_year = {"date": "2027-01-01", "name": "next year"}
+    monday = {"date": MONDAY, "name": "Day"}
+    firm = SmallFirm().user(country_code="IL")
+    firm.having("holiday_profiles", **profile("p", country_code="IL", year=None, holidays=[other_year, eve, monday]))
+    assert on(firm, MONDAY)["holiday_name"] == "Day"
+
+
+def test_of_several_profiles_of_a_country_and_year_the_smallest_id_serves():
+    firm = SmallFirm().user(country_code="il")
+    firm.having("holiday_profiles", **profile("b", country_code="IL")).having(
+        "holiday_profiles", **profile("a", country_code="Il")
+    )
+    assert on(firm, MONDAY)["holiday_name"] == "a"
 
 
 def test_the_configured_profile_is_the_last_resort():

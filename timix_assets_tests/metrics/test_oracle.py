@@ -312,6 +312,36 @@ class TestCapacity:
         assert compute(inactive, MARCH_IN_FULL)["capacity_daily"][-1]["date"] == TUESDAY
         assert compute({**inactive, "time_reports": []}, MARCH_IN_FULL)["capacity_daily"] == []
 
+    def test_the_loaded_range_ends_with_the_month_of_an_as_of_late_in_january(self):
+        settings = Settings(as_of=date(2026, 1, 30), first_month=date(2026, 1, 1))
+        assert compute(raw(org_users=[user()]), settings)["capacity_daily"][-1]["date"] == date(2026, 1, 31)
+
+    @pytest.mark.parametrize("unreadable", ["nine", "9:60", "24:01", "", None])
+    def test_a_schedule_with_a_time_that_cannot_be_read_gives_way_to_the_next_source(self, unreadable):
+        schedule = {**nine_to_six(), "friday": {"start": unreadable, "end": "18:00"}}
+        tables = raw(org_users=[user(work_schedule=schedule, weekly_hours=hours(0))])
+        monday = capacity_on(MONDAY, tables)
+        assert (monday["capacity_hours"], monday["capacity_source"]) == (0, "api_weekly_hours")
+
+    def test_a_calendar_line_without_a_working_day_does_not_say_where_weekly_hours_go(self):
+        calendar = WorkCalendar(users={"u": (Decimal(0),) * 7}, countries={"IL": MON_TO_THU})
+        tables = raw(org_users=[user(weekly_hours=hours(32), country_code="il")])
+        assert capacity_on(MONDAY, tables, replace(MARCH_IN_FULL, calendar=calendar))["capacity_hours"] == 8
+
+    @pytest.mark.parametrize(("start", "end", "off"), [("16:00", "02:00", 1), ("00:00", "00:00", 4)])
+    def test_a_window_may_pass_midnight_and_says_nothing_without_length(self, start, end, off):
+        tables = raw(org_users=[user(holiday_profile_id="h")], holiday_profiles=holidays(window(MONDAY, start, end)))
+        assert capacity_on(MONDAY, tables)["holiday_hours"] == off
+
+    def test_a_profile_without_a_year_covers_that_of_its_earliest_holiday(self):
+        dates = (date(2026, 1, 1), date(2025, 12, 31), date(2025, 12, 30))
+        tables = raw(
+            org_users=[user(holiday_profile_id="h")],
+            holiday_profiles=holidays(*(full_day(day) for day in dates), year=None),
+        )
+        rows = compute(tables, Settings(as_of=date(2026, 1, 31), first_month=date(2025, 12, 1)))["capacity_daily"]
+        assert [row["date"].day for row in rows if row["holiday_hours"]] == [30, 31]
+
     @pytest.mark.parametrize("order", [1, -1])
     def test_the_larger_of_two_holidays_counts_and_names_the_day(self, order):
         both = [half_day(MONDAY), full_day(MONDAY, "New Year")][::order]
@@ -437,9 +467,8 @@ class TestBudgets:
         assert (budget(tables, "amount")["used"], budget(tables, "contract")["used"]) == (100, 80)
         assert budget(tables, "amount")["currency"] == "EUR"
 
-    def test_a_role_that_may_not_see_cost_sees_no_contract_use(self):
+    def test_where_no_entry_shows_its_cost_a_contract_has_no_use(self):
         tables = raw(
-            me=[{"user_id": "u", "role": "Viewer"}],
             projects=[project(contract_amount=hours(100), **SPRING)],
             time_reports=[entry(MONDAY, 8, "Fix")],
         )
@@ -447,6 +476,20 @@ class TestBudgets:
         assert [row[column] for column in ("used", "burn", "remaining", "status", "outlook")] == [None] * 5
         assert row["project_budget_status"] == "no_budget"
         assert [row["cost"] for row in compute(tables, MARCH_IN_FULL)["project_profitability"]] == [None]
+
+    def test_cost_that_an_entry_shows_counts_whatever_the_keys_role(self):
+        entries = [entry(MONDAY, 8, "Fix", cost_rate=hours(40)), entry(MONDAY, 8, "Fix")]
+        tables = raw(
+            me=[{"user_id": "u", "role": "Viewer"}],
+            projects=[project(contract_amount=hours(1000))],
+            time_reports=entries,
+        )
+        assert budget(tables, "contract")["used"] == 320
+
+    def test_a_default_week_without_a_working_day_means_monday_to_friday_for_budgets(self):
+        settings = replace(MARCH_IN_FULL, calendar=WorkCalendar(default_week=(Decimal(0),) * 7))
+        tables = raw(projects=[project(start_date=MONDAY, end_date=date(2026, 3, 29))])
+        assert budget(tables, settings=settings)["elapsed"] == 1
 
     def test_every_loaded_month_has_its_burn(self):
         settings = Settings(as_of=LAST_DAY, first_month=date(2026, 1, 1))
@@ -486,6 +529,13 @@ class TestMoney:
             ("USD", 0, None),
         ]
 
+    def test_an_unknown_project_has_the_customer_that_all_its_entries_name_or_none(self):
+        nowhere = {"subtask_id": "?", "project_id": "?"}
+        one = raw(time_reports=[entry(MONDAY, 1, **nowhere, customer_id="c"), entry(MONDAY, 1, **nowhere)])
+        two = raw(time_reports=[entry(MONDAY, 1, **nowhere, customer_id=c) for c in "cd"])
+        customers = [compute(t, MARCH_IN_FULL)["project_profitability"][0]["customer_id"] for t in (one, two)]
+        assert customers == ["c", None]
+
     def test_margin_and_effective_rate_are_ratios_of_sums(self):
         tables = raw(
             time_reports=[
@@ -512,6 +562,11 @@ class TestMoney:
             ("EUR", None, None),
             ("USD", 600, 400),
         ]
+
+    def test_what_waits_to_be_billed_waits_also_from_before_the_loaded_range(self):
+        rollups = compute(raw(time_reports=[entry(date(2025, 2, 27), 1, customer_rate=hours(10))]), MARCH_IN_FULL)
+        assert [(row["bucket"], row["amount"]) for row in rollups["unbilled_aging"]] == [("91+", 10)]
+        assert rollups["organization_money"] == []
 
     def test_invoiced_and_foreign_types_are_not_unbilled(self):
         tables = raw(

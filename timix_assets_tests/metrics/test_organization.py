@@ -41,6 +41,14 @@ def test_a_month_without_hours_is_there_with_zeros():
     assert (row["total_hours"], row["active_users"], row["billable_utilization"]) == (0, 0, 0.0)
 
 
+def test_every_loaded_month_has_a_row_also_in_a_firm_without_people_and_projects():
+    firm = SmallFirm(first_month="2026-02-01").without("org_users", "projects")
+    assert [(r["month"].month, r["total_hours"], r["capacity_hours"]) for r in firm.rows("organization_kpis")] == [
+        (2, 0, 0),
+        (3, 0, 0),
+    ]
+
+
 def test_projects_are_at_risk_or_over_by_their_burn_at_the_end_of_each_month():
     firm = SmallFirm(first_month="2026-01-01").project(tm_hour_limit=10, fix_hour_limit=100)
     firm.entry("2026-01-05", 7).entry("2026-02-02", 1).entry("2026-03-02", 2)
