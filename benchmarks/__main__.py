@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import demo, machine, memory, peers, reading, requests, validate
+from . import demo, machine, memory, peers, reading, requests, rollups, validate
 from .child import MeasurementFailedError
 from .figures import Figure, Measurement, table, write
 
@@ -13,6 +13,7 @@ MEASUREMENTS = (
     Measurement("demo", "a minute", demo.figures),
     Measurement("requests", "two minutes, for that is what it measures", requests.figures),
     Measurement("memory", "five minutes", memory.figures),
+    Measurement("rollups", "three minutes", rollups.figures),
     Measurement("peers", "two minutes; installs dlt in a temporary environment", peers.figures, by_default=False),
 )
 

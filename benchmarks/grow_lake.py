@@ -1,0 +1,66 @@
+"""In a process of its own: fills a lake with the raw tables of a firm that is as large as asked."""
+
+import sys
+from datetime import date
+
+import polars as pl
+
+from timix_assets import environment
+from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.contract.schema import MONTH
+from timix_assets.lake.months import Months
+from timix_assets.lake.tables import Lake
+from timix_assets.sandbox.firm import Firm
+
+TODAY = date(2026, 11, 24)
+ENTRIES_OF_A_FIRM = 100_000
+"""The sandbox's firm has 40 people; each of its copies in the lake logs this many entries, some five a day and person."""
+
+STRUCTURE = ("org_users", "customers", "projects", "tasks", "subtasks", "invoices", "budget_health_report")
+SHARED = ("organization", "holiday_profiles")
+IDS = ("id", "user_id", "customer_id", "project_id", "task_id", "subtask_id", "invoice_id", "manager_id")
+
+
+def main(rows: int) -> None:
+    firm = Firm.generate(today=TODAY)
+    lake = Lake(environment.LAKE.read(environment.ENVIRON))
+    copies = max(1, rows // ENTRIES_OF_A_FIRM)
+    for name in SHARED:
+        lake.replace(f"timix/{name}", _frame(firm, name), key=BY_NAME[name].key)
+    for name in STRUCTURE:
+        one = _frame(firm, name)
+        lake.replace(f"timix/{name}", pl.concat(_of_copy(one, copy) for copy in range(copies)), key=BY_NAME[name].key)
+
+    entries = _frame(firm, "time_reports").with_columns(pl.col("date").dt.month_start().alias(MONTH))
+    again = [
+        entries.with_columns(pl.concat_str("id", pl.lit(f"-again{time}")).alias("id")) if time else entries
+        for time in range(-(-ENTRIES_OF_A_FIRM // entries.height))
+    ]
+    one = pl.concat(again).head(ENTRIES_OF_A_FIRM)
+    months = Months(min(one[MONTH]), max(one[MONTH]))
+    for month in months:
+        of_month = one.filter(pl.col(MONTH) == month)
+        lake.replace(
+            "timix/time_reports",
+            pl.concat(_of_copy(of_month, copy) for copy in range(copies)),
+            key=["id"],
+            months=Months(month, month),
+        )
+    lake.memory.remember_months("timix/time_reports", months)
+
+
+def _frame(firm: Firm, name: str) -> pl.DataFrame:
+    schema = BY_NAME[name].schema
+    rows = [{column: row.get(column) for column in schema} for row in firm.tables.get(name, [])]
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _of_copy(frame: pl.DataFrame, copy: int) -> pl.DataFrame:
+    """The rows of one more firm: the same, under ids of its own."""
+    return frame.with_columns(
+        pl.concat_str(pl.lit(f"{copy}-"), name).alias(name) for name in IDS if name in frame.columns
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
