@@ -14,6 +14,7 @@ from timix_assets.firm_settings import AgingBuckets, BudgetPolicy, Targets, Work
 from timix_assets.lake.io_manager import LakeResource
 from timix_assets.metrics.formulas import PREPARED, Formula
 from timix_assets.metrics.settings import Settings
+from timix_assets.metrics.tables import BY_NAME
 
 TIME_REPORTS = "timix/time_reports"
 SETTINGS_PARAMETER = "settings"
@@ -23,6 +24,11 @@ LARGE = "time_reports"
 def tables_read_by(formula: Formula) -> list[str]:
     """The tables and grains that a formula reads: it names them as its parameters."""
     return [name for name in inspect.signature(formula).parameters if name != SETTINGS_PARAMETER]
+
+
+def table_path(name: str) -> str:
+    """Where a table that a formula or a chart names lies in the lake: a rollup, else a raw table."""
+    return f"{'rollups' if name in BY_NAME else 'timix'}/{name}"
 
 
 def raw_tables_of(grain: str) -> list[str]:

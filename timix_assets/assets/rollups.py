@@ -22,12 +22,12 @@ from dagster import (
 
 from timix_assets.assets.columns import type_name
 from timix_assets.assets.failures import plainly
-from timix_assets.assets.pictures import PICTURES
-from timix_assets.assets.reckoning import Reckoning, evaluate, raw_tables_of, tables_read_by
+from timix_assets.assets.pictures import picture_of
+from timix_assets.assets.reckoning import Reckoning, evaluate, raw_tables_of, table_path, tables_read_by
 from timix_assets.assets.timix import OWNERS
 from timix_assets.lake.io_manager import KEY_METADATA
 from timix_assets.metrics.formulas import FORMULAS, PREPARED
-from timix_assets.metrics.tables import BY_NAME, ROLLUPS, Column, Rollup
+from timix_assets.metrics.tables import ROLLUPS, Column, Rollup
 
 GROUPS: Mapping[str, str] = {
     "capacity_daily": "utilization",
@@ -48,7 +48,7 @@ FOLLOWS_ITS_INPUTS = AutomationCondition.eager().without(~AutomationCondition.an
 
 def key_of(table: str) -> AssetKey:
     """The asset of a table that a formula names: a rollup, else a raw one."""
-    return AssetKey(["rollups" if table in BY_NAME else "timix", table])
+    return AssetKey(table_path(table).split("/"))
 
 
 def rollup_asset(table: Rollup) -> AssetsDefinition:
@@ -79,14 +79,13 @@ def rollup_asset(table: Rollup) -> AssetsDefinition:
             settings = reckoning.settings
             given = {**tables, **{grain: reckoning.grain(grain) for grain in grains}}
             rows = evaluate(FORMULAS[table.name], given, settings)
-            drawn = PICTURES[table.name](rows, reckoning) if table.name in PICTURES else {}
             return MaterializeResult(
                 value=rows,
                 metadata={
                     "dagster/column_lineage": column_lineage(table),
                     "as_of": MetadataValue.text(settings.as_of.isoformat()),
                     "first_month": MetadataValue.text(f"{settings.first_month:%Y-%m}"),
-                    **drawn,
+                    **picture_of(table.name, rows, reckoning),
                 },
             )
 
