@@ -141,6 +141,40 @@ def test_a_killed_process_leaves_nothing_locked_and_its_slots_free_themselves(ke
     assert later.waited_seconds == 0
 
 
+def test_two_clients_of_one_process_exclude_each_other_and_closing_one_lets_the_other_in(
+    key: str, tmp_path: Path
+) -> None:
+    one, other = (FileBucket(tmp_path, "http://x", key) for _ in range(2))
+    let_in = threading.Event()
+
+    def enter() -> None:
+        with other.locked():
+            let_in.set()
+
+    thread = threading.Thread(target=enter)
+    with one.locked():
+        thread.start()
+        assert not let_in.wait(0.05)
+        one.close()
+        assert let_in.wait(2)
+    thread.join(2)
+    other.close()
+
+
+def test_a_lock_that_is_never_given_back_is_told_of(key: str, tmp_path: Path) -> None:
+    holder, waiter = (FileBucket(tmp_path, "http://x", key, patience=0.05) for _ in range(2))
+    with (
+        holder.locked(),
+        pytest.raises(SettingsError, match=r"\.pace has been held by another process for 0.05 s: end that process"),
+        waiter.locked(),
+    ):
+        pass
+    with waiter.locked():
+        waiter.put(0, 7.0)
+    with holder.locked():
+        assert holder.numbers()[0] == 7.0
+
+
 def test_a_429_holds_back_the_other_process_too(key: str, tmp_path: Path) -> None:
     with serving(in_turn("/tasks", limited(Retry_After="1"), Reply([])), plan="Free") as server:
         with TimixClient(server.base_url, key, limits=QUICK, pacing_folder=tmp_path) as other:
