@@ -130,7 +130,7 @@ def firm_of(people: int, months: int, seed: int, today: date = TODAY) -> tuple[T
     return {**firm.tables, "budget_health_report": report}, Settings(as_of=today, first_month=firm.first_day)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_every_rollup_of_a_simulated_firm_equals_the_oracles(seed: int):
     assert_every_rollup_equals_the_oracles(*firm_of(12, 8, seed))
 
@@ -157,7 +157,7 @@ def test_the_comparison_sees_a_wrong_cell_a_missing_row_and_a_row_too_many():
 
 # --- the same firm under other settings -------------------------------------------------------------------------------
 
-A_FIRM = (8, 5, 1)
+A_FIRM = (6, 4, 1)
 """People, months and seed of the firm that is varied."""
 
 
@@ -384,21 +384,23 @@ WEEKS = st.sampled_from([DEFAULT_WEEK, FOUR_LONG_DAYS, SUNDAY_TO_THURSDAY, EVERY
 TIMES = st.sampled_from(
     [None, "", "00:00", "06:00", "9:00", "09:00", "13:00", "13:00:20", "18:00", "22:30", "24:00", "24:01", "noon"]
 )
-HOURS = st.sampled_from([D("0.1"), D("0.3333"), D(1), D("7.6"), D(8), D(24), D("24.01"), D(0), D(-2)])
+HOURS = st.sampled_from([D(8), D("7.6"), D(1), D("0.1"), D("0.3333"), D(5), D(24), D("24.01"), D(0), D(-2)])
 RATES = st.sampled_from([None, D(0), D("0.01"), D("33.3333"), D(100), D(120)])
 CAPS = st.sampled_from([None, D(0), D(-1), D("0.1"), D(8), D(20), D(100), D(1000)])
 CURRENCIES = st.sampled_from([None, "USD", "EUR"])
 COUNTRIES = st.sampled_from([None, "US", "us", "IL"])
-BILLING_TYPES = st.sampled_from(["TM", "TM", "Fix", "OVH", None, "Retainer"])
-STATUSES = st.sampled_from(["Draft", "Submitted", "Approved", "Approved", "Invoiced", "Rejected", "Pending", None])
-DAYS = st.dates(date(2025, 12, 1), date(2026, 4, 10))
+BILLING_TYPES = st.sampled_from(["TM", "TM", "TM", "Fix", "Fix", "OVH", None, "Retainer"])
+STATUSES = st.sampled_from(
+    [*("Draft", "Submitted", "Approved", "Approved", "Invoiced") * 2, "Rejected", "Pending", None]
+)
+DAYS = st.dates(date(2025, 11, 28), date(2026, 4, 10))
 SOME_DAYS = st.none() | DAYS
 AS_OF = st.dates(date(2026, 1, 1), date(2026, 3, 31))
 
 
-def some(table: str, most: int, **columns: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Row]]:
-    """Up to so many rows with ids `<table> 0`, `<table> 1`, …"""
-    rows = st.lists(st.fixed_dictionaries(columns), max_size=most)
+def some(table: str, least: int, most: int, **columns: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Row]]:
+    """So many rows with ids `<table> 0`, `<table> 1`, …"""
+    rows = st.lists(st.fixed_dictionaries(columns), min_size=least, max_size=most)
     return rows.map(lambda drawn: [{"id": f"{table} {n}"} | row for n, row in enumerate(drawn)])
 
 
@@ -437,6 +439,7 @@ FIRMS = st.fixed_dictionaries(
         "me": st.just([{"user_id": "org_users 0", "role": "Member"}]),
         "organization": some(
             "organization",
+            0,
             1,
             currency=CURRENCIES,
             first_day_of_week=st.sampled_from([None, 0, 1, 6]),
@@ -445,6 +448,7 @@ FIRMS = st.fixed_dictionaries(
         ),
         "org_users": some(
             "org_users",
+            0,
             2,
             status=st.sampled_from([None, "Active", "Inactive"]),
             country_code=COUNTRIES,
@@ -456,6 +460,7 @@ FIRMS = st.fixed_dictionaries(
         ),
         "holiday_profiles": some(
             "holiday_profiles",
+            0,
             3,
             country_code=COUNTRIES,
             year=st.sampled_from([None, 2025, 2026, 2026]),
@@ -463,9 +468,10 @@ FIRMS = st.fixed_dictionaries(
             default_for_countries=st.none() | st.lists(COUNTRIES, max_size=2),
             holidays=st.none() | HOLIDAYS,
         ),
-        "customers": some("customers", 2, currency=CURRENCIES),
+        "customers": some("customers", 0, 2, currency=CURRENCIES),
         "projects": some(
             "projects",
+            1,
             2,
             customer_id=one_of("customers"),
             currency=CURRENCIES,
@@ -475,11 +481,12 @@ FIRMS = st.fixed_dictionaries(
             contract_amount=CAPS,
             **HOUR_CAPS,
         ),
-        "tasks": some("tasks", 2, project_id=one_of("projects"), **HOUR_CAPS),
-        "subtasks": some("subtasks", 3, task_id=one_of("tasks"), billing_type=BILLING_TYPES, hour_limit=CAPS),
+        "tasks": some("tasks", 1, 2, project_id=one_of("projects"), **HOUR_CAPS),
+        "subtasks": some("subtasks", 2, 3, task_id=one_of("tasks"), billing_type=BILLING_TYPES, hour_limit=CAPS),
         "time_reports": some(
             "time_reports",
-            14,
+            5,
+            20,
             user_id=listed("org_users"),
             subtask_id=listed("subtasks", 3),
             task_id=one_of("tasks"),
@@ -496,6 +503,7 @@ FIRMS = st.fixed_dictionaries(
         ),
         "invoices": some(
             "invoices",
+            0,
             3,
             customer_id=one_of("customers"),
             status=st.sampled_from(["Draft", "Issued", "Sent", "Paid", "Void", None]),
