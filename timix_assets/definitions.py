@@ -1,11 +1,15 @@
 """What Dagster loads: a table of contents."""
 
-from dagster import Definitions, in_process_executor
+from dagster import Definitions, in_process_executor, map_asset_specs
 
 from timix_assets import environment
-from timix_assets.assets import checks, exports, rollups, timix
+from timix_assets.assets import checks, exports, maintenance, rollups, timix
 from timix_assets.assets.reckoning import Reckoning
+from timix_assets.automation.changes import timix_changes
+from timix_assets.automation.freshness import with_freshness
 from timix_assets.automation.jobs import JOBS
+from timix_assets.automation.orphans import orphaned_runs
+from timix_assets.automation.schedules import SCHEDULES
 from timix_assets.firm_settings import load_firm_settings
 from timix_assets.lake.io_manager import DeltaIOManagerFactory, LakeResource
 from timix_assets.resources import TimixResource
@@ -14,9 +18,11 @@ lake = LakeResource(url=environment.LAKE.read(environment.ENVIRON), state_folder
 firm = load_firm_settings(environment.FIRM_SETTINGS.read(environment.ENVIRON))
 
 defs = Definitions(
-    assets=[*timix.ASSETS, *exports.ASSETS, *rollups.ASSETS],
+    assets=map_asset_specs(with_freshness, [*timix.ASSETS, *exports.ASSETS, *rollups.ASSETS, *maintenance.ASSETS]),
     asset_checks=checks.CHECKS,
     jobs=JOBS,
+    schedules=SCHEDULES,
+    sensors=[timix_changes, orphaned_runs],
     resources={
         "timix": TimixResource.from_environment(),
         "lake": lake,

@@ -40,11 +40,35 @@ START_MONTH = Setting(
 TIME_ZONE = Setting("TIMIX_TIMEZONE", "UTC", "IANA zone that decides the running month and today's date.")
 AS_OF = Setting("TIMIX_AS_OF", "", "Date (`YYYY-MM-DD`) up to which rollups count; default today.")
 OVERRIDES = Setting("TIMIX_OVERRIDES", "", "YAML file that puts right what the contract guesses wrong.")
-FIRM_SETTINGS = Setting(
-    "TIMIX_SETTINGS", "", "YAML file of the firm's own settings: calendar, budgets, target, aging."
+FIRM_SETTINGS = Setting("TIMIX_SETTINGS", "", "YAML file of the firm's own settings: calendar, budgets, target, aging.")
+
+RECENT_MONTHS = Setting("TIMIX_RECENT_MONTHS", "2", "Months before the running one that recent refreshes read again.")
+CRON_RECENT = Setting("TIMIX_CRON_RECENT", "0 7-19 * * 1-5", "When `refresh_recent` runs, as a cron line.")
+CRON_NIGHTLY = Setting("TIMIX_CRON_NIGHTLY", "30 2 * * *", "When `refresh_everything` runs, as a cron line.")
+CRON_CLOSE_MONTH = Setting("TIMIX_CRON_CLOSE_MONTH", "0 5 3 * *", "When `close_month` runs, as a cron line.")
+CRON_SWEEP = Setting("TIMIX_CRON_SWEEP", "0 4 * * 0", "When the trailing 12 months are read again, as a cron line.")
+CRON_COMPACT = Setting("TIMIX_CRON_COMPACT", "0 6 * * 0", "When the tables are compacted, as a cron line.")
+CHANGES_SECONDS = Setting(
+    "TIMIX_CHANGES_SECONDS", "60", "Seconds between two looks of the sensor `timix_changes`, at least."
 )
 
-SETTINGS = (API_KEY, BASE_URL, LAKE, START_MONTH, TIME_ZONE, AS_OF, OVERRIDES, FIRM_SETTINGS)
+SETTINGS = (
+    API_KEY,
+    BASE_URL,
+    LAKE,
+    START_MONTH,
+    TIME_ZONE,
+    AS_OF,
+    OVERRIDES,
+    FIRM_SETTINGS,
+    RECENT_MONTHS,
+    CRON_RECENT,
+    CRON_NIGHTLY,
+    CRON_CLOSE_MONTH,
+    CRON_SWEEP,
+    CRON_COMPACT,
+    CHANGES_SECONDS,
+)
 
 
 def time_zone(environ: Mapping[str, str] = ENVIRON) -> ZoneInfo:
@@ -96,6 +120,14 @@ def as_of(environ: Mapping[str, str] = ENVIRON, *, now: datetime | None = None) 
         return date.fromisoformat(text)
     except ValueError as unreadable:
         raise SettingError(f"{AS_OF.name} is {text!r}, which is no date; write it as YYYY-MM-DD.") from unreadable
+
+
+def whole_number(setting: Setting, environ: Mapping[str, str] = ENVIRON, *, at_least: int) -> int:
+    """A setting that is a count; SettingError naming it when it is none, or too small."""
+    text = setting.read(environ)
+    if not text.isdecimal() or int(text) < at_least:
+        raise SettingError(f"{setting.name} is {text!r}; write a whole number of at least {at_least}.")
+    return int(text)
 
 
 def require_key(environ: Mapping[str, str] = ENVIRON) -> str:

@@ -1,6 +1,6 @@
 """The lake as Dagster sees it: where assets are stored and read. The one file of this room that knows Dagster."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,10 @@ class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
     def guard(self) -> ShrinkGuard:
         return ShrinkGuard(self.max_removed_share, self.guard_from_rows, accept=self.accept_shrink)
 
+    @property
+    def turn(self) -> Turn:
+        return Turn(Path(self.state_folder), self.url)
+
     def take_turn(self, instance: DagsterInstance, run: DagsterRun) -> None:
         """Holds the lake for this process until it ends; TurnTimeout when another run does not end in time.
 
@@ -88,20 +92,28 @@ class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
         """
         if self._turn_of == run.run_id:
             return
-        turn = Turn(Path(self.state_folder), self.url)
+        turn = self.turn
         turn.take(
             f"{run.job_name} (run {run.run_id[:8]})",
             timeout_seconds=self.turn_timeout_seconds,
             notify=get_dagster_logger().info,
         )
         self._turn_of = run.run_id
-        held = {HOLDS_LAKE: turn.name}
-        instance.add_run_tags(run.run_id, held)
-        for orphan in instance.get_runs(RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES, tags=held)):
-            if orphan.run_id != run.run_id:
-                instance.report_run_failed(
-                    orphan, "Its process was killed; a later run on the same lake found it gone."
-                )
+        instance.add_run_tags(run.run_id, {HOLDS_LAKE: turn.name})
+        end_orphans(instance, turn, alive=run.run_id)
+
+
+def runs_holding(instance: DagsterInstance, turn: Turn) -> Sequence[DagsterRun]:
+    """The runs that are recorded as running on the lake."""
+    return instance.get_runs(RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES, tags={HOLDS_LAKE: turn.name}))
+
+
+def end_orphans(instance: DagsterInstance, turn: Turn, *, alive: str | None = None) -> list[str]:
+    """For who holds the turn: fails the runs that are recorded as holding it, save `alive`, and gives their ids."""
+    orphans = [run for run in runs_holding(instance, turn) if run.run_id != alive]
+    for orphan in orphans:
+        instance.report_run_failed(orphan, "Its process was killed: it holds its lake no more.")
+    return [orphan.run_id for orphan in orphans]
 
 
 def months_of(window: TimeWindow) -> Months:

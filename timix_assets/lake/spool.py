@@ -1,5 +1,6 @@
 """Rows on their way from a listing into a table: on disk, each key once, in bounded memory however long the listing."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -104,7 +105,7 @@ class Spool:
     def _write(self) -> None:
         try:
             if self._folder is None:
-                self._folder = TemporaryDirectory(prefix="timix-spool-", dir=self._parent)
+                self._folder = TemporaryDirectory(prefix=f"timix-spool-{os.getpid()}-", dir=self._parent)
             file = Path(self._folder.name) / f"{len(self._files):06d}.parquet"
             pl.concat(self._held, rechunk=False).write_parquet(file, compression_level=1)
         except (OSError, pl.exceptions.ComputeError) as error:

@@ -1,5 +1,6 @@
 """The lake: Delta tables below one folder or object-store URL, read lazily and replaced whole or by months."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -97,7 +98,7 @@ class Lake:
         storable = _storable(table, rows.collect_schema(), held)
         _check_columns(table, storable, key, months)
         rows = rows.select(pl.col(name).cast(dtype) for name, dtype in storable.items())
-        with TemporaryDirectory(prefix="timix-staging-", dir=self._temporary) as folder:
+        with TemporaryDirectory(prefix=f"timix-staging-{os.getpid()}-", dir=self._temporary) as folder:
             staged = stage(table, rows, storable, Path(folder), months)
             return Replacement(
                 table=table,

@@ -1,0 +1,191 @@
+"""Upkeep: fewer files, the same rows; young versions stay; what killed runs left goes."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from dagster import materialize
+
+from timix_assets.assets import maintenance
+from timix_assets.assets.maintenance import Retention
+from timix_assets.lake.io_manager import HOLDS_LAKE, LakeResource
+from timix_assets.lake.months import Months
+from timix_assets.lake.tables import Lake
+from timix_assets.lake.upkeep import keep, sweep, tables_of
+from timix_assets_tests.workspace import FIRM_MONTHS, Workspace
+
+MONTH = date(2026, 11, 1)
+MONTHS = Months(MONTH, MONTH)
+AT_ONCE = timedelta(0)
+NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def refreshed(lake: Lake, hour: int, months: Months = MONTHS) -> None:
+    rows = pl.DataFrame({"id": ["a", "b"], "hours": [hour, 8], "month": [months.first] * 2})
+    lake.replace("timix/time_reports", rows, key=["id"], months=months)
+
+
+def files(lake: Lake) -> list[Path]:
+    return [path for path in Path(lake.url).rglob("*") if path.is_file()]
+
+
+def data_files(lake: Lake) -> list[Path]:
+    return [path for path in files(lake) if "_delta_log" not in path.parts]
+
+
+def test_a_hundred_hourly_refreshes_leave_one_file_of_a_month_and_the_same_rows(lake: Lake) -> None:
+    for hour in range(100):
+        refreshed(lake, hour)
+    rows = lake.scan("timix/time_reports").sort("id").collect()
+    assert len(data_files(lake)) == 100
+
+    kept = keep(lake.url, {}, "timix/time_reports", AT_ONCE)
+
+    assert len(data_files(lake)) == 1
+    assert lake.scan("timix/time_reports").sort("id").collect().equals(rows)
+    assert kept.before.files - kept.freed.files == kept.after.files == len(files(lake))
+    assert kept.freed.bytes > 0
+
+
+def test_the_log_of_a_table_is_trimmed_to_what_the_last_thirty_days_need(lake: Lake) -> None:
+    log = Path(lake.url, "timix/time_reports/_delta_log")
+    long_ago = (datetime.now(UTC) - timedelta(days=40)).timestamp()
+    for hour in range(6):
+        refreshed(lake, hour)
+    keep(lake.url, {}, "timix/time_reports", timedelta(days=30))
+    for entry in log.iterdir():
+        os.utime(entry, (long_ago, long_ago))
+    for hour in range(6, 9):
+        refreshed(lake, hour)
+    rows = lake.scan("timix/time_reports").sort("id").collect()
+
+    keep(lake.url, {}, "timix/time_reports", timedelta(days=30))
+
+    assert [int(commit.stem) for commit in sorted(log.glob("*.json"))] == [5, 6, 7, 8]
+    assert lake.scan("timix/time_reports").sort("id").collect().equals(rows)
+    refreshed(lake, 99)
+    assert 99 in lake.scan("timix/time_reports").collect()["hours"]
+
+
+def test_versions_younger_than_the_retention_stay_readable(lake: Lake) -> None:
+    for hour in range(3):
+        refreshed(lake, hour)
+    keep(lake.url, {}, "timix/time_reports", timedelta(days=30))
+    first = pl.scan_delta(f"{lake.url}/timix/time_reports", version=0).collect()
+    assert first["hours"].sort().to_list() == [0, 8]
+
+
+def test_a_table_that_needs_nothing_gets_no_new_version(lake: Lake) -> None:
+    refreshed(lake, 1)
+    assert keep(lake.url, {}, "timix/time_reports", AT_ONCE).version == lake.version("timix/time_reports") == 0
+
+
+def test_files_that_a_killed_writer_left_go_too(lake: Lake) -> None:
+    refreshed(lake, 1)
+    left = Path(lake.url) / "timix/time_reports/month=2026-11-01/left.parquet"
+    left.write_bytes(b"half a file")
+    keep(lake.url, {}, "timix/time_reports", timedelta(days=7))
+    assert left.exists()
+    keep(lake.url, {}, "timix/time_reports", AT_ONCE)
+    assert not left.exists()
+
+
+def test_upkeep_is_no_newer_data_to_a_read_that_began_before_it(lake: Lake) -> None:
+    for hour in range(3):
+        refreshed(lake, hour)
+    began = datetime.now(UTC)
+    before = lake.version("timix/time_reports")
+    keep(lake.url, {}, "timix/time_reports", AT_ONCE)
+    assert lake.version("timix/time_reports") > before
+    rows = pl.DataFrame({"id": ["a"], "hours": [7], "month": [MONTH]})
+    assert lake.replace("timix/time_reports", rows, key=["id"], months=MONTHS, read_began_at=began).written
+
+
+def test_every_table_is_found_and_exports_are_none(lake: Lake) -> None:
+    refreshed(lake, 1)
+    lake.memory.remember_organization("org-1", "Firm")
+    lake.put_export("revenue_report/2026-11.csv", b"id\r\n")
+    assert tables_of(lake.url, {}) == ["meta/organization", "timix/time_reports"]
+
+
+def folder(parent: Path, name: str, age: timedelta) -> Path:
+    made = parent / name
+    made.mkdir()
+    (made / "000000.parquet").write_bytes(b"rows")
+    at = (NOW - age).timestamp()
+    for path in (made / "000000.parquet", made):
+        os.utime(path, (at, at))
+    return made
+
+
+def test_temporary_folders_go_when_they_are_old_and_nobodys(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    day, hour = timedelta(days=2), timedelta(hours=1)
+    gone = [
+        folder(tmp_path, f"timix-spool-{ended.pid}-abc_1", day),
+        folder(tmp_path, f"timix-staging-{ended.pid}-abc", day),
+    ]
+    stay = [
+        folder(tmp_path, f"timix-spool-{os.getpid()}-abc", day),
+        folder(tmp_path, f"timix-staging-{ended.pid}-young", hour),
+        folder(tmp_path, "timix-other", day),
+        folder(tmp_path, f"my-timix-spool-{ended.pid}-abc", day),
+    ]
+    assert sweep(tmp_path, now=NOW) == gone
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in stay)
+
+
+def test_a_folder_in_which_something_was_written_today_stays_however_old_it_is(tmp_path: Path) -> None:
+    busy = folder(tmp_path, "timix-spool-abc", timedelta(days=3))
+    young = (NOW - timedelta(minutes=5)).timestamp()
+    os.utime(busy / "000000.parquet", (young, young))
+    assert sweep(tmp_path, now=NOW) == []
+
+
+def compacted(workspace: Workspace, days: int = 30) -> object:
+    resource = LakeResource(url=workspace.lake.url, state_folder=str(workspace.folder / ".dagster"))
+    return materialize(
+        maintenance.ASSETS,
+        resources={"lake": resource},
+        instance=workspace.instance,
+        run_config={
+            "ops": {"maintenance__compact": {"config": Retention(days=days).model_dump()}},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+        raise_on_error=False,
+    )
+
+
+def test_the_asset_keeps_every_table_in_its_turn_and_says_what_it_freed(workspace: Workspace) -> None:
+    workspace.refresh("timix/customers", "timix/time_reports", months=FIRM_MONTHS)
+    before = workspace.table("timix/time_reports").sort("id")
+    asked = len(workspace.sandbox.requests)
+
+    done = compacted(workspace)
+
+    [told] = done.asset_materializations_for_node("maintenance__compact")  # type: ignore[attr-defined]
+    assert told.metadata["tables"].value == 4
+    assert "| timix/time_reports | " in told.metadata["by_table"].value
+    assert workspace.table("timix/time_reports").sort("id").equals(before)
+    assert len(workspace.sandbox.requests) == asked
+    run = workspace.instance.get_run_by_id(done.run_id)  # type: ignore[attr-defined]
+    assert run is not None
+    assert HOLDS_LAKE in run.tags
+
+
+def test_a_retention_that_could_hurt_a_run_under_way_is_refused(workspace: Workspace) -> None:
+    workspace.refresh("timix/customers")
+    done = compacted(workspace, days=1)
+    [failure] = [event for event in done.all_events if event.is_step_failure]  # type: ignore[attr-defined]
+    assert "days is 1, and a run or a reader under way" in str(failure.step_failure_data.error)
