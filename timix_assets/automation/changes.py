@@ -49,8 +49,9 @@ What changed is read again, with the reports on it and all that hangs below, in 
 look only remembers.
 
 Its limits: no answer says which month changed, so of time reports and dated reports only the running month and the one
-before are read. An edit that changes neither a count nor a figure of the two reports (a text, a name) is not seen, and one
-row in another's place may not be. All of these wait for the schedules, above all for the weekly sweep.
+before are read. An edit that changes neither a count nor a figure of the two reports (a text, a name) is not seen, one row
+in another's place may not be, nor is the report on projects beyond the first 200. All of these wait for the schedules,
+above all for the weekly sweep.
 
 {environment.CHANGES_SECONDS.name} sets how often it looks."""
 

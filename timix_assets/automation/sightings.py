@@ -65,9 +65,7 @@ def _paths(endpoint: Endpoint, known: str | None) -> list[str]:
 
 
 def _seen(client: TimixClient, endpoint: Endpoint, path: str) -> Sighting:
-    names = endpoint.parameters
-    one = {names.get("page", "page"): "1", names.get("pageSize", "pageSize"): "1"}
-    answer = client.get(path, one if endpoint.shape is Shape.LIST else None)
+    answer = client.get(path, _page(endpoint, client.limits.page_size))
     records = rows_of(answer, path)
     total = answer.get("totalCount") if isinstance(answer, dict) else None
     rows = decode(endpoint, records).rows
@@ -78,6 +76,13 @@ def _seen(client: TimixClient, endpoint: Endpoint, path: str) -> Sighting:
         content=_hash(endpoint, rows),
         moment=max(_moments(rows), default=""),
     )
+
+
+def _page(endpoint: Endpoint, largest: int) -> Mapping[str, str]:
+    """The first page: one row of a list, as much as one answer may hold of a report, for some servers page these too."""
+    size = {Shape.LIST: 1, Shape.REPORT: largest}.get(endpoint.shape)
+    asked = {"page": 1, "pageSize": size} if size else {}
+    return {endpoint.parameters.get(name, name): str(value) for name, value in asked.items()}
 
 
 def _hash(endpoint: Endpoint, rows: pl.DataFrame) -> str:

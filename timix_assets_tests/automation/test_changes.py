@@ -1,0 +1,274 @@
+"""The sensor timix_changes against a real sandbox: what it asks, what it compares, what it starts."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus, DefaultSensorStatus, Failure, build_sensor_context
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.test_utils import create_run_for_test
+
+from timix_assets import environment
+from timix_assets.automation.changes import timix_changes
+from timix_assets.automation.jobs import RANGE_END, RANGE_START
+from timix_assets.automation.sightings import WATCHED, Sighting, read_cursor
+from timix_assets.automation.windows import months_before
+from timix_assets.definitions import defs
+from timix_assets.metrics.tables import ROLLUPS
+from timix_assets.resources import EndpointOverride, TimixResource
+from timix_assets.sandbox.faults import Fault
+from timix_assets.sandbox.reports import unbilled_time
+from timix_assets.sandbox.server import Sandbox
+
+ALL_ROLLUPS = {f"rollups/{table.name}" for table in ROLLUPS}
+MOST_REQUESTS = 14
+
+
+@dataclass
+class Watch:
+    """The sensor on one sandbox, tick after tick, as the daemon would call it."""
+
+    sandbox: Sandbox
+    instance: DagsterInstance
+    cursor: str | None = None
+    resource: TimixResource | None = None
+
+    def tick(self) -> SensorExecutionData:
+        timix = self.resource or TimixResource(api_key=self.sandbox.key, base_url=self.sandbox.base_url)
+        with build_sensor_context(
+            instance=self.instance,
+            cursor=self.cursor,
+            repository_def=defs.get_repository_def(),
+            resources={"timix": timix},
+        ) as context:
+            ticked = timix_changes.evaluate_tick(context)
+        self.cursor = ticked.cursor or self.cursor
+        return ticked
+
+    def requested(self) -> set[str]:
+        """The assets of the tick's one run request; none when it was skipped."""
+        requests = self.tick().run_requests or []
+        assert len(requests) <= 1
+        return {key.to_user_string() for request in requests for key in request.asset_selection or []}
+
+    def asked(self) -> list[str]:
+        return [seen.path.removeprefix("/api/integration/v1") for seen in self.sandbox.requests]
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
+    monkeypatch.chdir(tmp_path)
+    with DagsterInstance.local_temp(str(tmp_path)) as temporary:
+        yield temporary
+
+
+@pytest.fixture
+def watch(sandbox: Sandbox, instance: DagsterInstance) -> Watch:
+    return Watch(sandbox, instance)
+
+
+@pytest.fixture
+def watching(watch: Watch) -> Watch:
+    """After its first tick."""
+    watch.tick()
+    watch.sandbox.requests.clear()
+    return watch
+
+
+def test_it_is_off_until_somebody_switches_it_on_and_looks_once_a_minute_at_most() -> None:
+    assert timix_changes.default_status is DefaultSensorStatus.STOPPED
+    assert timix_changes.minimum_interval_seconds == 60
+    assert "Its limits" in (timix_changes.description or "")
+
+
+def test_the_first_look_only_remembers(watch: Watch) -> None:
+    first = watch.tick()
+    assert first.run_requests == []
+    assert (first.skip_message or "").startswith("First look, only remembered: me 1, organization 1, org_users 10, ")
+    assert set(read_cursor(watch.cursor)[1]) == {endpoint.name for endpoint in WATCHED}
+
+
+def test_an_idle_tick_asks_each_resource_once_and_says_what_it_compared(watching: Watch) -> None:
+    cursor = watching.cursor
+    idle = watching.tick()
+    assert idle.run_requests == []
+    assert (idle.skip_message or "").startswith("Nothing changed since the last change seen. Compared: me 1, ")
+    assert watching.cursor == cursor
+    assert sorted(watching.asked()) == sorted(
+        [
+            "/me",
+            "/organization",
+            "/customers",
+            "/projects",
+            "/tasks",
+            "/subtasks",
+            "/org-users",
+            "/time-reports",
+            "/invoices",
+            "/holiday-profiles",
+            "/financial-reports/budget-health",
+            "/financial-reports/unbilled-time",
+        ]
+    )
+    assert len(watching.asked()) <= MOST_REQUESTS
+    lists = [seen for seen in watching.sandbox.requests if seen.path.endswith(("/customers", "/time-reports"))]
+    assert [seen.query for seen in lists] == ["page=1&pageSize=1"] * 2
+    [report] = [seen for seen in watching.sandbox.requests if seen.path.endswith("/budget-health")]
+    assert report.query == "page=1&pageSize=200"
+
+
+def test_a_new_customer_refreshes_customers_and_what_hangs_below_them(watching: Watch) -> None:
+    watching.sandbox.workspace.create("customers", {"name": "Newcomer"})
+    assert watching.requested() == {
+        "timix/customers",
+        *(
+            key.to_user_string()
+            for key in defs.resolve_asset_graph().get_all_asset_keys()
+            if key.path[0] == "rollups" and is_below(key.to_user_string(), "timix/customers")
+        ),
+    }
+    assert watching.requested() == set()
+
+
+def is_below(asset: str, above: str) -> bool:
+    graph = defs.resolve_asset_graph()
+    [key] = [key for key in graph.get_all_asset_keys() if key.to_user_string() == asset]
+    return above in {ancestor.to_user_string() for ancestor in graph.get_ancestor_asset_keys(key)}
+
+
+def test_a_deleted_entry_refreshes_two_months_of_time_reports_and_the_reports_on_them(watching: Watch) -> None:
+    entry = watching.sandbox.workspace.rows("time_reports")[-1]
+    watching.sandbox.workspace.discard("time_reports", [entry["id"]])
+    [request] = watching.tick().run_requests or []
+    assets = {key.to_user_string() for key in request.asset_selection or []}
+    assert {"timix/time_reports", "timix/revenue_report", "timix/customer_billing_report"} <= assets
+    assert assets >= ALL_ROLLUPS
+    assert "timix/customers" not in assets
+    today = environment.today()
+    assert request.tags[RANGE_START] == months_before(today, 1).isoformat()
+    assert request.tags[RANGE_END] == months_before(today, 0).isoformat()
+    assert "time_reports" in request.tags["timix/changed"]
+
+
+def test_a_change_of_nothing_dated_names_no_months(watching: Watch) -> None:
+    watching.sandbox.workspace.create("customers", {"name": "Newcomer"})
+    [request] = watching.tick().run_requests or []
+    assert not {RANGE_START, RANGE_END} & request.tags.keys()
+
+
+def test_hours_that_were_edited_show_in_the_budget_report_although_no_count_changed(watching: Watch) -> None:
+    entry = next(
+        row
+        for row in reversed(watching.sandbox.workspace.rows("time_reports"))
+        if row["status"] == "Draft" and row["date"] <= watching.sandbox.firm.today
+    )
+    watching.sandbox.workspace.update("time_reports", entry["id"], {"hours": float(entry["hours"]) + 0.25})
+    assert {"timix/budget_health_report", "timix/time_reports", "timix/projects"} <= watching.requested()
+
+
+def test_an_invoice_that_was_voided_shows_in_the_unbilled_report(watching: Watch) -> None:
+    invoice = next(row for row in watching.sandbox.workspace.rows("invoices") if row["status"] == "Sent")
+    watching.sandbox.workspace.void(invoice["id"])
+    assert {"timix/unbilled_time_report", "timix/time_reports", "timix/invoices"} <= watching.requested()
+
+
+def test_ages_that_grow_by_themselves_are_no_change(watching: Watch) -> None:
+    workspace = watching.sandbox.workspace
+    before = unbilled_time(workspace)
+    workspace.today += timedelta(days=31)
+    workspace.version += 1
+    assert [row["aging"] for row in unbilled_time(workspace)] != [row["aging"] for row in before]
+    named = [request.tags["timix/changed"] for request in watching.tick().run_requests or []]
+    assert "unbilled_time_report" not in ", ".join(named)
+
+
+def test_the_run_key_names_the_change_so_that_a_tick_that_is_repeated_starts_no_second_run(watching: Watch) -> None:
+    before = watching.cursor
+    watching.sandbox.workspace.create("customers", {"name": "Newcomer"})
+    [first] = watching.tick().run_requests or []
+    watching.cursor = before
+    [again] = watching.tick().run_requests or []
+    assert first.run_key == again.run_key
+
+
+def test_a_row_that_comes_goes_and_comes_again_is_a_new_change_each_time(watching: Watch) -> None:
+    row = watching.sandbox.workspace.rows("customers")[-1]
+    keys = []
+    for _ in range(2):
+        watching.sandbox.workspace.discard("customers", [row["id"]])
+        keys += [request.run_key for request in watching.tick().run_requests or []]
+        watching.sandbox.workspace._put("customers", row)
+        keys += [request.run_key for request in watching.tick().run_requests or []]
+    assert len(keys) == len(set(keys)) == 4
+
+
+def test_a_failing_api_fails_the_tick_with_its_sentence_and_the_cursor_stays(watching: Watch) -> None:
+    cursor = watching.cursor
+    watching.sandbox.workspace.create("customers", {"name": "Newcomer"})
+    watching.sandbox.revoke(watching.sandbox.key)
+    with pytest.raises(Failure) as failed:
+        watching.tick()
+    said = str(failed.value)
+    assert "GET /me: the server answered 401" in said
+    assert watching.sandbox.key not in said
+    assert watching.cursor == cursor
+
+
+def test_a_limit_that_others_have_used_up_skips_the_tick_with_a_reason(watching: Watch) -> None:
+    cursor = watching.cursor
+    watching.sandbox.faults.add(Fault("rate_limited", path="/projects", times=1))
+    skipped = watching.tick()
+    assert "The plan's limit left no room" in (skipped.skip_message or "")
+    assert watching.cursor == cursor
+
+
+def test_while_its_own_run_is_queued_or_running_it_asks_nothing(watching: Watch) -> None:
+    create_run_for_test(watching.instance, job_name="refresh_changed", status=DagsterRunStatus.STARTED)
+    assert "refresh_changed is already queued or running" in (watching.tick().skip_message or "")
+    assert watching.asked() == []
+
+
+def test_a_path_that_had_to_be_found_is_remembered(watch: Watch) -> None:
+    watch.sandbox.faults.add(Fault("moved", path="/time-reports", to="/time-entries"))
+    watch.tick()
+    assert [path for path in watch.asked() if path.startswith("/time")] == ["/time-reports", "/time-entries"]
+    watch.sandbox.requests.clear()
+    watch.tick()
+    assert [path for path in watch.asked() if path.startswith("/time")] == ["/time-entries"]
+
+
+def test_what_the_key_may_not_read_and_need_not_is_left_out(watch: Watch) -> None:
+    watch.resource = TimixResource(
+        api_key=watch.sandbox.key,
+        base_url=watch.sandbox.base_url,
+        endpoints={"invoices": EndpointOverride(skip_forbidden=True)},
+    )
+    watch.sandbox.faults.add(Fault("forbidden", path="/invoices"))
+    watch.tick()
+    assert "invoices" not in read_cursor(watch.cursor)[1]
+
+
+def test_a_cursor_of_another_form_counts_as_none(watch: Watch) -> None:
+    watch.cursor = json.dumps({"seen": {"customers": {"rows": 3}}})
+    assert "First look" in (watch.tick().skip_message or "")
+
+
+SEEN = Sighting("/customers", 60, "cus-1", "abc", "2026-11-01T00:00:00.000000+00:00")
+
+
+@pytest.mark.parametrize(
+    ("now", "changed"),
+    [
+        (SEEN, False),
+        (replace(SEEN, total=61), True),
+        (replace(SEEN, content="def"), True),
+        (replace(SEEN, first="cus-2", content="def"), False),
+        (replace(SEEN, first="cus-2", content="def", moment="2026-11-02T00:00:00.000000+00:00"), True),
+    ],
+    ids=["the same", "another count", "the first row changed", "another row first", "a younger row first"],
+)
+def test_what_counts_as_a_change(now: Sighting, changed: bool) -> None:
+    assert now.differs_from(SEEN) is changed
