@@ -17,6 +17,8 @@ from .limits import Limits
 from .parallel import unordered
 
 Row = dict[str, Any]
+RowKey = Callable[[Row], str | None]
+"""What identifies a row, as text; None for a row that has no key."""
 
 _ROWS = ("items", "data", "rows")
 _PARTS = 64
@@ -87,17 +89,32 @@ def _total(what: object, value: object) -> int | None:
     raise ContractError(f"{what}: totalCount is no count of rows; the API has changed.")
 
 
+def key_of_fields(names: Sequence[str]) -> RowKey:
+    """The key that these fields make together; the id 7 is the same as "7". No names: no row has a key."""
+
+    def of_one(row: Row) -> str | None:
+        value = row.get(names[0])
+        return value if type(value) is str or value is None else str(value)
+
+    def of_several(row: Row) -> str | None:
+        values = [row.get(name) for name in names]
+        return None if None in values or not values else "\x00".join(map(str, values))
+
+    return of_one if len(names) == 1 else of_several
+
+
 def read_listing(
     what: object,
-    fetch: Callable[[int], Envelope],
-    key: Sequence[str],
+    fetch: Callable[[int, int], Envelope],
+    key: RowKey,
     limits: Limits,
     notify: Callable[[str], None],
 ) -> Generator[Page, None, None]:
     """Every page of a listing, in any order, read again from the start while it does not add up.
 
-    fetch gives the page of a number from 1. Doubles that two readings agree on are the server's own, not a trace of
-    movement: they are passed on.
+    fetch gives the page of a number, from 1, in pages of a size. key: tells rows apart; a page on which no row has a key
+    is told apart by its whole rows. Doubles that two readings agree on are the server's own, not a trace of movement:
+    they are passed on.
     Raises ListingUnstable after the last reading that `limits` allows, and whatever `fetch` raises.
     """
     known_doubles: set[int] = set()
@@ -107,7 +124,7 @@ def read_listing(
             notify(f"{what}: {reason}, so the listing is read again ({reading} of at most {limits.readings} readings).")
         try:
             sums = _Sums(key, limits.page_size)
-            for number, envelope in _pages(fetch, sums, limits.concurrency):
+            for number, envelope in _pages(fetch, sums, limits):
                 yield Page(reading, number, envelope.items, envelope.total)
             doubles = sums.doubles()
             if doubles <= known_doubles:
@@ -126,52 +143,67 @@ class _Moved(Exception):  # noqa: N818 - not an error yet: the listing is read a
     """The rows of this reading do not add up."""
 
 
-def _pages(fetch: Callable[[int], Envelope], sums: "_Sums", concurrency: int) -> Iterator[tuple[int, Envelope]]:
+def _pages(fetch: Callable[[int, int], Envelope], sums: "_Sums", limits: Limits) -> Iterator[tuple[int, Envelope]]:
     """One reading. The first page says how many there are; without that, each page says whether another follows."""
-    first = fetch(1)
+
+    def numbered(number: int) -> tuple[int, Envelope]:
+        return number, fetch(number, limits.page_size)
+
+    _, first = numbered(1)
     sums.add(1, first)
     yield 1, first
     if sums.last_page is None:
-        yield from _one_after_another(fetch, sums, first)
+        yield from _one_after_another(fetch, sums, first, limits.page_size)
         return
 
-    def numbered(number: int) -> tuple[int, Envelope]:
-        return number, fetch(number)
-
     says_more = bool(first.has_more) and sums.last_page == 1
-    for number, envelope in unordered(numbered, range(2, sums.last_page + 1), concurrency):
+    for number, envelope in unordered(numbered, range(2, sums.last_page + 1), limits.concurrency):
         sums.add(number, envelope)
         says_more = says_more or (bool(envelope.has_more) and number == sums.last_page)
         yield number, envelope
     if says_more:
         # The count is met, yet the server says there is more: one of the two is wrong, and the next page tells which.
-        sums.expect_nothing_new(sums.last_page + 1, _beyond_the_end(fetch, sums.last_page + 1))
+        sums.expect_nothing_new(sums.last_page + 1, _beyond_the_end(numbered, sums.last_page + 1))
 
 
-def _beyond_the_end(fetch: Callable[[int], Envelope], number: int) -> Envelope:
+def _beyond_the_end(numbered: Callable[[int], tuple[int, Envelope]], number: int) -> Envelope:
     """The page after the last one. A server may also refuse to give it."""
     try:
-        return fetch(number)
+        return numbered(number)[1]
     except (NotFound, Invalid):
         return Envelope([], None, None)
 
 
 def _one_after_another(
-    fetch: Callable[[int], Envelope], sums: "_Sums", first: Envelope
+    fetch: Callable[[int, int], Envelope], sums: "_Sums", first: Envelope, page_size: int
 ) -> Iterator[tuple[int, Envelope]]:
     number, envelope = 1, first
     while sums.is_followed(envelope):
         number += 1
-        envelope = fetch(number)
+        envelope = fetch(number, page_size)
+        if number == 2 and _ignores_paging(fetch, sums, first, envelope, page_size):
+            return
         sums.add(number, envelope)
         yield number, envelope
+
+
+def _ignores_paging(
+    fetch: Callable[[int, int], Envelope], sums: "_Sums", first: Envelope, second: Envelope, page_size: int
+) -> bool:
+    """Whether a full first page that came again is the whole, from a server that knows no pages.
+
+    It is when a smaller page is not smaller; where pageSize is obeyed and page is not, rows are out of reach.
+    """
+    if first.has_more is not None or page_size == 1 or not sums.has_seen(second):
+        return False
+    return len(fetch(1, page_size - 1).items) == len(first.items)
 
 
 class _Sums:
     """What one reading has shown so far, and whether it adds up. Of each row it keeps 8 bytes: a hash of its key."""
 
-    def __init__(self, key: Sequence[str], page_size: int) -> None:
-        self._key = tuple(key)
+    def __init__(self, key: RowKey, page_size: int) -> None:
+        self._key = key
         self._asked_size = page_size
         self._total: int | None = None
         self._size = 0
@@ -212,8 +244,12 @@ class _Sums:
 
     def expect_nothing_new(self, number: int, envelope: Envelope) -> None:
         """For the page after the last one: it must be empty, or one that was seen already."""
-        if envelope.items and _hashes(envelope.items, self._key)[1] not in self._fingerprints:
+        if envelope.items and not self.has_seen(envelope):
             raise _Moved(f"page {number} holds rows beyond the {self._total:,} that were counted")
+
+    def has_seen(self, envelope: Envelope) -> bool:
+        """Whether a page is the same as one that was taken in."""
+        return _hashes(envelope.items, self._key)[1] in self._fingerprints
 
     def doubles(self) -> set[int]:
         """Hashes of keys that came more than once."""
@@ -225,21 +261,13 @@ def _doubles(values: Sequence[int]) -> set[int]:
     return {value for value in values if value in seen or seen.add(value)}  # type: ignore[func-returns-value]
 
 
-def _hashes(rows: list[Row], key: tuple[str, ...]) -> tuple[list[int], int]:
-    """The hash of each row's key, where it has one, and a fingerprint of the page. The id 7 is the same as "7"."""
-    if len(key) == 1:
-        name = key[0]
-        hashes = [hash(value if type(value := row.get(name)) is str else str(value)) for row in rows if name in row]
-        hashes = hashes if len(hashes) == len(rows) and _NULL not in hashes else _complete(rows, key)
-    else:
-        hashes = _complete(rows, key)
+def _hashes(rows: list[Row], key: RowKey) -> tuple[list[int], int]:
+    """The hash of each row's key, and a fingerprint of the page.
+
+    Rows without a key are for quarantine, not doubles of each other. But when no row has one, the key goes by a name
+    that we do not know, and what came twice must be seen all the same: then the whole row counts.
+    """
+    hashes = [hash(value) for row in rows if (value := key(row)) is not None]
+    if not hashes:
+        hashes = [hash(repr(row)) for row in rows]
     return hashes, hash(tuple(hashes) if len(hashes) == len(rows) else repr(rows))
-
-
-_NULL = hash("None")
-
-
-def _complete(rows: list[Row], key: tuple[str, ...]) -> list[int]:
-    """Hashes of the rows that have the whole key; the others are for quarantine, not doubles of each other."""
-    keys = ([row.get(name) for name in key] for row in rows)
-    return [hash("\x00".join(map(str, values))) for values in keys if None not in values]

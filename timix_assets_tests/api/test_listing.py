@@ -77,6 +77,15 @@ def test_a_bare_list_larger_than_a_page_is_the_whole(key: str) -> None:
     assert read(tasks(lambda _: rows_of(500)), key) == (rows_of(500), 1)
 
 
+def test_a_bare_list_of_exactly_one_page_from_a_server_without_pages_is_the_whole(key: str) -> None:
+    assert read(tasks(lambda _: rows_of(200)), key) == (rows_of(200), 3)
+
+
+def test_a_server_that_cuts_pages_but_always_gives_the_first_is_no_listing(key: str) -> None:
+    with pytest.raises(ListingUnstable, match="same as another page"):
+        read(tasks(lambda a: rows_of(1000)[: int(a.params["pageSize"])]), key)
+
+
 def test_the_total_is_taken_from_the_header_where_the_body_has_none(key: str) -> None:
     def script(asked: Asked) -> Reply:
         if asked.path != "/tasks":
@@ -225,6 +234,30 @@ def test_a_key_may_have_several_parts(key: str) -> None:
     rows = [{"p": 1, "c": "EUR"}, {"p": 1, "c": "USD"}, {"p": 11, "c": "EUR"}]
     assert read(listing("/tasks", rows), key, key=("p", "c"))[1] == 1
     assert read(listing("/tasks", [*rows, rows[0]]), key, key=("p", "c"))[1] == 2
+
+
+def test_a_function_may_say_what_identifies_a_row(key: str) -> None:
+    rows = [{"ref": {"id": n}} for n in (1, 2, 1)]
+    assert read(listing("/tasks", rows), key, key=lambda row: str(row["ref"]["id"])) == (rows, 2)
+
+
+@pytest.mark.parametrize("fields", [("id",), ()])
+def test_drift_is_seen_though_no_row_has_a_key_that_we_know(key: str, fields: tuple[str, ...]) -> None:
+    rows = [{"ref": n} for n in range(300)]
+    drifting = [True]
+
+    def answer(asked: Asked) -> dict[str, Any]:
+        page = sheet(rows, asked.page, 200)
+        if asked.page == 2 and drifting and drifting.pop():
+            page["items"] = [rows[0], *page["items"][1:]]
+        return page
+
+    assert read(tasks(answer), key, key=fields) == (rows, 4)
+
+
+def test_distinct_rows_are_read_once_though_none_has_a_key(key: str) -> None:
+    rows = [{"ref": n} for n in range(300)]
+    assert read(listing("/tasks", rows), key, key=()) == (rows, 2)
 
 
 def test_list_gives_each_key_once_in_its_latest_version(key: str) -> None:
