@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from timix_assets.contract.endpoints import (
     CUSTOMERS,
@@ -15,6 +17,7 @@ from timix_assets.contract.endpoints import (
     TIME_REPORTS,
 )
 from timix_assets.contract.records import decode
+from timix_assets.contract.values import day, instant
 
 from .sent import decoded_entry, entry, rescued, stored
 
@@ -188,6 +191,21 @@ def test_what_is_no_sane_date_is_rescued_or_quarantined(sent):
 )
 def test_an_instant_is_in_utc_and_without_an_offset_taken_as_utc(sent, moment):
     assert stored(TIME_REPORTS, entry(createdAt=sent), "created_at") == moment
+
+
+NEARLY_PLAIN = st.from_regex(
+    r"(18|19|2[0-2])\d\d-[01]\d-[0-3]\d([T ][0-2]\d:[0-6]\d:[0-6]\d(\.\d{3,7})?(Z|\+02:00)?)?\s?", fullmatch=True
+)
+
+
+@given(st.lists(st.none() | NEARLY_PLAIN, min_size=1))
+@example(["2024-02-29T23:59:59Z", "2023-02-29T00:00:00Z", "2026-03-01T24:00:00Z", "2026-06-30T23:59:60Z", None])
+@example(["1900-01-01", "2199-12-31", "2200-12-31", "2201-01-01", "1900-02-29", "2000-02-29", "2026-01-05\n"])
+def test_in_a_column_of_many_spellings_each_day_and_instant_is_read_as_if_it_were_alone(sent):
+    rows = decode(INVOICES, [{"id": row, "dueDate": text} for row, text in enumerate(sent)]).rows
+    assert rows["due_date"].to_list() == [day(text) for text in sent]
+    rows = decode(CUSTOMERS, [{"id": row, "createdAt": text} for row, text in enumerate(sent)]).rows
+    assert rows["created_at"].to_physical().to_list() == [instant(text) for text in sent]
 
 
 @pytest.mark.parametrize(
