@@ -5,6 +5,7 @@ Exit status: 0 all well; 1 something failed, named on stderr; 2 wrong use or wro
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,8 +14,10 @@ from rich.console import Console
 
 from timix_assets import environment
 from timix_assets.commands.sandbox_process import SANDBOX_KEY
+from timix_assets.documented import REQUESTS_PER_MINUTE
 from timix_assets.environment import SettingError
 
+PORT = click.IntRange(0, 65535)
 PLAIN_WIDTH = 160
 """Columns of a table that goes into a file or a log, where no terminal says how wide it is."""
 
@@ -39,9 +42,24 @@ def _exit_status() -> Iterator[None]:
     except (SettingError, SettingsError, OverrideError) as wrong:
         click.echo(f"timix-assets: {wrong}", err=True)
         sys.exit(2)
+    except OSError as refused:
+        click.echo(f"timix-assets: {refused}", err=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         click.echo("timix-assets: interrupted; every table is as the last finished write left it.", err=True)
         sys.exit(1)
+
+
+def _end_of_parent() -> threading.Event:
+    """Set when our standard input ends: the process that started us is gone, however it went."""
+    ended = threading.Event()
+
+    def wait() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    return ended
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -58,12 +76,14 @@ def demo() -> None:
     with _exit_status():
         # Not the .env: a demo must never touch a real workspace or its lake.
         project.enter(dotenv=False)
-        sys.exit(0 if command.run(_console(), _console(stderr=True)) else 1)
+        with project.ended_by_sigterm():
+            well = command.run(_console(), _console(stderr=True))
+        sys.exit(0 if well else 1)
 
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The UI has no login: keep it on this machine.")
-@click.option("--port", default=3000, show_default=True)
+@click.option("--port", default=3000, show_default=True, type=PORT)
 def ui(host: str, port: int) -> None:
     """Serve the Dagster UI; without a key, together with the sandbox."""
     from timix_assets.commands import project  # noqa: PLC0415
@@ -71,7 +91,9 @@ def ui(host: str, port: int) -> None:
 
     with _exit_status():
         project.enter()
-        sys.exit(command.run(host, port, _console()))
+        with project.ended_by_sigterm():
+            status = command.run(host, port, _console())
+        sys.exit(status)
 
 
 @main.command()
@@ -122,12 +144,12 @@ def doctor() -> None:
 
 
 @main.command()
-@click.option("--port", default=0, help="Port on 127.0.0.1; 0 chooses a free one.")
-@click.option("--people", default=40, show_default=True)
-@click.option("--months", default=24, show_default=True)
+@click.option("--port", default=0, type=PORT, help="Port on 127.0.0.1; 0 chooses a free one.")
+@click.option("--people", default=40, show_default=True, type=click.IntRange(4, 400))
+@click.option("--months", default=24, show_default=True, type=click.IntRange(1, 120))
 @click.option("--seed", default=7, show_default=True)
 @click.option(
-    "--plan", type=click.Choice(["Free", "Starter", "Professional", "Business"]), default="Business", show_default=True
+    "--plan", type=click.Choice(list(REQUESTS_PER_MINUTE)), default="Business", show_default=True
 )
 @click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
 def sandbox(port: int, people: int, months: int, seed: int, plan: str, latency: float) -> None:
@@ -148,6 +170,7 @@ def sandbox(port: int, people: int, months: int, seed: int, plan: str, latency: 
             latency=latency,
             key=os.environ.get(SANDBOX_KEY),
             say=click.echo,
+            until=_end_of_parent() if SANDBOX_KEY in os.environ else None,
         )
 
 

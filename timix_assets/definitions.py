@@ -5,6 +5,7 @@ from dagster import Definitions, in_process_executor, map_asset_specs
 from timix_assets import environment
 from timix_assets.assets import checks, exports, maintenance, rollups, timix
 from timix_assets.assets.reckoning import Reckoning
+from timix_assets.automation.alerts import ALERTS
 from timix_assets.automation.changes import timix_changes
 from timix_assets.automation.freshness import with_freshness
 from timix_assets.automation.jobs import JOBS
@@ -14,7 +15,7 @@ from timix_assets.firm_settings import load_firm_settings
 from timix_assets.lake.io_manager import DeltaIOManagerFactory, LakeResource
 from timix_assets.resources import TimixResource
 
-lake = LakeResource(url=environment.LAKE.read(environment.ENVIRON), state_folder=str(environment.state_folder()))
+lake = LakeResource.configure_at_launch()
 firm = load_firm_settings(environment.FIRM_SETTINGS.read(environment.ENVIRON))
 
 defs = Definitions(
@@ -22,9 +23,9 @@ defs = Definitions(
     asset_checks=checks.CHECKS,
     jobs=JOBS,
     schedules=SCHEDULES,
-    sensors=[timix_changes, orphaned_runs],
+    sensors=[timix_changes, orphaned_runs, *ALERTS],
     resources={
-        "timix": TimixResource.from_environment(),
+        "timix": TimixResource(),
         "lake": lake,
         "io_manager": DeltaIOManagerFactory(lake=lake),
         "reckoning": Reckoning(

@@ -11,7 +11,11 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from timix_assets import documented
+
 ENVIRON: Mapping[str, str] = os.environ
+
+EARLIEST_YEAR = 1970
 
 
 class SettingError(ValueError):
@@ -32,7 +36,8 @@ class Setting:
 
 
 API_KEY = Setting("TIMIX_API_KEY", "", "The API key (`bbl_…`). It needs the Professional plan or higher.")
-BASE_URL = Setting("TIMIX_BASE_URL", "https://api.timix.ai/api/integration/v1", "Where the Integration API answers.")
+BASE_URL = Setting("TIMIX_BASE_URL", documented.BASE_URL, "Where the Integration API answers.")
+AUTHENTICATION = Setting("TIMIX_AUTHENTICATION", "X-Api-Key", "How the key travels: `X-Api-Key` or `Bearer`.")
 LAKE = Setting("TIMIX_LAKE", "data/lake", "Folder or object-store URL that holds the tables. One organization each.")
 START_MONTH = Setting(
     "TIMIX_START_MONTH", "", "First month to read, `YYYY-MM`; default January of the year before last."
@@ -51,10 +56,14 @@ CRON_COMPACT = Setting("TIMIX_CRON_COMPACT", "0 6 * * 0", "When the tables are c
 CHANGES_SECONDS = Setting(
     "TIMIX_CHANGES_SECONDS", "60", "Seconds between two looks of the sensor `timix_changes`, at least."
 )
+ALERT_URLS = Setting("TIMIX_ALERT_URLS", "", "Where alerts go: Apprise URLs, between blanks. Each is a secret.")
+ALERT_DAYS = Setting("TIMIX_ALERT_DAYS", "14", "A budget that runs out within so many days is worth an alert.")
+UI_URL = Setting("TIMIX_UI_URL", "http://127.0.0.1:3000", "Where people open the Dagster UI; links in alerts begin so.")
 
 SETTINGS = (
     API_KEY,
     BASE_URL,
+    AUTHENTICATION,
     LAKE,
     START_MONTH,
     TIME_ZONE,
@@ -68,6 +77,9 @@ SETTINGS = (
     CRON_SWEEP,
     CRON_COMPACT,
     CHANGES_SECONDS,
+    ALERT_URLS,
+    ALERT_DAYS,
+    UI_URL,
 )
 
 
@@ -90,11 +102,12 @@ def today(environ: Mapping[str, str] = ENVIRON, *, now: datetime | None = None) 
 def parse_month(text: str, setting: str) -> date:
     """`2025-03` -> 2025-03-01; SettingError naming the setting otherwise."""
     try:
-        return datetime.strptime(text, "%Y-%m").date()
-    except ValueError as unreadable:
-        raise SettingError(
-            f"{setting} is {text!r}, which is no month; write it as YYYY-MM, e.g. 2025-01."
-        ) from unreadable
+        month = datetime.strptime(text, "%Y-%m").date()
+    except ValueError:
+        month = date.min
+    if month.year < EARLIEST_YEAR:
+        raise SettingError(f"{setting} is {text!r}, which is no month to read; write it as YYYY-MM, e.g. 2025-01.")
+    return month
 
 
 def start_month(environ: Mapping[str, str] = ENVIRON, *, now: datetime | None = None) -> date:
@@ -109,6 +122,14 @@ def start_month(environ: Mapping[str, str] = ENVIRON, *, now: datetime | None = 
             f"{START_MONTH.name} is {text}, which is in the future; choose a month up to {running:%Y-%m}."
         )
     return month
+
+
+def authentication(environ: Mapping[str, str] = ENVIRON) -> str:
+    """`x-api-key` or `bearer`, as the client names them."""
+    chosen = AUTHENTICATION.read(environ).casefold()
+    if chosen not in ("x-api-key", "bearer"):
+        raise SettingError(f"{AUTHENTICATION.name} is {chosen!r}; the API knows X-Api-Key and Bearer.")
+    return chosen
 
 
 def as_of(environ: Mapping[str, str] = ENVIRON, *, now: datetime | None = None) -> date:

@@ -42,16 +42,27 @@ class EndpointOverride(Config):
 class TimixResource(ConfigurableResource):  # type: ignore[type-arg]
     """The Timix Integration API, with one client per run: nothing is fetched twice, and a revoked key stops the run."""
 
-    api_key: str = Field(description="The API key (`bbl_…`); set it through the environment, never in clear.")
-    base_url: str = Field(description="Where the Integration API answers. https, unless it is this machine.")
+    api_key: str = Field(
+        default=EnvVar(environment.API_KEY.name),
+        repr=False,
+        description="The API key (`bbl_…`). It comes from the environment; typed here, it would be stored in clear.",
+    )
+    base_url: str = Field(
+        default=environment.BASE_URL.read(environment.ENVIRON),
+        description="Where the Integration API answers. https, unless it is this machine.",
+    )
     authentication: Authentication = Field(
-        default=Authentication.X_API_KEY, description="Send the key as `X-Api-Key` or as `Authorization: Bearer`."
+        default=Authentication(environment.authentication()),
+        description="Send the key as `X-Api-Key` or as `Authorization: Bearer`.",
     )
     endpoints: dict[str, EndpointOverride] = Field(
         default_factory=dict,
         description="What your workspace names differently, by endpoint (e.g. time_reports). Goes over overrides_file.",
     )
-    overrides_file: str = Field(default="", description="YAML file of the same shape as `endpoints`; empty: none.")
+    overrides_file: str = Field(
+        default=environment.OVERRIDES.read(environment.ENVIRON),
+        description="YAML file of the same shape as `endpoints`; empty: none.",
+    )
     max_rejected_rows: int = Field(default=100, description="More rejected rows than this fail a table.")
     max_rejected_share: float = Field(
         default=0.01, description="A larger share of rejected rows fails a table, when it is more than one row."
@@ -67,22 +78,9 @@ class TimixResource(ConfigurableResource):  # type: ignore[type-arg]
     _client: TimixClient | None = PrivateAttr(default=None)
 
     @classmethod
-    def from_environment(cls) -> Self:
-        """As the environment says. The key stays a reference: Dagster shows the variable's name only."""
-        return cls(
-            api_key=EnvVar(environment.API_KEY.name),
-            base_url=environment.BASE_URL.read(environment.ENVIRON),
-            overrides_file=environment.OVERRIDES.read(environment.ENVIRON),
-        )
-
-    @classmethod
     def configured(cls) -> Self:
-        """The same outside a run, with the key itself; for commands that start no run."""
-        return cls(
-            api_key=environment.require_key(),
-            base_url=environment.BASE_URL.read(environment.ENVIRON),
-            overrides_file=environment.OVERRIDES.read(environment.ENVIRON),
-        )
+        """Outside a run, where nobody looks the key's variable up; for commands that start no run."""
+        return cls(api_key=environment.require_key())
 
     def check(self) -> None:
         """Refuses wrong settings, without a request: SettingsError or OverrideError names the one."""

@@ -46,6 +46,7 @@ class Workspace:
     settings: dict[str, Any] = field(default_factory=dict)
     firm_settings: FirmSettings = field(default_factory=lambda: load_firm_settings(""))
     lake_settings: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def instance(self) -> DagsterInstance:
@@ -65,7 +66,7 @@ class Workspace:
             selection=_selected(assets),
             resources=self._resources(),
             instance=self.instance,
-            tags=range_tags(months) if months else {},
+            tags={**(range_tags(months) if months else {}), **self.tags},
             run_config=QUIET,
             raise_on_error=False,
         )

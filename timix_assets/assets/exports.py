@@ -54,20 +54,25 @@ def export_asset(endpoint: Endpoint) -> AssetsDefinition:
             wanted = timix.endpoint(endpoint.name)
             client = begin(context, timix, lake)
             before = client.stats
-            stored = []
             try:
-                for month, target in _targets(endpoint, months):
-                    asked = dates_between(wanted, Months(month, month)) if month else {}
-                    stored.append(lake.lake.put_export(target, client.csv(str(wanted.csv_path), asked)))
+                files = {
+                    target: client.csv(
+                        str(wanted.csv_path), dates_between(wanted, Months(month, month)) if month else {}
+                    )
+                    for month, target in _targets(endpoint, months)
+                }
             except Forbidden as refused:
                 if not wanted.skip_forbidden:
                     raise
                 context.log.warning(f"Skipped, as skip_forbidden says: {refused}")
                 return
+            # Put only once all are here: a month that fails leaves every file as it was.
+            stored = [lake.lake.put_export(target, data) for target, data in files.items()]
             yield MaterializeResult(
                 data_version=DataVersion(sha256("".join(file.sha256 for file in stored).encode()).hexdigest()),
                 metadata={
                     "requests": MetadataValue.int((client.stats - before).requests),
+                    "seconds_waited": MetadataValue.float(round((client.stats - before).waited_seconds, 3)),
                     "files": MetadataValue.int(len(stored)),
                     "bytes": MetadataValue.int(sum(file.size for file in stored)),
                 },

@@ -1,22 +1,23 @@
 """`timix-assets refresh`: the job `refresh_everything`, once, in this process, recorded in the instance that the UI reads."""
 
-import signal
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
 from timix_assets import environment
+from timix_assets.commands.project import ended_by_sigterm
 from timix_assets.environment import SettingError
 
 if TYPE_CHECKING:
-    from dagster import ExecuteInProcessResult
+    from dagster import DagsterInstance, ExecuteInProcessResult
     from dagster_shared.error import SerializableErrorInfo
 
     from timix_assets.assets.progress import Progress
@@ -68,25 +69,29 @@ def months_between(first: str | None, last: str | None) -> "Months":
 
 def run(months: "Months", only: Sequence[str], console: Console, *, accept_shrink: bool = False) -> Outcome:
     """Runs the job over the months. SettingError when an asset of `only` does not exist."""
-    from dagster import AssetKey, DagsterInstance  # noqa: PLC0415
+    from dagster import AssetKey  # noqa: PLC0415
 
     from timix_assets.automation.jobs import range_tags  # noqa: PLC0415
     from timix_assets.definitions import defs  # noqa: PLC0415
+    from timix_assets.lake.io_manager import ACCEPT_SHRINK  # noqa: PLC0415
 
     job = defs.resolve_job_def("refresh_everything")
     known = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
     for name in only:
         if name not in known:
             raise SettingError(f"--only {name} is no asset; there are {', '.join(sorted(known))}.")
-    with DagsterInstance.get() as instance, _ended_by_sigterm(), _shown(console):
+    with _instance() as instance, ended_by_sigterm(), _shown(console), _notices(console):
         result = job.execute_in_process(
             instance=instance,
-            tags={**range_tags(months), "timix/started_by": "timix-assets refresh"},
+            tags={
+                **range_tags(months),
+                "timix/started_by": "timix-assets refresh",
+                **({ACCEPT_SHRINK: "true"} if accept_shrink else {}),
+            },
             asset_selection=[AssetKey.from_user_string(name) for name in only] or None,
             run_config={
                 # The sentences below say it; Dagster's own log is in the UI.
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                **({"resources": {"lake": {"config": {"accept_shrink": True}}}} if accept_shrink else {}),
             },
             raise_on_error=False,
         )
@@ -107,11 +112,14 @@ def show(outcome: Outcome, console: Console, errors: Console) -> None:
     for asset in outcome.skipped:
         console.print(f"[yellow]skipped[/] {asset}", highlight=False)
     for asset, sentence in outcome.warnings:
-        console.print(f"[yellow]warning[/] {asset}: ", end="", highlight=False)
-        console.print(sentence, markup=False, highlight=False)
+        console.print(f"[yellow]warning[/] {asset}: ", end="", highlight=False, soft_wrap=True)
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    by_sentence: dict[str, list[str]] = {}
     for asset, sentence in outcome.failures:
-        errors.print(f"[red]failed[/] {asset}: ", end="", highlight=False)
-        errors.print(sentence, markup=False, highlight=False)
+        by_sentence.setdefault(sentence, []).append(asset)
+    for sentence, assets in by_sentence.items():
+        errors.print(f"[red]failed[/] {', '.join(assets)}: ", end="", highlight=False, soft_wrap=True)
+        errors.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def _outcome(result: "ExecuteInProcessResult") -> Outcome:
@@ -171,17 +179,43 @@ def _assets_of_steps(result: "ExecuteInProcessResult") -> dict[str, str]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the run as Ctrl-C does: what is under way is given up, nothing half is left in a table."""
+def _instance() -> Iterator["DagsterInstance"]:
+    """The instance of the project. Two first commands at once must not make its storage at the same time."""
+    from dagster import DagsterInstance  # noqa: PLC0415
 
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    folder = environment.state_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "instance.lock"):
+        instance = DagsterInstance.get()
+    with instance:
+        yield instance
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+
+class _Notices(logging.Handler):
+    """Waits for the lake, for the rate limit, listings read again: said as they happen."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _notices(console: Console) -> Iterator[None]:
+    """What the rooms tell Dagster's logger reaches the person too."""
+    from dagster import get_dagster_logger  # noqa: PLC0415
+
+    logger, handler = get_dagster_logger(), _Notices(console)
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from timix_assets.environment import API_KEY, BASE_URL, START_MONTH
+from timix_assets.environment import API_KEY, BASE_URL, OVERRIDES, START_MONTH
 
 SANDBOX_KEY = "TIMIX_SANDBOX_KEY"
 """By this variable a parent process hands the sandbox the key to accept, so that it stands in no command line."""
@@ -27,8 +27,13 @@ class RunningSandbox:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings that point everything at this sandbox."""
-        return {API_KEY.name: self.key, BASE_URL.name: self.base_url, START_MONTH.name: self.first_month}
+        """The settings that point everything at this sandbox. Overrides are made for a real workspace."""
+        return {
+            API_KEY.name: self.key,
+            BASE_URL.name: self.base_url,
+            START_MONTH.name: self.first_month,
+            OVERRIDES.name: "",
+        }
 
 
 @contextmanager
@@ -36,7 +41,14 @@ def running_sandbox(*options: str) -> Iterator[RunningSandbox]:
     """Starts `timix-assets sandbox` on a free port and ends it with the block."""
     key = f"bbl_{secrets.token_hex(20)}"
     command = [sys.executable, "-m", "timix_assets.cli", "sandbox", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, SANDBOX_KEY: key})
+    process = subprocess.Popen(
+        command,
+        # It ends when this ends, however this process goes.
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, SANDBOX_KEY: key},
+    )
     try:
         assert process.stdout is not None
         said: dict[str, str] = {}

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -11,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from timix_assets.commands.sandbox_process import running_sandbox
-from timix_assets.environment import API_KEY
+from timix_assets.environment import API_KEY, LAKE
 
 
 def run(host: str, port: int, console: Console) -> int:
@@ -23,16 +22,16 @@ def run(host: str, port: int, console: Console) -> int:
             highlight=False,
         )
     with running_sandbox() if without_key else nullcontext() as sandbox:
-        settings = sandbox.environment if sandbox else {}
+        # Never the real workspace's lake, which .env may name already: a lake belongs to one organization.
+        settings = {**sandbox.environment, LAKE.name: LAKE.default} if sandbox else {}
         console.print(f"The UI opens on http://{host}:{port} in a few seconds; Ctrl-C ends it.", highlight=False)
         command = [_dagster(), "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
         with subprocess.Popen(command, env={**os.environ, **settings}) as dagster:
-            # A plain `kill` of this process ends the services too, as Ctrl-C does.
-            signal.signal(signal.SIGTERM, lambda *_: dagster.terminate())
             try:
                 return dagster.wait()
             except KeyboardInterrupt:
-                # The terminal has told Dagster too; it ends its own processes in order.
+                # Ctrl-C has reached Dagster too, a plain `kill` has not; it ends its own processes in order.
+                dagster.terminate()
                 dagster.wait()
                 return 0
 

@@ -29,6 +29,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from dagster_shared.check import CheckError
 from pydantic import Field, PrivateAttr
 
+from timix_assets import environment
 from timix_assets.lake.errors import LakeError
 from timix_assets.lake.months import Months
 from timix_assets.lake.preview import PREVIEW_ROWS, preview
@@ -41,6 +42,9 @@ KEY_METADATA = "timix/key"
 """Metadata of an asset's definition: the columns that identify a row of its table, a list of names."""
 
 
+ACCEPT_SHRINK = "timix/accept_shrink"
+"""Tag of a run, "true" or not there: replacements that the shrink guard refuses are accepted in this run."""
+
 HOLDS_LAKE = "timix/holds_lake"
 """Tag of a run that has taken its turn on a lake: the name of the lake's lock on its machine."""
 
@@ -48,8 +52,14 @@ HOLDS_LAKE = "timix/holds_lake"
 class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
     """The folder or object store that holds the Delta tables, and the rules for replacing them."""
 
-    url: str = Field(description="Folder or object-store URL (s3://…) of the lake. One organization each.")
-    state_folder: str = Field(description="Folder of this machine for the lock by which runs on one lake take turns.")
+    url: str = Field(
+        default=environment.LAKE.read(environment.ENVIRON),
+        description="Folder or object-store URL (s3://…) of the lake. One organization each.",
+    )
+    state_folder: str = Field(
+        default=str(environment.state_folder()),
+        description="Folder of this machine for the lock by which runs on one lake take turns.",
+    )
     storage_options: dict[str, str] = Field(
         default_factory=dict, description="Options for the object store, as the deltalake library names them."
     )
@@ -59,9 +69,6 @@ class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
     )
     guard_from_rows: int = Field(
         default=20, description="The guard looks at tables and ranges of at least this many rows."
-    )
-    accept_shrink: bool = Field(
-        default=False, description="Accept, in this run, a replacement that the guard would refuse."
     )
     turn_timeout_seconds: float = Field(
         default=900, description="How long a run waits for another run on the same lake before it gives up."
@@ -76,9 +83,11 @@ class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
             self._lake = Lake(self.url, dict(self.storage_options))
         return self._lake
 
-    @property
-    def guard(self) -> ShrinkGuard:
-        return ShrinkGuard(self.max_removed_share, self.guard_from_rows, accept=self.accept_shrink)
+    def guard(self, run: DagsterRun) -> ShrinkGuard:
+        """The guard of one run: its tag may accept, once, what the guard would refuse."""
+        return ShrinkGuard(
+            self.max_removed_share, self.guard_from_rows, accept=run.tags.get(ACCEPT_SHRINK, "").lower() == "true"
+        )
 
     @property
     def turn(self) -> Turn:
@@ -168,7 +177,7 @@ class DeltaIOManager(IOManager):
                 months=months,
                 partitioned=context.has_asset_partitions,
                 descriptions=_column_descriptions(context),
-                guard=self._resource.guard,
+                guard=self._resource.guard(context.step_context.dagster_run),
                 read_began_at=obj.read_began_at if isinstance(obj, Spooled) else None,
             )
             if months:

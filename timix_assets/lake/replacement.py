@@ -58,7 +58,8 @@ class ShrinkGuard:
             raise ShrinkRefused(
                 f"{where}: this would remove {removed:,} of {rows:,} rows, more than the {self.max_removed_share:.0%} "
                 "that the guard allows, so nothing was replaced; make sure that the key still sees everything, and if "
-                "the rows are really gone, run it once with accept_shrink switched on."
+                "the rows are really gone, run it once with `timix-assets refresh --accept-shrink`, or "
+                "with the run's tag timix/accept_shrink set to true."
             )
 
 

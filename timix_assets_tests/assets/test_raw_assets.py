@@ -253,7 +253,7 @@ def test_a_listing_that_shrinks_suspiciously_is_red_and_can_be_accepted_once(wor
     workspace.sandbox.faults.add(Fault("shrunk", path="/time-reports"))
     assert "accept_shrink" in failures(workspace.refresh("timix/time_reports"))["timix/time_reports"]
 
-    workspace.lake_settings["accept_shrink"] = True
+    workspace.tags["timix/accept_shrink"] = "true"
     assert failures(workspace.refresh("timix/time_reports")) == {}
 
 

@@ -52,6 +52,7 @@ class Project:
             self.command(*words),
             cwd=self.folder,
             env=self.environment | settings,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import httpx
@@ -52,3 +54,28 @@ def test_a_sandbox_key_that_a_parent_hands_over_is_not_printed(tmp_path: Path) -
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_the_sandbox_of_a_demo_ends_with_it_however_it_ends(tmp_path: Path, ending: signal.Signals) -> None:
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    demo = Project(tmp_path).start("demo")
+    assert demo.stdout is not None
+    url = next(line for line in iter(demo.stdout.readline, "") if line.startswith("Reading ")).split()[-2]
+    demo.send_signal(ending)
+    demo.communicate(timeout=15)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/me", timeout=1)
+        except httpx.TransportError:
+            return
+        time.sleep(0.1)
+    pytest.fail("the sandbox still answers")
+
+
+@pytest.mark.parametrize("words", [["--people", "2"], ["--months", "0"], ["--port", "99999"]])
+def test_a_sandbox_that_cannot_be_is_wrong_use(tmp_path: Path, words: list[str]) -> None:
+    done = Project(tmp_path).run("sandbox", *words)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)

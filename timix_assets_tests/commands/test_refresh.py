@@ -50,7 +50,7 @@ def test_from_and_to_read_just_those_months(project: Project, live: Sandbox) -> 
     [
         (["--from", "2001-01"], "--from 2001-01 is before the first month"),
         (["--to", "2999-01"], "--to 2999-01 is in the future"),
-        (["--from", "yesterday"], "--from is 'yesterday', which is no month"),
+        (["--from", "yesterday"], "--from is 'yesterday', which is no month to read"),
         (["--only", "timix/customer"], "--only timix/customer is no asset"),
         (["--frm", "2025-01"], "No such option"),
     ],
@@ -86,12 +86,15 @@ def test_a_wrong_setting_is_exit_2_before_any_request(
     assert "Traceback" not in done.stderr
 
 
-def test_a_revoked_key_is_exit_1_and_one_sentence_for_each_asset(project: Project, live: Sandbox) -> None:
+def test_a_revoked_key_is_exit_1_and_one_sentence_for_all_assets(project: Project, live: Sandbox) -> None:
     live.revoke(live.key)
     done = project.run("refresh")
 
     assert done.returncode == 1
-    assert "failed timix/customers: GET /me: the server answered 401" in done.stderr
+    [said] = done.stderr.strip().splitlines()
+    assert said.startswith("failed ")
+    assert "timix/customers" in said
+    assert "GET /me: the server answered 401" in said
     assert "Traceback" not in done.stderr
     assert len(live.requests) == 1
     assert live.key not in done.stdout + done.stderr
@@ -151,3 +154,40 @@ def test_two_refreshes_at_once_take_turns_and_both_end_right(project: Project, l
 
     assert [process.returncode for process in both] == [0, 0], said
     assert project.table("timix/time_reports").height == len(live.workspace.rows("time_reports"))
+
+
+def test_a_shrink_is_accepted_once_by_the_option_that_the_sentence_names(project: Project, live: Sandbox) -> None:
+    assert project.run("refresh", "--only", "timix/time_reports").returncode == 0
+    live.faults.add(Fault("shrunk", path="/time-reports"))
+
+    refused = project.run("refresh", "--only", "timix/time_reports")
+    assert (refused.returncode, "refresh --accept-shrink" in refused.stderr) == (1, True)
+
+    accepted = project.run("refresh", "--only", "timix/time_reports", "--accept-shrink")
+    assert (accepted.returncode, accepted.stderr) == (0, "")
+    assert project.table("timix/time_reports").height < len(live.workspace.rows("time_reports"))
+
+
+def test_who_waits_for_the_lake_says_for_whom(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("silence", path="/projects", times=1, seconds=4))
+    first = project.start("refresh", "--only", "timix/projects")
+    wait_for_request(live, "/projects", first)
+    second = project.run("refresh", "--only", "timix/customers")
+    first.communicate()
+
+    assert second.returncode == 0
+    assert "it is in use by refresh_everything (run " in second.stdout
+
+
+def test_a_bearer_key_is_a_setting(project: Project) -> None:
+    assert project.run("refresh", "--only", "timix/customers", TIMIX_AUTHENTICATION="Bearer").returncode == 0
+    wrong = project.run("refresh", TIMIX_AUTHENTICATION="Basic")
+    assert (wrong.returncode, "TIMIX_AUTHENTICATION is 'basic'" in wrong.stderr) == (2, True)
+
+
+def test_the_home_of_another_dagster_project_is_refused(project: Project, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    done = project.run("refresh", DAGSTER_HOME=str(other))
+    assert (done.returncode, "there is no workspace.yaml in" in done.stderr) == (2, True)
