@@ -1,6 +1,8 @@
 """Talks to the Timix Integration API: signed, paced, retried, bounded. Usable by itself."""
 
-from .client import DEFAULT_BASE_URL, Stats, TimixClient
+from timix_assets.documented import BASE_URL as DEFAULT_BASE_URL
+
+from .client import Stats, TimixClient
 from .limits import Limits
 from .listing import Page
 

@@ -14,17 +14,16 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from timix_assets.documented import BASE_URL as DEFAULT_BASE_URL
+
 from .answers import Json, csv_of, json_of, status_error
 from .errors import ContractError, NotFound, RateLimited, ReadOnly, SettingsError, TimixError, Unauthorized
-from .limits import Limits, requests_per_minute
+from .limits import Limits, is_known, plan_sentence, requests_per_minute
 from .listing import Envelope, Page, Row, RowKey, envelope_of, key_of_fields, read_listing
 from .pacing import FileBucket, MemoryBucket, Pacer
 from .redaction import KEY_PREFIX, Redactor
 from .retries import backoff_seconds, is_worth_repeating
 from .transport import Answer, Auth, Call, Parameters, Transport, checked_base_url, path_of, query_of
-
-DEFAULT_BASE_URL = "https://api.timix.ai/api/integration/v1"
-"""Documented: working-with-the-api."""
 
 T = TypeVar("T")
 
@@ -58,6 +57,7 @@ class TimixClient:
     auth: which header carries the key. read_only: refuse `create`, `update` and `delete`.
     pacing_folder: where processes that use the same key share its rate limit; None keeps it to this client.
     notify: told, in one sentence, of waits and of listings read again; any thread may call it.
+    me_path, plan_of: where the key's own record is, and how its plan is read from it; a workspace may differ.
     transport: replaces the network, for tests.
     Raises SettingsError for a key or a base URL that cannot be right; every other failure is a TimixError too.
     """
@@ -72,6 +72,8 @@ class TimixClient:
         read_only: bool = True,
         pacing_folder: Path | None = None,
         notify: Callable[[str], None] | None = None,
+        me_path: str = "/me",
+        plan_of: Callable[[dict[str, Any]], str | None] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.base_url = checked_base_url(base_url)
@@ -85,7 +87,11 @@ class TimixClient:
         self._transport = Transport(self.base_url, key, auth, limits, transport)
         bucket = FileBucket(pacing_folder, self.base_url, key) if pacing_folder else MemoryBucket()
         self._pacer = Pacer(bucket, limits, self._notify)
+        self._me_call = Call("GET", path_of(me_path))
+        self._plan_of = plan_of or _plan_of
+        self._plan: str | None = None
         self._me: dict[str, Any] | None = None
+        self._me_stats = Stats()
         self._me_lock = threading.Lock()
         self._refused: Unauthorized | None = None
         self._counts = Stats()
@@ -122,15 +128,40 @@ class TimixClient:
         with self._me_lock:
             self._raise_if_refused()
             if self._me is None:
-                call = Call("GET", "/me")
+                before = self.stats
+                call = self._me_call
                 self._me = self._ask(call, lambda answer: _object_of(call, json_of(call, answer)))
-                self._pacer.allow(requests_per_minute(_plan_of(self._me)))
+                # Whoever else would ask waits for this answer, so nothing else is counted meanwhile.
+                self._me_stats = self.stats - before
+                self._plan = self._plan_of(self._me)
+                self._pacer.allow(requests_per_minute(self._plan))
+                if not is_known(self._plan):
+                    self._notify(f"{call}: {plan_sentence(self._plan)}.")
             return self._me
+
+    @property
+    def plan(self) -> str | None:
+        """The organization's plan, once `me` was asked; None when it names none."""
+        return self._plan
+
+    @property
+    def requests_per_minute(self) -> int:
+        """How many requests a minute this client makes at most, by the plan."""
+        return requests_per_minute(self._plan)
+
+    @property
+    def me_path(self) -> str:
+        return self._me_call.path
+
+    @property
+    def me_stats(self) -> Stats:
+        """What it took to ask `me`: no table's own cost, for every call needs it."""
+        return self._me_stats
 
     def get(self, path: str, params: Parameters | None = None) -> Json:
         """The JSON of one answer, whole. Fractions are Decimal, exact; a lone surrogate stays in its text."""
         call = Call("GET", path_of(path), query_of(params or {}))
-        if call == Call("GET", "/me"):
+        if call == self._me_call:
             return self.me()
         self.me()
         return self._ask(call, lambda answer: json_of(call, answer))
@@ -288,9 +319,10 @@ def _object_of(call: Call, body: Json) -> dict[str, Any]:
     return body
 
 
-def _plan_of(me: Mapping[str, Any]) -> str:
+def _plan_of(me: Mapping[str, Any]) -> str | None:
     plan = me.get("plan")
-    return str(plan.get("name") if isinstance(plan, dict) else plan)
+    name = plan.get("name") if isinstance(plan, dict) else plan
+    return None if name is None else str(name)
 
 
 def _record_path(resource: str, id: object) -> str:

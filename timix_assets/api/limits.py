@@ -3,15 +3,13 @@
 import math
 from dataclasses import dataclass, fields
 
+from timix_assets.documented import LARGEST_PAGE, REQUESTS_PER_MINUTE
+
 from .errors import SettingsError
 
-LARGEST_PAGE = 200
-"""Documented: pageSize is at most 200."""
+UNKNOWN_PLAN = REQUESTS_PER_MINUTE["Professional"]
+"""Requests a minute for a plan that we do not know: the API needs Professional or higher."""
 
-REQUESTS_PER_MINUTE = {"free": 120, "starter": 120, "professional": 300, "business": 1000}
-"""Documented, per key: 120 from Free to Starter, 300 on Professional, 1000 on Business."""
-
-UNKNOWN_PLAN = 300
 BEFORE_THE_PLAN_IS_KNOWN = min(REQUESTS_PER_MINUTE.values())
 
 
@@ -73,7 +71,26 @@ def _check_seconds(name: str, value: object, *, may_be_zero: bool) -> None:
         raise SettingsError(f"Limits: {name} must be a number of seconds, {wanted}, but is {value!r}.")
 
 
-def requests_per_minute(plan: str) -> int:
+def requests_per_minute(plan: str | None) -> int:
     """The plan's documented limit; `UNKNOWN_PLAN` for any other. Case, spaces and hyphens do not matter."""
-    folded = "".join(letter for letter in plan.casefold() if letter.isalnum())
-    return REQUESTS_PER_MINUTE.get(folded.removesuffix("plan"), UNKNOWN_PLAN)
+    return _PER_MINUTE.get(_folded(plan), UNKNOWN_PLAN)
+
+
+def is_known(plan: str | None) -> bool:
+    """Whether the vendor documents a limit for the plan."""
+    return _folded(plan) in _PER_MINUTE
+
+
+def plan_sentence(plan: str | None) -> str:
+    """How many requests a minute are made because of the plan, and whether that is but a guess; without a full stop."""
+    if is_known(plan):
+        return f"plan {plan}, at most {requests_per_minute(plan)} requests a minute"
+    named = f"the plan {plan} is unknown here" if plan else "no plan is named"
+    return f"{named}, so at most {UNKNOWN_PLAN} requests a minute are made"
+
+
+def _folded(plan: str | None) -> str:
+    return "".join(letter for letter in (plan or "").casefold() if letter.isalnum()).removesuffix("plan")
+
+
+_PER_MINUTE = {_folded(plan): requests for plan, requests in REQUESTS_PER_MINUTE.items()}

@@ -17,8 +17,10 @@ from typing import BinaryIO, Protocol
 
 from filelock import FileLock, Timeout
 
+from timix_assets.documented import REQUESTS_PER_MINUTE
+
 from .errors import Closed, SettingsError
-from .limits import BEFORE_THE_PLAN_IS_KNOWN, REQUESTS_PER_MINUTE, Limits
+from .limits import BEFORE_THE_PLAN_IS_KNOWN, Limits
 
 if sys.platform != "win32":
     import fcntl

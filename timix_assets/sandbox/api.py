@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from timix_assets.contract.endpoints import BY_NAME, ENDPOINTS
 from timix_assets.contract.schema import Endpoint, Shape
+from timix_assets.documented import LARGEST_PAGE
 
 from . import reports
 from .answers import Answer, Asked, Cut, Page, refusal
@@ -25,7 +26,6 @@ Row = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 
 PREFIX = "/api/integration/v1"
-LARGEST_PAGE = 200
 USUAL_PAGE = 50
 
 

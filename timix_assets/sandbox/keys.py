@@ -8,12 +8,11 @@ from hashlib import sha256
 from math import ceil
 from secrets import token_hex
 
+from timix_assets.documented import ROLES_WITHOUT_COST
+
 from .wire import Sight
 
-PER_MINUTE = {"Free": 120, "Starter": 120, "Professional": 300, "Business": 1000}
-"""Requests a minute by plan (timix.ai/tutorials/working-with-the-api)."""
-
-SIGHT_OF = {"Member": Sight.NO_COST, "Viewer": Sight.NO_COST_NO_CONTACTS}
+SIGHT_OF = dict.fromkeys(ROLES_WITHOUT_COST, Sight.NO_COST) | {"Viewer": Sight.NO_COST_NO_CONTACTS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from timix_assets.documented import REQUESTS_PER_MINUTE
+
 from .api import PREFIX, Api
 from .faults import Faults
 from .firm import Firm
 from .gate import Gate, LineProtocol, Seen, fault_routes
-from .keys import PER_MINUTE, KeyRing, Limits, utc
+from .keys import KeyRing, Limits, utc
 from .workspace import Workspace
 
 HOST = "127.0.0.1"
@@ -56,7 +58,7 @@ class Sandbox:
         self.requests: list[Seen] = []
         self._keys = KeyRing(utc(clock))
         self.key = self._keys.issue("Owner", secret=key)
-        most = requests_per_minute or PER_MINUTE.get(plan, PER_MINUTE["Professional"])
+        most = requests_per_minute or REQUESTS_PER_MINUTE.get(plan, REQUESTS_PER_MINUTE["Professional"])
         limits = Limits(most, clock, seconds=window_seconds, fixed=fixed_window)
         gate = Middleware(
             Gate,

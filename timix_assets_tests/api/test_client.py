@@ -93,6 +93,36 @@ def test_many_threads_ask_me_once(key: str) -> None:
         assert len(server.requests_for("/tasks")) == 8
 
 
+def test_where_me_is_and_how_its_plan_is_read_can_be_told(key: str) -> None:
+    with (
+        serving(in_turn("/whoami", Reply({"tier": "Free"}))) as server,
+        TimixClient(server.base_url, key, limits=BRISK, me_path="/whoami", plan_of=lambda me: me["tier"]) as client,
+    ):
+        assert client.get("/whoami") == client.me() == {"tier": "Free"}
+        assert (client.plan, client.requests_per_minute) == ("Free", 120)
+        assert [asked.path for asked in server.asked] == ["/whoami"]
+        assert (client.me_stats.requests, client.me_stats.bytes) == (1, client.stats.bytes)
+
+
+@pytest.mark.parametrize(
+    ("me", "said"),
+    [
+        ({"plan": "Galactic"}, "the plan Galactic is unknown here"),
+        ({}, "no plan is named"),
+        ({"plan": {}}, "no plan is named"),
+    ],
+)
+def test_a_plan_that_is_not_known_is_told_of(key: str, me: dict[str, object], said: str) -> None:
+    told: list[str] = []
+    with (
+        serving(in_turn("/me", Reply(me))) as server,
+        TimixClient(server.base_url, key, limits=BRISK, notify=told.append) as client,
+    ):
+        client.me()
+        assert client.requests_per_minute == 300
+    assert told == [f"GET /me: {said}, so at most 300 requests a minute are made."]
+
+
 @pytest.mark.parametrize("me", [[], "x", None, 3])
 def test_a_me_that_is_no_object_is_a_broken_contract(key: str, me: object) -> None:
     with (
