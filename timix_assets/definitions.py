@@ -11,12 +11,12 @@ from timix_assets.automation.freshness import with_freshness
 from timix_assets.automation.jobs import JOBS
 from timix_assets.automation.orphans import orphaned_runs
 from timix_assets.automation.schedules import SCHEDULES
-from timix_assets.firm_settings import load_firm_settings
+from timix_assets.firm_settings import firm_resources
 from timix_assets.lake.io_manager import DeltaIOManagerFactory, LakeResource
 from timix_assets.resources import TimixResource
 
 lake = LakeResource.configure_at_launch()
-firm = load_firm_settings(environment.FIRM_SETTINGS.read(environment.ENVIRON))
+firm = firm_resources(environment.FIRM_SETTINGS.read(environment.ENVIRON))
 
 defs = Definitions(
     assets=map_asset_specs(with_freshness, [*timix.ASSETS, *exports.ASSETS, *rollups.ASSETS, *maintenance.ASSETS]),
@@ -28,13 +28,8 @@ defs = Definitions(
         "timix": TimixResource(),
         "lake": lake,
         "io_manager": DeltaIOManagerFactory(lake=lake),
-        "reckoning": Reckoning(
-            lake=lake,
-            work_calendar=firm.work_calendar,
-            budget_policy=firm.budget_policy,
-            targets=firm.targets,
-            aging_buckets=firm.aging_buckets,
-        ),
+        **firm,
+        "reckoning": Reckoning(lake=lake, **firm),
     },
     # Many light steps: one process for all is an order of magnitude faster than one each. A run is still its own process.
     executor=in_process_executor,

@@ -189,6 +189,18 @@ def load_firm_settings(file: str) -> FirmSettings:
     return FirmSettings(**{name: _section(name, sections.get(name), file) for name in SECTIONS})
 
 
+def firm_resources(file: str) -> dict[str, Any]:
+    """The four as Dagster resources: what the file sets is fixed by it, the rest may be set in the launchpad."""
+    if not file:
+        return {name: resource.configure_at_launch() for name, resource in SECTIONS.items()}
+    set_there = _read(Path(file))
+    firm = load_firm_settings(file)
+    return {
+        name: getattr(firm, name) if name in set_there else resource.configure_at_launch()
+        for name, resource in SECTIONS.items()
+    }
+
+
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
