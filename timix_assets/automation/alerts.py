@@ -1,0 +1,303 @@
+"""Sensors that tell a person what matters, once: budgets, failed runs, the key's end, and the week's digest.
+
+Each keeps a ledger of its own below `.dagster/alerts`, so that neither a restart nor a dead receiver loses or doubles a
+message. They start no run and ask Timix for nothing. All are off until somebody switches them on.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+from dagster import (
+    AssetKey,
+    AssetObservation,
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRun,
+    DefaultSensorStatus,
+    EventLogRecord,
+    Failure,
+    RunStatusChangeRecordsFilter,
+    SensorEvaluationContext,
+    SensorResult,
+    sensor,
+)
+from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
+
+from timix_assets import environment
+from timix_assets.alerts import crossings, expiry, messages
+from timix_assets.alerts.budgets import BUDGET_HEALTH, read_budgets
+from timix_assets.alerts.crossings import Standing
+from timix_assets.alerts.delivery import Receiver, deliver, receivers_of
+from timix_assets.alerts.expiry import Key
+from timix_assets.alerts.ledger import Ledger, LedgerBusy, LedgerError, opened
+from timix_assets.alerts.messages import FailedRun, Message
+from timix_assets.api.redaction import Redactor
+from timix_assets.assets.failures import plainly, sentence_of
+from timix_assets.automation.jobs import RANGE_END, RANGE_START
+from timix_assets.lake.io_manager import LakeResource
+from timix_assets.summary import summarize
+
+LOOK_EVERY_SECONDS = 60
+SELDOM_SECONDS = 300
+ME = "timix/me"
+KPIS = "rollups/organization_kpis"
+SUMMARY_TABLES = (KPIS, BUDGET_HEALTH, "rollups/unbilled_aging", "timix/projects", "timix/customers")
+MONDAY_AT = time(8)
+
+MOST_RUNS_A_TICK = 50
+RUNS_REMEMBERED = 1000
+
+WHERE_TO = (
+    f"Messages go to the Apprise URLs of {environment.ALERT_URLS.name}, and always to the log. One that cannot be delivered "
+    "is tried again at every tick, for each receiver by itself."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What a look found: the sentence for the tick, and the sensor's new cursor (None: as it was)."""
+
+    reason: str
+    cursor: str | None = None
+
+
+Notice = Callable[[Ledger], Noticed]
+
+
+@sensor(
+    name="budget_alerts",
+    minimum_interval_seconds=LOOK_EVERY_SECONDS,
+    default_status=DefaultSensorStatus.STOPPED,
+    description="Says when the status of a running project's budget gets worse (on track, at risk, over budget), or when it "
+    f"will be used up within {environment.ALERT_DAYS.name} days: one message for all that crossed at once, and of each "
+    f"budget again only after it recovered. The first look at a lake only remembers how things stand. {WHERE_TO}",
+)
+def budget_alerts(context: SensorEvaluationContext, lake: LakeResource) -> SensorResult:
+    def notice(ledger: Ledger) -> Noticed:
+        if not lake.lake.exists(BUDGET_HEALTH):
+            return Noticed(f"{BUDGET_HEALTH} was never computed, so there is nothing to compare.")
+        today = environment.as_of()
+        days = environment.whole_number(environment.ALERT_DAYS, at_least=0)
+        seen = f"version {lake.lake.version(BUDGET_HEALTH)}, {today}, {days} days"
+        if ledger.memory is not None and context.cursor == seen:
+            return Noticed(f"{BUDGET_HEALTH} is as at the last look ({seen}).")
+        first, before = ledger.memory is None, _standings(ledger.memory)
+        budgets = read_budgets(lake.lake)
+        crossed, after = crossings.look(budgets, before, today, days)
+        link = _link_to(BUDGET_HEALTH)
+        said = [messages.budgets_crossed(crossed, today, BUDGET_HEALTH, link)] if crossed else []
+        ledger.record(
+            {project: {s: asdict(each) for s, each in scopes.items()} for project, scopes in after.items()}, said
+        )
+        if first:
+            return Noticed(f"First look at this lake: remembered how {len(budgets)} budgets stand ({seen}).", seen)
+        return Noticed(f"{len(crossed)} of {len(budgets)} budgets got worse ({seen}).", seen)
+
+    return _tick(context, _ledger_of(lake, "budget_alerts"), notice)
+
+
+@sensor(
+    name="failure_alerts",
+    minimum_interval_seconds=LOOK_EVERY_SECONDS,
+    default_status=DefaultSensorStatus.STOPPED,
+    description="Says when a run failed, whoever started it: the job, its months, a sentence for each asset that failed, and a "
+    f"link. Once a run; of one that Dagster starts again by itself, only the last failure. {WHERE_TO}",
+)
+def failure_alerts(context: SensorEvaluationContext, lake: LakeResource) -> SensorResult:
+    # Dagster's own run_failure_sensor skips runs of the command line, and never tries again when it fails itself.
+    def notice(ledger: Ledger) -> Noticed:
+        if context.cursor is None:
+            ledger.record(ledger.memory or [])
+            return Noticed(
+                "First look: only runs that fail from now on are told.", str(_last_failure(context.instance))
+            )
+        told = list(ledger.memory or [])
+        failed = _failures_after(context.instance, int(context.cursor))
+        said = []
+        for record in failed:
+            run = context.instance.get_run_by_id(record.run_id)
+            if run is None or run.run_id in told:
+                continue
+            if run.tags.get(WILL_RETRY_TAG) == "true":
+                context.log.info(f"Run {run.run_id[:8]} of {run.job_name} failed; Dagster starts it again by itself.")
+                continue
+            said.append(messages.run_failed(_failed_run(context.instance, run, record), f"{_ui()}/runs/{run.run_id}"))
+            told.append(run.run_id)
+        if said:
+            ledger.record(told[-RUNS_REMEMBERED:], said)
+        cursor = str(failed[-1].storage_id) if failed else context.cursor
+        return Noticed(f"{len(said)} runs failed since the last look.", cursor)
+
+    return _tick(context, Path(lake.state_folder) / "alerts" / "failure_alerts.json", notice)
+
+
+@sensor(
+    name="key_expiry",
+    minimum_interval_seconds=SELDOM_SECONDS,
+    default_status=DefaultSensorStatus.STOPPED,
+    description=f"Says when the API key expires in {', '.join(map(str, expiry.WARN_DAYS))} days, as /me said at the last "
+    f"refresh: once each. {WHERE_TO}",
+)
+def key_expiry(context: SensorEvaluationContext, lake: LakeResource) -> SensorResult:
+    def notice(ledger: Ledger) -> Noticed:
+        if not lake.lake.exists(ME) or (key := _key(lake)) is None:
+            return Noticed(f"{ME} was never read, so the key's end is not known.")
+        if key.expires_at is None:
+            return Noticed("The key does not expire.")
+        now, of = datetime.now(UTC), [key.name, key.expires_at.isoformat()]
+        reached = expiry.threshold(key, now)
+        said = ledger.memory["said"] if ledger.memory and ledger.memory["key"] == of else None
+        if expiry.is_due(reached, said):
+            ledger.record({"key": of, "said": reached}, [messages.key_expires(key, now, ME, _link_to(ME))])
+        return Noticed(f"The key expires on {key.expires_at:%Y-%m-%d %H:%M} UTC.")
+
+    return _tick(context, _ledger_of(lake, "key_expiry"), notice)
+
+
+@sensor(
+    name="weekly_summary",
+    minimum_interval_seconds=SELDOM_SECONDS,
+    default_status=DefaultSensorStatus.STOPPED,
+    description=f"Says on Mondays from {MONDAY_AT:%H:%M} on ({environment.TIME_ZONE.name}) what a managing partner asks first: "
+    "utilization, running projects at risk or over budget, unbilled work; later in the week when the machine was off then. "
+    f"The first one comes on the Monday after it is switched on. {WHERE_TO}",
+)
+def weekly_summary(context: SensorEvaluationContext, lake: LakeResource) -> SensorResult:
+    def notice(ledger: Ledger) -> Noticed:
+        due = last_monday(datetime.now(environment.time_zone())).isoformat()
+        if ledger.memory is None:
+            ledger.record({"monday": due})
+            return Noticed("First look: the first summary is due next Monday.")
+        if ledger.memory["monday"] == due:
+            return Noticed(f"The summary of Monday {due} was made; the next one is due next Monday.")
+        missing = [table for table in SUMMARY_TABLES if not lake.lake.exists(table)]
+        if missing:
+            return Noticed(f"{missing[0]} is not in the lake yet; the summary waits for the first refresh.")
+        summary = summarize(lake.lake, environment.as_of())
+        ledger.record({"monday": due}, [messages.weekly_summary(summary, KPIS, _link_to(KPIS))])
+        return Noticed(f"Made the summary of Monday {due}.")
+
+    return _tick(context, _ledger_of(lake, "weekly_summary"), notice)
+
+
+ALERTS = [budget_alerts, failure_alerts, key_expiry, weekly_summary]
+
+
+def last_monday(now: datetime) -> date:
+    """The day of the latest Monday morning that has come, by the clock of `now`."""
+    day = now.date() if now.time() >= MONDAY_AT else now.date() - timedelta(days=1)
+    return day - timedelta(days=day.weekday())
+
+
+def _tick(context: SensorEvaluationContext, path: Path, notice: Notice) -> SensorResult:
+    """One look, then whatever is to be delivered, from this look or an earlier one."""
+    with plainly(), _red_on_a_broken_ledger():
+        try:
+            with opened(path) as ledger:
+                before = len(ledger.pending)
+                noticed = notice(ledger)
+                for pending in ledger.pending[before:]:
+                    context.log.info(f"{pending.message.title}\n{pending.message.text}")
+                troubles = deliver(ledger, _receivers(context.instance))
+                waiting = len(ledger.pending)
+        except LedgerBusy as busy:
+            return SensorResult(skip_reason=str(busy))
+    for trouble in troubles:
+        context.log.error(trouble)
+    undelivered = f" {waiting} messages wait for a receiver: {' '.join(troubles)}" if troubles else ""
+    return SensorResult(skip_reason=f"{noticed.reason}{undelivered}", cursor=noticed.cursor)
+
+
+@contextmanager
+def _red_on_a_broken_ledger() -> Iterator[None]:
+    try:
+        yield
+    except LedgerError as error:
+        raise Failure(str(error), allow_retries=False) from error
+
+
+@dataclass(frozen=True, slots=True)
+class EventLog:
+    """Dagster's event log as a receiver: an observation on the asset that a message speaks of."""
+
+    instance: DagsterInstance
+    id: str = "event log"
+
+    def send(self, message: Message) -> None:
+        if message.asset:
+            self.instance.report_runless_asset_event(
+                AssetObservation(AssetKey(message.asset.split("/")), description=f"{message.title}\n{message.text}")
+            )
+
+
+def _receivers(instance: DagsterInstance) -> list[Receiver]:
+    return [EventLog(instance), *receivers_of(environment.ALERT_URLS.read(environment.ENVIRON))]
+
+
+def _ledger_of(lake: LakeResource, alert: str) -> Path:
+    """One ledger for each organization's data in each lake: another firm's projects are no news of this one's."""
+    with plainly():
+        whose = f"{lake.lake.url} {lake.lake.memory.organization() or ''}"
+    return Path(lake.state_folder) / "alerts" / f"{alert}-{sha256(whose.encode()).hexdigest()[:16]}.json"
+
+
+def _standings(memory: Any) -> crossings.Standings | None:
+    if memory is None:
+        return None
+    return {project: {scope: Standing(**each) for scope, each in scopes.items()} for project, scopes in memory.items()}
+
+
+def _key(lake: LakeResource) -> Key | None:
+    rows = lake.lake.scan(ME).select("key_name", "key_expires_at").collect()
+    return Key(rows["key_name"][0] or "", rows["key_expires_at"][0]) if rows.height else None
+
+
+def _last_failure(instance: DagsterInstance) -> int:
+    found = instance.fetch_run_status_changes(DagsterEventType.RUN_FAILURE, limit=1).records
+    return found[0].storage_id if found else 0
+
+
+def _failures_after(instance: DagsterInstance, storage_id: int) -> list[EventLogRecord]:
+    wanted = RunStatusChangeRecordsFilter(event_type=DagsterEventType.RUN_FAILURE, after_storage_id=storage_id)
+    return list(instance.fetch_run_status_changes(wanted, limit=MOST_RUNS_A_TICK, ascending=True).records)
+
+
+def _failed_run(instance: DagsterInstance, run: DagsterRun, record: EventLogRecord) -> FailedRun:
+    """The sentences of its steps; of a run without any, killed before or between them, its own."""
+    steps = [
+        cast(DagsterEvent, step.event_log_entry.dagster_event)
+        for step in instance.get_records_for_run(run.run_id, of_type=DagsterEventType.STEP_FAILURE).records
+    ]
+    said = [((e.step_key or "").replace("__", "/"), sentence_of(e.step_failure_data.error)) for e in steps]
+    if not said:
+        event = cast(DagsterEvent, record.event_log_entry.dagster_event)
+        # A run that somebody else declares failed, as of a killed process, has words and no data.
+        error = event.job_failure_data.error if event.event_specific_data else None
+        said = [("the run", sentence_of(error) if error else event.message or sentence_of(None))]
+    return FailedRun(run.job_name, _months(run), [(where, _without_key(sentence)) for where, sentence in said])
+
+
+def _months(run: DagsterRun) -> str:
+    first, last = run.tags.get(RANGE_START), run.tags.get(RANGE_END)
+    if first and last:
+        return first[:7] if first == last else f"{first[:7]} to {last[:7]}"
+    return run.tags.get(PARTITION_NAME_TAG, "")[:7]
+
+
+def _without_key(sentence: str) -> str:
+    key = environment.API_KEY.read(environment.ENVIRON)
+    return Redactor(key)(sentence) if key else sentence
+
+
+def _ui() -> str:
+    return environment.UI_URL.read(environment.ENVIRON).rstrip("/")
+
+
+def _link_to(table: str) -> str:
+    return f"{_ui()}/assets/{table}"

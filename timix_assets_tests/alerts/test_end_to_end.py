@@ -1,0 +1,78 @@
+"""From hours logged in Timix to one message at a webhook; and from a refused key to one message."""
+
+import math
+from decimal import Decimal
+
+import pytest
+from dagster import SensorDefinition
+
+from timix_assets.automation.alerts import budget_alerts, failure_alerts
+from timix_assets_tests.alerts.receiver import WebhookReceiver
+from timix_assets_tests.alerts.watch import Watch
+from timix_assets_tests.workspace import EVERYTHING, Workspace, failures
+
+from ..conftest import TODAY
+
+LONG_DAY = 20
+
+
+@pytest.fixture(autouse=True)
+def _settings(webhook: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
+    monkeypatch.setenv("TIMIX_ALERT_URLS", webhook.url)
+
+
+def watch(workspace: Workspace, sensor: SensorDefinition) -> Watch:
+    lake = {"url": str(workspace.folder / "lake"), "state_folder": str(workspace.folder / ".dagster")}
+    return Watch(sensor, lake, workspace.instance)
+
+
+def test_hours_logged_over_a_cap_are_exactly_one_message(workspace: Workspace, webhook: WebhookReceiver) -> None:
+    alerts = watch(workspace, budget_alerts)
+    assert failures(workspace.refresh(EVERYTHING)) == {}
+    alerts.tick()
+    project = log_hours_over_the_cap(workspace)
+    assert failures(workspace.refresh(EVERYTHING)) == {}
+    alerts.tick()
+    alerts.tick()
+    [(title, text)] = webhook.messages
+    [line] = [line for line in text.splitlines() if "time and materials budget over budget, was" in line]
+    assert project in title + line
+    assert "Cap reached on" in line
+    assert "/assets/rollups/budget_health" in text
+
+
+def log_hours_over_the_cap(workspace: Workspace) -> str:
+    """The name of a running project whose hour cap is used up by entries of its own people, made in Timix."""
+    timix = workspace.sandbox.workspace
+    running = {row["id"]: row for row in timix.rows("projects") if row["status"] == "Active"}
+    health = workspace.table("rollups/budget_health").filter(level="project", scope="TM")
+    budget = min(
+        (row for row in health.iter_rows(named=True) if row["project_id"] in running and row["status"] == "on_track"),
+        key=lambda row: row["remaining"],
+    )
+    like = next(
+        entry
+        for entry in timix.rows("time_reports")
+        if entry["project_id"] == budget["project_id"] and entry["billing_type"] == "TM"
+    )
+    for _ in range(math.ceil(budget["remaining"] / LONG_DAY)):
+        entry = {"userId": like["user_id"], "subtaskId": like["subtask_id"], "date": TODAY.isoformat()}
+        timix.create("time_reports", {**entry, "hours": Decimal(LONG_DAY)})
+    return str(running[budget["project_id"]]["name"])
+
+
+def test_a_refused_key_is_exactly_one_message_without_the_key(
+    workspace: Workspace, webhook: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIMIX_API_KEY", workspace.sandbox.key)
+    alerts = watch(workspace, failure_alerts)
+    alerts.tick()
+    workspace.sandbox.revoke(workspace.sandbox.key)
+    failed = failures(workspace.refresh("timix/customers"))
+    alerts.tick()
+    alerts.tick()
+    [(title, text)] = webhook.messages
+    assert "failed (2026-09 to 2026-11)" in title
+    assert f"• timix/customers: {failed['timix/customers']}" in text
+    assert workspace.sandbox.key not in title + text

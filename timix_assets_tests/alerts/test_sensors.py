@@ -1,0 +1,381 @@
+"""The sensors, tick by tick, on real tables and a real webhook."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from dagster import DagsterInstance, DefaultSensorStatus, Failure, SensorDefinition, job, op
+from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.test_utils import create_run_for_test
+
+from timix_assets.alerts.ledger import opened
+from timix_assets.automation.alerts import (
+    ALERTS,
+    budget_alerts,
+    failure_alerts,
+    key_expiry,
+    last_monday,
+    weekly_summary,
+)
+from timix_assets.automation.jobs import range_tags
+from timix_assets.lake.months import Months
+from timix_assets.lake.tables import Lake
+from timix_assets.metrics.tables import BUDGET_HEALTH, ORGANIZATION_KPIS, UNBILLED_AGING
+from timix_assets_tests.alerts.receiver import WebhookReceiver
+from timix_assets_tests.alerts.watch import Watch
+
+from ..conftest import TODAY
+
+HEBREW = "פרויקט תשתיות"
+
+
+@dataclass
+class Firm:
+    """A lake whose budgets a test sets as it likes."""
+
+    folder: Path
+    instance: DagsterInstance
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(str(self.folder / "lake"))
+
+    def watch(self, sensor: SensorDefinition) -> Watch:
+        return Watch(
+            sensor,
+            {"url": str(self.folder / "lake"), "state_folder": str(self.folder / ".dagster")},
+            self.instance,
+        )
+
+    def budgets(self, *, named: str = "Apollo", **used: int) -> None:
+        """Project id -> hours used of a cap of 100, as a refresh would leave them."""
+        rows = [
+            {
+                "level": "project",
+                "project_id": project,
+                "customer_id": "cus-1",
+                "scope": "TM",
+                "cap": 100,
+                "used": hours,
+                "burn": hours / 100,
+                "status": "over_budget" if hours >= 100 else "at_risk" if hours >= 80 else "on_track",
+            }
+            for project, hours in used.items()
+        ]
+        self.store("rollups/budget_health", rows, BUDGET_HEALTH.schema, BUDGET_HEALTH.key)
+        text = pl.String()
+        projects = [{"id": project, "name": f"{named} {project}", "status": "Active"} for project in used]
+        self.store("timix/projects", projects, {"id": text, "name": text, "status": text}, ["id"])
+        self.store("timix/customers", [{"id": "cus-1", "name": "Acme"}], {"id": text, "name": text}, ["id"])
+
+    def me(self, expires_at: datetime | None, name: str = "lake") -> None:
+        schema = {"user_id": pl.String(), "key_name": pl.String(), "key_expires_at": pl.Datetime("us", "UTC")}
+        row = {"user_id": "usr-1", "key_name": name, "key_expires_at": expires_at}
+        self.store("timix/me", [row], schema, ["user_id"])
+
+    def store(self, table: str, rows: list[dict[str, Any]], schema: Any, key: Any) -> None:
+        self.lake.replace(table, pl.DataFrame(rows, schema=schema), key=list(key))
+
+
+@pytest.fixture
+def firm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Firm]:
+    monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
+    with DagsterInstance.ephemeral() as instance:
+        yield Firm(tmp_path, instance)
+
+
+@pytest.fixture
+def told(webhook: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> WebhookReceiver:
+    """The webhook, as the one URL that is configured."""
+    monkeypatch.setenv("TIMIX_ALERT_URLS", webhook.url)
+    return webhook
+
+
+def test_every_alert_is_off_until_somebody_switches_it_on_and_says_what_it_does() -> None:
+    assert [alert.name for alert in ALERTS] == ["budget_alerts", "failure_alerts", "key_expiry", "weekly_summary"]
+    for alert in ALERTS:
+        assert alert.default_status is DefaultSensorStatus.STOPPED
+        assert alert.minimum_interval_seconds >= 60
+        assert "TIMIX_ALERT_URLS" in (alert.description or "")
+
+
+def test_a_crossing_is_one_message_however_often_the_sensor_looks(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(budget_alerts)
+    firm.budgets(a=70, b=95)
+    watch.tick()
+    assert told.messages == []
+    assert "remembered how 2 budgets stand" in watch.said
+    firm.budgets(a=85, b=95)
+    for _ in range(3):
+        watch.tick()
+    assert told.titles == ["Apollo a: time and materials at risk"]
+    assert "is as at the last look" in watch.said
+
+
+def test_crossings_of_one_refresh_are_one_message_the_heaviest_burn_first(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(budget_alerts)
+    firm.budgets(a=70, b=75, c=50)
+    watch.tick()
+    firm.budgets(named=HEBREW, a=85, b=120, c=60)
+    watch.tick()
+    [(title, text)] = told.messages
+    assert title == "2 budgets need attention"
+    first, second = text.splitlines()[:2]
+    assert f"{HEBREW} b" in first
+    assert "over budget, was on track. Burn 120 %: 120 of a cap of 100 h" in first
+    assert f"{HEBREW} a" in second
+    assert "http://127.0.0.1:3000/assets/rollups/budget_health" in text
+
+
+def test_it_is_told_again_only_after_it_recovered(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(budget_alerts)
+    for hours in (70, 85, 90, 70, 85):
+        firm.budgets(a=hours)
+        watch.tick()
+    assert len(told.messages) == 2
+
+
+def test_a_failed_delivery_is_made_up_at_the_next_tick_though_nothing_is_new(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(budget_alerts)
+    firm.budgets(a=70)
+    watch.tick()
+    told.answers = 500
+    firm.budgets(a=85)
+    watch.tick()
+    assert "1 messages wait for a receiver: URL 1 of TIMIX_ALERT_URLS (json) did not take the message" in watch.said
+    watch.tick()
+    told.answers = 200
+    watch.tick()
+    watch.tick()
+    assert len(told.messages) == 1
+    assert "wait" not in watch.said
+
+
+def test_a_lost_cursor_neither_doubles_nor_loses_a_message(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(budget_alerts)
+    for hours in (70, 85):
+        firm.budgets(a=hours)
+        watch.tick()
+        watch.cursor = None
+        watch.tick()
+    firm.budgets(a=100)
+    watch.cursor = None
+    watch.tick()
+    assert len(told.messages) == 2
+
+
+def test_without_any_url_the_event_log_has_it_once(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TIMIX_ALERT_URLS", raising=False)
+    watch = firm.watch(budget_alerts)
+    for hours in (70, 85, 85):
+        firm.budgets(a=hours)
+        watch.tick()
+    [said] = watch.logged("rollups/budget_health")
+    assert said.startswith("Apollo a: time and materials at risk\n• Apollo a, customer Acme")
+
+
+def test_a_url_is_in_no_tick_no_log_no_event_and_no_file(
+    firm: Firm, told: WebhookReceiver, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    watch, ticks = firm.watch(budget_alerts), []
+    with caplog.at_level(1):
+        for hours, told.answers in ((70, 200), (85, 403), (100, 403), (100, 200)):
+            firm.budgets(a=hours)
+            ticks.append(watch.tick())
+    assert len(told.messages) == 2
+    files = [path.read_bytes() for path in (firm.folder / ".dagster").rglob("*") if path.is_file()]
+    logged = watch.logged("rollups/budget_health")
+    assert told.secret not in f"{caplog.text}{capfd.readouterr()}{ticks}{files!r}{logged}{watch.cursor}"
+
+
+def test_another_organizations_lake_in_the_same_place_is_a_first_look(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(budget_alerts)
+    for organization, hours in (("org-1", 70), ("org-2", 100)):
+        firm.lake.memory.remember_organization(organization, None)
+        firm.budgets(a=hours)
+        watch.tick()
+    assert told.messages == []
+
+
+def test_a_lake_without_budgets_is_nothing_to_compare(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(budget_alerts)
+    watch.tick()
+    assert "rollups/budget_health was never computed" in watch.said
+
+
+def test_a_wrong_number_of_days_fails_the_tick_with_a_sentence(
+    firm: Firm, told: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIMIX_ALERT_DAYS", "soon")
+    firm.budgets(a=70)
+    with pytest.raises(Failure, match="TIMIX_ALERT_DAYS is 'soon'"):
+        firm.watch(budget_alerts).tick()
+
+
+def test_days_and_links_are_as_configured(firm: Firm, told: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIMIX_UI_URL", "https://lake.example/")
+    monkeypatch.setenv("TIMIX_ALERT_DAYS", "30")
+    row = {"level": "project", "project_id": "a", "customer_id": "cus-1", "scope": "TM", "status": "on_track"}
+    watch = firm.watch(budget_alerts)
+    firm.budgets(a=70)
+    watch.tick()
+    row |= {"cap": 100, "used": 70, "burn": 0.7, "exhaustion_date": TODAY + timedelta(days=30)}
+    firm.store("rollups/budget_health", [row], BUDGET_HEALTH.schema, BUDGET_HEALTH.key)
+    watch.tick()
+    [(title, text)] = told.messages
+    assert title == "Apollo a: time and materials soon used up"
+    assert "At this rate used up on 18 Dec 2026." in text
+    assert text.endswith("https://lake.example/assets/rollups/budget_health")
+
+
+@op
+def read() -> None:
+    raise Failure("The key bbl_c2VjcmV0 was refused; make a new one.")
+
+
+@job
+def refresh_something() -> None:
+    read()
+
+
+def fail(instance: DagsterInstance) -> str:
+    months = Months(date(2026, 9, 1), date(2026, 11, 1))
+    result = refresh_something.execute_in_process(instance=instance, raise_on_error=False, tags=range_tags(months))
+    return result.run_id
+
+
+def test_a_failed_run_is_told_once_with_its_sentence_months_and_link(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(failure_alerts)
+    fail(firm.instance)
+    watch.tick()
+    assert told.messages == []
+    run_id = fail(firm.instance)
+    for _ in range(2):
+        watch.tick()
+    [(title, text)] = told.messages
+    assert title == "refresh_something failed (2026-09 to 2026-11)"
+    assert "• read: The key " in text
+    assert text.endswith(f"http://127.0.0.1:3000/runs/{run_id}")
+
+
+def test_the_key_is_in_no_failure_message(firm: Firm, told: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = f"bbl_{secrets.token_hex(16)}"
+    monkeypatch.setenv("TIMIX_API_KEY", key)
+
+    @op
+    def leak() -> None:
+        raise Failure(f"The server said {key[4:]} is wrong; so is {key} too.")
+
+    @job
+    def leaking() -> None:
+        leak()
+
+    watch = firm.watch(failure_alerts)
+    watch.tick()
+    leaking.execute_in_process(instance=firm.instance, raise_on_error=False)
+    watch.tick()
+    [(_, text)] = told.messages
+    assert "The server said [key] is wrong; so is [key] too." in text
+
+
+def test_two_failures_are_two_messages_and_a_repeated_look_none(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(failure_alerts)
+    watch.tick()
+    before = watch.cursor
+    fail(firm.instance)
+    fail(firm.instance)
+    watch.tick()
+    watch.cursor = before  # killed before the daemon stored it
+    watch.tick()
+    assert len(told.messages) == 2
+
+
+def test_a_run_that_was_killed_is_told_in_its_own_words(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(failure_alerts)
+    watch.tick()
+    run = create_run_for_test(firm.instance, job_name="close_month")
+    firm.instance.report_run_failed(run, "Its process was killed: it holds its lake no more.")
+    watch.tick()
+    [(title, text)] = told.messages
+    assert title == "close_month failed"
+    assert "• the run: Its process was killed" in text
+
+
+def test_a_run_that_dagster_starts_again_by_itself_is_told_only_when_the_last_one_fails(
+    firm: Firm, told: WebhookReceiver
+) -> None:
+    watch = firm.watch(failure_alerts)
+    watch.tick()
+    again = create_run_for_test(firm.instance, job_name="close_month", tags={WILL_RETRY_TAG: "true"})
+    firm.instance.report_run_failed(again)
+    watch.tick()
+    assert told.messages == []
+    fail(firm.instance)
+    watch.tick()
+    assert told.titles == ["refresh_something failed (2026-09 to 2026-11)"]
+
+
+def test_the_keys_end_is_told_when_it_is_near_and_again_for_the_key_that_replaced_it(
+    firm: Firm, told: WebhookReceiver
+) -> None:
+    watch, now = firm.watch(key_expiry), datetime.now(UTC)
+    for name, days in (("old", 20), ("old", 12.5), ("new", 6.5), ("new", 90)):
+        firm.me(now + timedelta(days=days), name)
+        watch.tick()
+        watch.tick()
+    assert told.titles == ["The Timix API key old expires in 12 days", "The Timix API key new expires in 6 days"]
+
+
+def test_a_key_without_an_end_is_no_news(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(key_expiry)
+    watch.tick()
+    assert "timix/me was never read" in watch.said
+    firm.me(None)
+    watch.tick()
+    assert watch.said == "The key does not expire."
+    assert told.messages == []
+
+
+@pytest.mark.parametrize(
+    ("now", "monday"),
+    [
+        (datetime(2026, 11, 16, 7, 59), date(2026, 11, 9)),
+        (datetime(2026, 11, 16, 8, 0), date(2026, 11, 16)),
+        (datetime(2026, 11, 18, 3, 0), date(2026, 11, 16)),
+        (datetime(2026, 11, 22, 23, 0), date(2026, 11, 16)),
+    ],
+)
+def test_the_weeks_summary_is_due_from_monday_morning_on(now: datetime, monday: date) -> None:
+    assert last_monday(now) == monday
+
+
+def test_the_first_summary_comes_on_the_next_monday_and_then_once_a_week(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(weekly_summary)
+    watch.tick()
+    assert "due next Monday" in watch.said
+    a_week_ago(firm)
+    watch.tick()
+    assert "rollups/organization_kpis is not in the lake yet" in watch.said
+    firm.budgets(a=120)
+    kpis = {"month": date(2026, 10, 1), "total_hours": 90, "billable_hours": 75, "capacity_hours": 100}
+    firm.store("rollups/organization_kpis", [kpis], ORGANIZATION_KPIS.schema, ORGANIZATION_KPIS.key)
+    firm.store("rollups/unbilled_aging", [], UNBILLED_AGING.schema, UNBILLED_AGING.key)
+    for _ in range(2):
+        watch.tick()
+    [(title, text)] = told.messages
+    assert title == "The firm as of 18 Nov 2026"
+    assert "• October 2026: 75 % billable, 90 % in all (90 of 100 h)" in text
+    assert "• Apollo a, customer Acme: time and materials over budget, burn 120 %" in text
+    assert watch.logged("rollups/organization_kpis") == [f"{title}\n{text}"]
+
+
+def a_week_ago(firm: Firm) -> None:
+    """Sets the ledger back, as if the last summary had been that of the Monday before."""
+    [path] = (firm.folder / ".dagster" / "alerts").glob("weekly_summary-*.json")
+    with opened(path) as ledger:
+        ledger.record({"monday": str(date.fromisoformat(ledger.memory["monday"]) - timedelta(days=7))})
