@@ -1,19 +1,15 @@
 """From hours logged in Timix to one message at a webhook; and from a refused key to one message."""
 
-import math
-from decimal import Decimal
-
 import pytest
 from dagster import SensorDefinition
 
 from timix_assets.automation.alerts import budget_alerts, failure_alerts
+from timix_assets_tests.alerts.hours import log_hours_over_a_cap
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 from timix_assets_tests.alerts.watch import Watch
 from timix_assets_tests.workspace import EVERYTHING, Workspace, failures
 
 from ..conftest import TODAY
-
-LONG_DAY = 20
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +27,7 @@ def test_hours_logged_over_a_cap_are_exactly_one_message(workspace: Workspace, w
     alerts = watch(workspace, budget_alerts)
     assert failures(workspace.refresh(EVERYTHING)) == {}
     alerts.tick()
-    project = log_hours_over_the_cap(workspace)
+    project = log_hours_over_a_cap(workspace.sandbox, workspace.lake, TODAY)
     assert failures(workspace.refresh(EVERYTHING)) == {}
     alerts.tick()
     alerts.tick()
@@ -40,26 +36,6 @@ def test_hours_logged_over_a_cap_are_exactly_one_message(workspace: Workspace, w
     assert project in title + line
     assert "Cap reached on" in line
     assert "/assets/rollups/budget_health" in text
-
-
-def log_hours_over_the_cap(workspace: Workspace) -> str:
-    """The name of a running project whose hour cap is used up by entries of its own people, made in Timix."""
-    timix = workspace.sandbox.workspace
-    running = {row["id"]: row for row in timix.rows("projects") if row["status"] == "Active"}
-    health = workspace.table("rollups/budget_health").filter(level="project", scope="TM")
-    budget = min(
-        (row for row in health.iter_rows(named=True) if row["project_id"] in running and row["status"] == "on_track"),
-        key=lambda row: row["remaining"],
-    )
-    like = next(
-        entry
-        for entry in timix.rows("time_reports")
-        if entry["project_id"] == budget["project_id"] and entry["billing_type"] == "TM"
-    )
-    for _ in range(math.ceil(budget["remaining"] / LONG_DAY)):
-        entry = {"userId": like["user_id"], "subtaskId": like["subtask_id"], "date": TODAY.isoformat()}
-        timix.create("time_reports", {**entry, "hours": Decimal(LONG_DAY)})
-    return str(running[budget["project_id"]]["name"])
 
 
 def test_a_refused_key_is_exactly_one_message_without_the_key(
