@@ -148,9 +148,7 @@ def doctor() -> None:
 @click.option("--people", default=40, show_default=True, type=click.IntRange(4, 400))
 @click.option("--months", default=24, show_default=True, type=click.IntRange(1, 120))
 @click.option("--seed", default=7, show_default=True)
-@click.option(
-    "--plan", type=click.Choice(list(REQUESTS_PER_MINUTE)), default="Business", show_default=True
-)
+@click.option("--plan", type=click.Choice(list(REQUESTS_PER_MINUTE)), default="Business", show_default=True)
 @click.option("--latency", default=0.0, show_default=True, help="Seconds before each answer.")
 def sandbox(port: int, people: int, months: int, seed: int, plan: str, latency: float) -> None:
     """Serve a simulated services firm behind the Timix API, until Ctrl-C."""

@@ -1,6 +1,7 @@
 """What a user configures, each field with a description that the launchpad shows."""
 
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +12,7 @@ from timix_assets import environment
 from timix_assets.api.client import TimixClient
 from timix_assets.api.limits import Limits
 from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.contract.identity import plan_in
 from timix_assets.contract.overrides import Overrides, apply, load_overrides, parse_overrides
 from timix_assets.contract.schema import Endpoint
 
@@ -28,6 +30,10 @@ class EndpointOverride(Config):
     path: str | None = Field(default=None, description="Path below the base URL, e.g. /time-entries.")
     skip_forbidden: bool = Field(
         default=False, description="The key may not read this: a 403 skips the asset instead of failing it."
+    )
+    end_exclusive: bool = Field(
+        default=False,
+        description="The server leaves out the day of endDate (the doctor tests it): send the day after.",
     )
     parameters: dict[str, str] = Field(
         default_factory=dict,
@@ -91,6 +97,7 @@ class TimixResource(ConfigurableResource):  # type: ignore[type-arg]
     def client(self) -> TimixClient:
         """The run's client. Settings are checked here, before any request: SettingsError names the wrong one."""
         if self._client is None:
+            me = self.endpoint("me")
             self._client = TimixClient(
                 self.base_url,
                 self.api_key,
@@ -104,6 +111,8 @@ class TimixResource(ConfigurableResource):  # type: ignore[type-arg]
                 ),
                 pacing_folder=environment.state_folder(),
                 notify=get_dagster_logger().info,
+                me_path=me.path,
+                plan_of=partial(plan_in, me),
             )
         return self._client
 

@@ -19,7 +19,7 @@ from timix_assets.documented import BASE_URL as DEFAULT_BASE_URL
 from .answers import Json, csv_of, json_of, status_error
 from .errors import ContractError, NotFound, RateLimited, ReadOnly, SettingsError, TimixError, Unauthorized
 from .limits import Limits, is_known, plan_sentence, requests_per_minute
-from .listing import Envelope, Page, Row, RowKey, envelope_of, key_of_fields, read_listing
+from .listing import Envelope, Page, Row, RowKey, envelope_of, key_of_fields, only_page, read_listing
 from .pacing import FileBucket, MemoryBucket, Pacer
 from .redaction import KEY_PREFIX, Redactor
 from .retries import backoff_seconds, is_worth_repeating
@@ -174,28 +174,36 @@ class TimixClient:
         key: Sequence[str] | RowKey = ("id",),
         names: Mapping[str, str] | None = None,
         object_is_row: bool = False,
+        paged: bool = True,
     ) -> Iterator[Page]:
         """Every page of a listing, as it arrives, in any order; see `listing.py`.
 
         **When a page's `reading` is higher than before, discard everything of the lower readings.** The last reading is
         complete, but a key may be in it twice. key: the fields that identify a row, or a function that gives a row's key
         as text (None where it has none). names: our name of a parameter (`page` and `pageSize` too) to the name that is
-        sent. object_is_row: a bare object is a listing of that one row.
+        sent. object_is_row: a bare object is a listing of that one row. paged: False asks once, without `page` and
+        `pageSize`; an answer that says there is more is a ContractError then.
         """
         self.me()
         names = names or {}
         key_of = key if callable(key) else key_of_fields(key)
 
-        def fetch(number: int, size: int) -> Envelope:
-            asked = {**(params or {}), "pageSize": size, "page": number}
-            sent = {names.get(name, name): value for name, value in asked.items()}
+        def ask(paging: Parameters, number: int | None) -> Envelope:
+            sent = {names.get(name, name): value for name, value in {**(params or {}), **paging}.items()}
             call = Call("GET", path_of(path), query_of(sent), page=number)
             return self._ask(
                 call,
                 lambda answer: envelope_of(call, json_of(call, answer), answer.headers, object_is_row=object_is_row),
             )
 
-        yield from read_listing(Call("GET", path_of(path)), fetch, key_of, self._limits, self._notify)
+        def fetch(number: int, size: int) -> Envelope:
+            return ask({"pageSize": size, "page": number}, number)
+
+        listing = Call("GET", path_of(path))
+        if not paged:
+            yield only_page(listing, ask({}, None))
+            return
+        yield from read_listing(listing, fetch, key_of, self._limits, self._notify)
 
     def list(self, path: str, params: Parameters | None = None, *, key: str = "id") -> list[Row]:
         """All rows of a listing, in memory, by page; of two with the same key, the one with the later `updatedAt`."""

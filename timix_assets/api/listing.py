@@ -70,6 +70,17 @@ def envelope_of(what: object, body: Any, headers: Mapping[str, str], *, object_i
     return Envelope(items, total, has_more if isinstance(has_more, bool) else None)
 
 
+def only_page(what: object, envelope: Envelope) -> Page:
+    """An answer that was asked without paging; ContractError when it says that there is more than it holds."""
+    rows = len(envelope.items)
+    if envelope.has_more or (envelope.total or 0) > rows:
+        raise ContractError(
+            f"{what}: the answer holds {rows:,} rows and says there are more, but the server refuses page and pageSize; "
+            "set parameters.page and parameters.pageSize by an override to the names that it knows."
+        )
+    return Page(1, 1, envelope.items, envelope.total)
+
+
 def _kind(value: object) -> str:
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")

@@ -1,6 +1,7 @@
 """One endpoint's answer on its way into a table: asked, paged, decoded, spooled. Joins api, contract and lake; no Dagster."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import chain
@@ -9,10 +10,14 @@ from typing import Any
 import polars as pl
 
 from timix_assets.api.client import TimixClient
-from timix_assets.api.errors import ContractError, Invalid, NotFound
+from timix_assets.api.errors import NotFound
+from timix_assets.api.listing import envelope_of
 from timix_assets.api.parallel import unordered
+from timix_assets.assets.alike import alike, content_of
 from timix_assets.assets.progress import Progress, report
+from timix_assets.assets.reports import ReportReader
 from timix_assets.contract.findings import Findings
+from timix_assets.contract.identity import key_reader
 from timix_assets.contract.records import REJECTED_SCHEMA, Decoded, decode
 from timix_assets.contract.schema import MONTH, Endpoint, Shape, Window
 from timix_assets.lake.months import Months
@@ -21,7 +26,8 @@ from timix_assets.lake.spool import Spool, Spooled
 DECODE_ROWS = 4_000
 """Records decoded at once: enough that Polars' overhead vanishes, few enough that memory stays small."""
 
-ENVELOPES = ("items", "data", "rows")
+MOST_REJECTED = 100
+"""Rejected rows that are held, unless told otherwise; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +44,43 @@ class Batch:
 class Fetched:
     """What an endpoint gave.
 
-    spooled: its readable rows, each key once. rejected: the rows that could not be read (`REJECTED_SCHEMA`).
-    outside: rows dropped because they lie outside the asked months. path: the path that answered.
+    spooled: its readable rows, each key once. rejected: the first of the rows that could not be read
+    (`REJECTED_SCHEMA`). reasons: why rows could not be read -> how many, all of them counted.
+    outside: rows dropped because they lie outside the asked months. alike: months that hold just what another one holds.
+    path: the path that answered.
     """
 
     spooled: Spooled
     rejected: pl.DataFrame
+    reasons: Counter[str]
     findings: Findings
     outside: int
+    alike: tuple[date, ...]
     path: str
+
+    @property
+    def rejected_rows(self) -> int:
+        return self.reasons.total()
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What the present reading has found so far."""
+    """What the present reading has found so far. most_rejected: rejected rows that are held."""
 
+    most_rejected: int
     findings: Findings = field(default_factory=Findings)
-    rejected: list[pl.DataFrame] = field(default_factory=list)
-    rows: int = 0
+    rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED_SCHEMA))
+    reasons: Counter[str] = field(default_factory=Counter)
+    contents: Counter[date] = field(default_factory=Counter)
     outside: int = 0
 
     def count(self, decoded: Decoded, outside: int) -> None:
         self.findings += decoded.findings
-        if not decoded.rejected.is_empty():
-            self.rejected.append(decoded.rejected)
         self.outside += outside
+        if not decoded.rejected.is_empty():
+            self.reasons.update(decoded.rejected["reason"].to_list())
+            room = max(0, self.most_rejected - self.rejected.height)
+            self.rejected = pl.concat([self.rejected, decoded.rejected.head(room)])
 
 
 def fetch(
@@ -71,42 +89,45 @@ def fetch(
     spool: Spool,
     months: Months | None = None,
     customer_ids: Callable[[], Sequence[str]] = tuple,
+    *,
+    most_rejected: int = MOST_REJECTED,
 ) -> Fetched:
     """Reads the whole endpoint into `spool`, or the given months of a dated one.
 
-    customer_ids: asked only when the server wants a report customer by customer.
+    It ends early when no record so far has a field that every row needs: nothing of it could become a table.
+    customer_ids: asked at most once, when the server wants a report customer by customer.
     TimixError when the API refuses, cannot be reached, or gives a listing that does not hold still.
     """
     path, batches = _answer(client, endpoint, months, customer_ids)
-    tally, reading = _Tally(), 1
+    tally, reading = _Tally(most_rejected), 1
     for batch in _gathered(batches):
         if batch.reading > reading:
             spool.restart()
-            tally, reading = _Tally(), batch.reading
+            tally, reading = _Tally(most_rejected), batch.reading
         decoded = decode(endpoint, batch.records, month=batch.month)
         inside = _inside(decoded.rows, endpoint, months)
         spool.add(inside)
         tally.count(decoded, outside=decoded.rows.height - inside.height)
-        tally.rows += len(batch.records)
-        report(Progress(endpoint.name, tally.rows, batch.total))
-    report(Progress(endpoint.name, tally.rows, tally.rows, finished=True))
-    rejected = pl.concat(tally.rejected) if tally.rejected else pl.DataFrame(schema=REJECTED_SCHEMA)
-    return Fetched(spool.finish(), rejected, tally.findings, tally.outside, path)
+        if batch.month is not None:
+            tally.contents[batch.month] += content_of(endpoint, decoded.rows)
+        report(Progress(endpoint.name, tally.findings.records, batch.total))
+        if tally.findings.missing_required(endpoint):
+            break
+    report(Progress(endpoint.name, tally.findings.records, tally.findings.records, finished=True))
+    return Fetched(
+        spool.finish(),
+        tally.rejected,
+        tally.reasons,
+        tally.findings,
+        tally.outside,
+        alike(tally.contents),
+        path,
+    )
 
 
 def rows_of(answer: Any, path: str) -> list[Any]:
-    """The records of an answer that is not paged: a list, a list in an envelope, or one bare object."""
-    if isinstance(answer, list):
-        return answer
-    if isinstance(answer, dict):
-        for envelope in ENVELOPES:
-            if isinstance(answer.get(envelope), list):
-                return list(answer[envelope])
-        return [answer]
-    raise ContractError(
-        f"GET {path} answered with a bare {type(answer).__name__} where an object or a list belongs; "
-        "check the path, and override it if your workspace uses another."
-    )
+    """The records of one answer, without the pages after it: a list, a list in an envelope, or one bare object."""
+    return envelope_of(f"GET {path}", answer, {}, object_is_row=True).items
 
 
 def _answer(
@@ -140,14 +161,12 @@ def _batches(
 
 def _listing(client: TimixClient, endpoint: Endpoint, path: str, months: Months | None) -> Iterator[Batch]:
     params = dates_between(endpoint, months) if endpoint.window is Window.RANGE else {}
-    key = [endpoint.column(name).source for name in endpoint.key]
-    for page in client.pages(path, params, key=key, names=endpoint.parameters):
+    for page in client.pages(path, params, key=key_reader(endpoint), names=endpoint.parameters):
         yield Batch(page.items, None, page.reading, page.total)
 
 
 def _object(client: TimixClient, endpoint: Endpoint, path: str) -> Iterator[Batch]:
-    answer = client.me() if path == "/me" else client.get(path)
-    yield Batch(rows_of(answer, path))
+    yield Batch(rows_of(client.get(path), path))
 
 
 def _reports(
@@ -158,63 +177,36 @@ def _reports(
     customer_ids: Callable[[], Sequence[str]],
 ) -> Iterator[Batch]:
     """Reports are aggregates: a dated one is asked once per month, several months at a time."""
+    reader = ReportReader(client, endpoint, path, customer_ids)
     if months is None:
-        yield Batch(_report(client, endpoint, path, {}, customer_ids))
+        yield Batch(reader.rows({}))
         return
 
     def of_month(month: date) -> Batch:
-        params = dates_between(endpoint, Months(month, month))
-        return Batch(_report(client, endpoint, path, params, customer_ids), month)
+        return Batch(reader.rows(dates_between(endpoint, Months(month, month))), month)
 
     first, *others = months
-    # The first alone: a path that is not there costs one request, not one a month.
+    # The first alone: what the server refuses is learnt with one request, not with one a month.
     yield of_month(first)
-    yield from unordered(lambda number: of_month(others[number]), range(len(others)), client.limits.concurrency)
-
-
-def _report(
-    client: TimixClient,
-    endpoint: Endpoint,
-    path: str,
-    params: Mapping[str, str],
-    customer_ids: Callable[[], Sequence[str]],
-) -> list[Any]:
-    try:
-        return _whole(client, endpoint, path, params)
-    except Invalid as refused:
-        if not endpoint.per_customer_on_422 or refused.status != 422:
-            raise
-    customer = endpoint.parameters["customerId"]
-    return [row for each in customer_ids() for row in _whole(client, endpoint, path, {**params, customer: each})]
-
-
-def _whole(client: TimixClient, endpoint: Endpoint, path: str, params: Mapping[str, str]) -> list[Any]:
-    """A report's rows; one that turns out to be paged is read page by page."""
-    answer = client.get(path, params)
-    rows = rows_of(answer, path)
-    if not _has_more(answer, len(rows)):
-        return rows
-    readings: dict[int, list[Any]] = {}
-    for page in client.pages(path, params, key=(), names=endpoint.parameters):
-        readings.setdefault(page.reading, []).extend(page.items)
-    return readings[max(readings)]
-
-
-def _has_more(answer: Any, rows: int) -> bool:
-    """Whether an answer says that it is only the first page of more."""
-    if not isinstance(answer, dict):
-        return False
-    total = answer.get("totalCount")
-    return answer.get("hasMore") is True or (isinstance(total, int) and total > rows)
+    if reader.by_customer:
+        yield from map(of_month, others)  # its customers are asked at once, so the months are not
+    else:
+        yield from unordered(lambda number: of_month(others[number]), range(len(others)), client.limits.concurrency)
 
 
 def dates_between(endpoint: Endpoint, months: Months | None) -> dict[str, str]:
-    """The query parameters for a range of months, both ends included, under the names that the endpoint wants."""
+    """The query parameters for a range of months, under the names that the endpoint wants."""
     if months is None:
         return {}
     end = (months.last + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return days_between(endpoint, months.first, end)
+
+
+def days_between(endpoint: Endpoint, first: date, last: date) -> dict[str, str]:
+    """The query parameters for a range of days, both included: the day after is sent where the end is not."""
+    end = last + timedelta(days=1) if endpoint.end_exclusive else last
     names = endpoint.parameters
-    return {names["startDate"]: months.first.isoformat(), names["endDate"]: end.isoformat()}
+    return {names["startDate"]: first.isoformat(), names["endDate"]: end.isoformat()}
 
 
 def _gathered(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -1,5 +1,6 @@
 """What every asset does before its first request or write: wait for its turn, and make sure whose data this is."""
 
+import polars as pl
 from dagster import AssetExecutionContext
 
 from timix_assets.api.client import TimixClient
@@ -27,9 +28,20 @@ def begin(context: AssetExecutionContext, timix: TimixResource, lake: LakeResour
     return client
 
 
+def role_of(client: TimixClient, timix: TimixResource) -> str | None:
+    """The role that the key acts in; None when /me does not say."""
+    me = _identity(client, timix)
+    return None if me.is_empty() else me["role"][0]
+
+
+def _identity(client: TimixClient, timix: TimixResource) -> pl.DataFrame:
+    """The row of /me, or none."""
+    return decode(timix.endpoint("me"), rows_of(client.me(), client.me_path)).rows
+
+
 def _organization(client: TimixClient, timix: TimixResource) -> tuple[str, str | None] | None:
     """Id and name, as /me says; /organization is asked only when /me is silent."""
-    me = decode(timix.endpoint("me"), rows_of(client.me(), "/me")).rows
+    me = _identity(client, timix)
     if not me.is_empty() and me["organization_id"][0] is not None:
         return me["organization_id"][0], me["organization_name"][0]
     endpoint = timix.endpoint("organization")

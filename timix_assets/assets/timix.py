@@ -20,11 +20,12 @@ from dagster import (
 
 from timix_assets.api.client import Stats, TimixClient
 from timix_assets.api.errors import Forbidden
+from timix_assets.assets.alike import sentence as alike_sentence
 from timix_assets.assets.columns import column_schema
 from timix_assets.assets.failures import plainly
 from timix_assets.assets.fetch import Fetched, fetch
 from timix_assets.assets.progress import logged
-from timix_assets.assets.session import begin
+from timix_assets.assets.session import begin, role_of
 from timix_assets.automation.partitions import MONTHLY
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.contract.schema import Endpoint, Window
@@ -79,7 +80,14 @@ def raw_asset(endpoint: Endpoint) -> AssetsDefinition:
             with Spool(wanted.schema, wanted.key) as spool:
                 try:
                     with logged(context.log):
-                        fetched = fetch(client, wanted, spool, months, lambda: _customer_ids(client, timix))
+                        fetched = fetch(
+                            client,
+                            wanted,
+                            spool,
+                            months,
+                            lambda: _customer_ids(client, timix),
+                            most_rejected=timix.max_rejected_rows,
+                        )
                 except Forbidden as refused:
                     if not wanted.skip_forbidden:
                         raise
@@ -91,8 +99,8 @@ def raw_asset(endpoint: Endpoint) -> AssetsDefinition:
                 _refuse_unreadable(endpoint, fetched, timix)
                 yield MaterializeResult(
                     value=fetched.spooled,
-                    metadata=_metadata(fetched, client.stats - before),
-                    check_results=_check_results(key, wanted, fetched),
+                    metadata=_metadata(fetched, client.stats - before + _beforehand(endpoint, client)),
+                    check_results=_check_results(key, wanted, fetched, role_of(client, timix)),
                 )
 
     return read
@@ -123,11 +131,12 @@ def _customer_ids(client: TimixClient, timix: TimixResource) -> Sequence[str]:
 
 def _refuse_unreadable(endpoint: Endpoint, fetched: Fetched, timix: TimixResource) -> None:
     """Red before anything is replaced: the key's field is gone, or too many rows cannot be read."""
-    rejected, records = fetched.rejected.height, fetched.findings.records
-    gone = fetched.findings.missing_key(endpoint)
+    rejected, records = fetched.rejected_rows, fetched.findings.records
+    gone = fetched.findings.missing_required(endpoint)
     if gone:
+        what = "key field" if gone[0] in endpoint.key else "required field"
         raise Failure(
-            f"{fetched.path}: none of {records:,} records has the key field {', '.join(gone)}; nothing was replaced. "
+            f"{fetched.path}: none of the {records:,} records read has the {what} {', '.join(gone)}; nothing was replaced. "
             f"Run `timix-assets doctor` to see which field it could be, and set it by an override.",
             allow_retries=False,
         )
@@ -135,10 +144,16 @@ def _refuse_unreadable(endpoint: Endpoint, fetched: Fetched, timix: TimixResourc
     if rejected > timix.max_rejected_rows or share_passed:
         raise Failure(
             f"{fetched.path}: {rejected:,} of {records:,} rows cannot be read "
-            f"(first: {fetched.rejected['reason'][0]}); nothing was replaced. "
-            f"Look at the table quarantine/{endpoint.name}, then override the column or raise max_rejected_rows.",
+            f"(most often: {fetched.reasons.most_common(1)[0][0]}); nothing was replaced. "
+            f"Look at the table quarantine/{endpoint.name}, which holds the first of them, then override the column "
+            "or raise max_rejected_rows.",
             allow_retries=False,
         )
+
+
+def _beforehand(endpoint: Endpoint, client: TimixClient) -> Stats:
+    """What asking /me took goes to /me's own account, whichever asset was first to need it."""
+    return client.me_stats if endpoint.name == "me" else Stats()
 
 
 def _metadata(fetched: Fetched, stats: Stats) -> dict[str, MetadataValue[Any]]:
@@ -148,7 +163,7 @@ def _metadata(fetched: Fetched, stats: Stats) -> dict[str, MetadataValue[Any]]:
         "rate_limited": MetadataValue.int(stats.rate_limited),
         "seconds_waited": MetadataValue.float(round(stats.waited_seconds, 3)),
         "records_received": MetadataValue.int(fetched.findings.records),
-        "rows_rejected": MetadataValue.int(fetched.rejected.height),
+        "rows_rejected": MetadataValue.int(fetched.rejected_rows),
         "rows_outside_window": MetadataValue.int(fetched.outside),
         "doubles_dropped": MetadataValue.int(fetched.spooled.duplicates),
         "path_read": MetadataValue.text(fetched.path),
@@ -173,35 +188,39 @@ def _check_specs(key: AssetKey) -> list[AssetCheckSpec]:
 
 
 def _skipped(key: AssetKey, why: str) -> Iterator[AssetCheckResult]:
-    """Nothing is materialized; the checks say why, so that the table does not pass for fresh."""
-    for name in (CONTRACT_KEPT, ROWS_READABLE, DOUBLES_AGREE):
-        yield _warning(key, name, [why])
+    """Nothing is materialized; one check says why, so that the table does not pass for fresh.
+
+    Dagster wants a result of the others too.
+    """
+    yield _warning(key, CONTRACT_KEPT, [why])
+    for name in (ROWS_READABLE, DOUBLES_AGREE):
+        yield _warning(key, name, [], ["Not read."])
 
 
-def _check_results(key: AssetKey, endpoint: Endpoint, fetched: Fetched) -> list[AssetCheckResult]:
-    departures = list(fetched.findings.sentences(endpoint))
+def _check_results(key: AssetKey, endpoint: Endpoint, fetched: Fetched, role: str | None) -> list[AssetCheckResult]:
+    departures = fetched.findings.sentences(endpoint, role)
+    expected = fetched.findings.on_hidden_fields(endpoint, role)
     if fetched.outside:
         departures.append(
             f"{fetched.outside:,} rows lay outside the asked months and were dropped: the server may not know the date "
             "parameters under these names."
         )
+    if fetched.alike:
+        departures.append(alike_sentence(endpoint, fetched.alike))
     conflicting = list(fetched.spooled.conflicting)
-    rejected = fetched.rejected
     return [
-        _warning(key, CONTRACT_KEPT, departures),
-        _warning(
-            key,
-            ROWS_READABLE,
-            [f"{reason}: {rows:,} rows" for reason, rows in rejected["reason"].value_counts(sort=True).iter_rows()],
-        ),
+        _warning(key, CONTRACT_KEPT, departures, expected),
+        _warning(key, ROWS_READABLE, [f"{reason}: {rows:,} rows" for reason, rows in fetched.reasons.most_common()]),
         _warning(key, DOUBLES_AGREE, [f"{double} came twice with different content" for double in conflicting]),
     ]
 
 
-def _warning(key: AssetKey, name: str, departures: Sequence[str]) -> AssetCheckResult:
+def _warning(key: AssetKey, name: str, departures: Sequence[str], expected: Sequence[str] = ()) -> AssetCheckResult:
+    """Fails when there are departures; what was expected is told beside them."""
     shown = list(departures[:MOST_SHOWN])
     if len(departures) > MOST_SHOWN:
         shown.append(f"… and {len(departures) - MOST_SHOWN} more")
+    shown += expected
     return AssetCheckResult(
         asset_key=key,
         check_name=name,

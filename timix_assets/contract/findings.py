@@ -4,10 +4,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from timix_assets.documented import ROLES_WITHOUT_COST
+
 from .schema import RESCUED, Endpoint
 
 _SAMPLES = 3
 _LONGEST_SAMPLE = 80
+
+
+COST_COLUMNS = frozenset({"cost_rate", "cost_rate_currency", "cost", "profit", "margin_percent"})
+"""Columns, of any endpoint, that some roles never see."""
+
+
+def hidden_from(role: str | None) -> frozenset[str]:
+    """The columns that a key of this role never sees."""
+    return COST_COLUMNS if role in ROLES_WITHOUT_COST else frozenset()
 
 
 def clipped(value: str) -> str:
@@ -60,9 +71,14 @@ class Findings:
         """Columns whose field was in no record at all, under any spelling. Without records nothing is missing."""
         return self.expected - self.present
 
-    def missing_key(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """Columns of the key that no record has a field for: without them no row can be told from another."""
-        return tuple(name for name in endpoint.key if name in self.missing_columns)
+    def missing_required(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Columns that no record has a field for though every row needs them: nothing can become a table.
+
+        The columns of the key always; another required one when there is more than one record, for a single one may
+        just lack it.
+        """
+        needed = endpoint.key if self.records < 2 else endpoint.needed
+        return tuple(name for name in needed if name in self.missing_columns)
 
     def note_unreadable(self, column: str, values: Iterable[str]) -> None:
         """values: as JSON text."""
@@ -75,9 +91,25 @@ class Findings:
         if counted:
             self.unknown_values[column] = self.unknown_values.get(column, Counter()) + counted
 
-    def sentences(self, endpoint: Endpoint) -> list[str]:
-        """What a person should know, the gravest first, one sentence each; none when all is as the contract says."""
-        return [*self._on_missing_fields(endpoint), *self.on_values(endpoint), *self._on_unknown_fields(endpoint)]
+    def sentences(self, endpoint: Endpoint, role: str | None = None) -> list[str]:
+        """What a person should know, the gravest first, one sentence each; none when all is as the contract says.
+
+        role: of the API key. What is hidden from it is not missing; see `on_hidden_fields`.
+        """
+        missing = self._on_missing_fields(endpoint, hidden_from(role))
+        return [*missing, *self.on_values(endpoint), *self._on_unknown_fields(endpoint)]
+
+    def on_hidden_fields(self, endpoint: Endpoint, role: str | None) -> list[str]:
+        """The sentence on fields that no record has because the key's role may not see them."""
+        names = [
+            f"`{column.name}`" for column in endpoint.columns if column.name in self.missing_columns & hidden_from(role)
+        ]
+        if not names:
+            return []
+        return [
+            f"{', '.join(names)} of {endpoint.name} cannot be read with this key: a {role} never sees cost; for cost, use the "
+            "key of a Finance, Admin or Owner."
+        ]
 
     def on_values(self, endpoint: Endpoint) -> list[str]:
         """Just the sentences on values, none on fields that are missing or new."""
@@ -96,8 +128,9 @@ class Findings:
         ]
         return [*unreadable, *unknown, *(replaced if self.replaced_characters else ())]
 
-    def _on_missing_fields(self, endpoint: Endpoint) -> list[str]:
-        missing = [f"`{column.name}`" for column in endpoint.columns if column.name in self.missing_columns]
+    def _on_missing_fields(self, endpoint: Endpoint, hidden: frozenset[str]) -> list[str]:
+        gone = self.missing_columns - hidden
+        missing = [f"`{column.name}`" for column in endpoint.columns if column.name in gone]
         if not missing:
             return []
         return [

@@ -14,8 +14,8 @@ with the nearest right one: an override that is silently ignored would be a wron
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -42,10 +42,12 @@ class EndpointOverride:
     """path: instead of the path and its fall-backs; parameters: our name -> the one sent; columns: name -> expression.
 
     skip_forbidden: the key may not read it; a 403 skips the table instead of failing it.
+    end_exclusive: the server leaves out the day of endDate, so the day after is sent.
     """
 
     path: str | None = None
     skip_forbidden: bool = False
+    end_exclusive: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
 
@@ -88,17 +90,14 @@ def apply(endpoint: Endpoint, overrides: Overrides) -> Endpoint:
         endpoint.with_columns(changed),
         parameters={**endpoint.parameters, **override.parameters},
         skip_forbidden=endpoint.skip_forbidden or override.skip_forbidden,
+        end_exclusive=endpoint.end_exclusive or override.end_exclusive,
     )
     return told if override.path is None else replace(told, path=override.path, fallback_paths=())
 
 
-def apply_all(endpoints: Iterable[Endpoint], overrides: Overrides) -> tuple[Endpoint, ...]:
-    return tuple(apply(endpoint, overrides) for endpoint in endpoints)
-
-
 def _endpoint(endpoint: Endpoint, data: Any) -> EndpointOverride:
     where = f"endpoints.{endpoint.name}"
-    settings = _section(data, where, ("path", "skip_forbidden", "parameters", "columns"))
+    settings = _section(data, where, [field.name for field in fields(EndpointOverride)])
     asked = _section(settings.get("parameters"), f"{where}.parameters", (*endpoint.parameters, *PAGING))
     columns = _section(settings.get("columns"), f"{where}.columns", [column.name for column in endpoint.columns])
     return EndpointOverride(
@@ -106,6 +105,7 @@ def _endpoint(endpoint: Endpoint, data: Any) -> EndpointOverride:
         if "path" in settings
         else None,
         skip_forbidden=_switch(settings.get("skip_forbidden", False), f"{where}.skip_forbidden"),
+        end_exclusive=_switch(settings.get("end_exclusive", False), f"{where}.end_exclusive"),
         parameters={
             name: _text(sent, f"{where}.parameters.{name}", _PARAMETER, "the name of a query parameter, such as from")
             for name, sent in asked.items()

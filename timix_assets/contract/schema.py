@@ -15,7 +15,7 @@ RESCUED = "_rescued_data"
 
 
 class Type(StrEnum):
-    """What a value means; `dtype_of` says how it is stored."""
+    """What a value means; `DTYPES` says how it is stored."""
 
     ID = "id"
     TEXT = "text"
@@ -147,6 +147,7 @@ class Endpoint:
     parameters: our name of each query parameter -> the name that is sent (an override may rename it).
     key: the columns that identify a row. csv_path: the official CSV export, where there is one.
     skip_forbidden: an override's word that a 403 skips the table instead of failing it.
+    end_exclusive: an override's word that the server leaves out the day of endDate, which we take to be included.
     documented: the vendor's page that names the path; empty when the path is our assumption.
     """
 
@@ -165,6 +166,12 @@ class Endpoint:
     csv_path: str | None = None
     writable: bool = False
     skip_forbidden: bool = False
+    end_exclusive: bool = False
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns that a row cannot do without: those of its key, then the other required ones."""
+        return tuple(dict.fromkeys([*self.key, *(column.name for column in self.columns if column.required)]))
 
     @property
     def table_columns(self) -> tuple[Column, ...]:

@@ -1,6 +1,7 @@
 """Faults in the answer as a whole: refusals, limits, redirects, servers that break, bodies that are something else."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 from email.utils import formatdate
 
 from .answers import JSON, Answer, Asked, refusal
@@ -22,6 +23,22 @@ def ignore_parameters(fault: Fault, asked: Asked) -> Asked:
     """Query parameters are ignored: those of `value`, by commas; else startDate and endDate."""
     ignored = (fault.value or "startDate,endDate").split(",")
     return replace(asked, query={name: value for name, value in asked.query.items() if name not in ignored})
+
+
+@kind(Stage.REQUEST)
+def end_exclusive(fault: Fault, asked: Asked) -> Asked:
+    """endDate is taken as the first day after the window, not as its last."""
+    if not asked.query.get("endDate"):
+        return asked
+    last = date.fromisoformat(asked.query["endDate"]) - timedelta(days=1)
+    return replace(asked, query={**asked.query, "endDate": last.isoformat()})
+
+
+@kind(Stage.INSTEAD)
+def refuse_parameters(fault: Fault, asked: Asked) -> Answer | None:
+    """422, or `status`, when a query parameter of `value` (by commas, default page and pageSize) is given."""
+    refused = [name for name in (fault.value or "page,pageSize").split(",") if name in asked.query]
+    return refusal(fault.status or 422, f"{refused[0]} is unknown.") if refused else None
 
 
 @kind(Stage.INSTEAD)

@@ -10,6 +10,7 @@ from json.encoder import encode_basestring as quoted
 from typing import Any
 
 from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.contract.findings import COST_COLUMNS
 from timix_assets.contract.schema import Column, Endpoint, Type
 
 Row = Mapping[str, Any]
@@ -25,7 +26,6 @@ class Sight(Enum):
     NO_COST_NO_CONTACTS = "no cost, no contacts"
 
 
-COST_COLUMNS = frozenset(("cost_rate", "cost_rate_currency", "cost", "profit", "margin_percent"))
 CONTACT_COLUMNS = frozenset(("contact_name", "contact_email", "email"))
 HIDDEN: Mapping[Sight, frozenset[str]] = {
     Sight.EVERYTHING: frozenset(),

@@ -175,5 +175,17 @@ def listing(path: str, rows: list[Any], largest_page: int = 200) -> Script:
     return script
 
 
+def refusing_paging(path: str, reply: Reply) -> Script:
+    """`reply` at `path`, unless a page is asked for: then 422."""
+
+    def script(asked: Asked) -> Reply:
+        if asked.path != path:
+            return NOT_SCRIPTED
+        paged = {"page", "pageSize"} & asked.params.keys()
+        return Reply({"error": {"code": "x", "message": "unknown parameter"}}, status=422) if paged else reply
+
+    return script
+
+
 def rows_of(count: int) -> list[dict[str, Any]]:
     return [{"id": f"r{n}", "hours": n} for n in range(count)]

@@ -53,9 +53,9 @@ def test_dated_reports_are_asked_once_for_each_month(workspace: Workspace) -> No
 
     asked = [seen.query for seen in workspace.sandbox.requests if seen.path.endswith("/financial-reports/revenue")]
     assert sorted(asked) == [
-        "startDate=2026-09-01&endDate=2026-09-30",
-        "startDate=2026-10-01&endDate=2026-10-31",
-        "startDate=2026-11-01&endDate=2026-11-30",
+        "startDate=2026-09-01&endDate=2026-09-30&pageSize=200&page=1",
+        "startDate=2026-10-01&endDate=2026-10-31&pageSize=200&page=1",
+        "startDate=2026-11-01&endDate=2026-11-30&pageSize=200&page=1",
     ]
     assert set(workspace.table("timix/revenue_report")["month"]) == set(FIRM_MONTHS)
 
@@ -150,7 +150,9 @@ def test_a_403_is_red_unless_the_settings_say_to_skip_it(workspace: Workspace) -
     result = workspace.refresh("timix/invoices")
 
     assert failures(result) == {}
-    assert "skip_forbidden" in warnings(result, "timix/invoices")["contract_kept"]
+    said = warnings(result, "timix/invoices")
+    assert list(said) == ["contract_kept"]
+    assert "skip_forbidden" in said["contract_kept"]
     assert not result.asset_materializations_for_node("timix__invoices")
     assert not workspace.lake.exists("timix/invoices")
 
@@ -200,6 +202,77 @@ def test_customer_billing_is_asked_customer_by_customer_when_the_server_wants_it
     assert failures(result) == {}
     again = workspace.table("timix/customer_billing_report").sort("month", "customer_id", "currency")
     assert again.equals(expected)
+    customers = workspace.table("timix/customer_billing_report")["customer_id"].n_unique()
+    listed = len(workspace.sandbox.workspace.rows("customers"))
+    assert customers <= listed
+    # A 422 with paging and one without, the list of customers once, then each customer in each month.
+    assert metadata(result, "timix/customer_billing_report")["requests"] == 2 + 1 + 3 * listed
+
+
+def test_what_asking_me_took_is_told_with_me_whichever_asset_came_first(workspace: Workspace) -> None:
+    result = workspace.refresh("timix/customers", "timix/me")
+
+    assert metadata(result, "timix/me")["requests"] == 1
+    assert metadata(result, "timix/customers")["requests"] == 1
+    assert len(workspace.sandbox.requests) == 2
+
+
+def test_where_me_is_and_its_plan_are_put_right_by_overrides(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("moved", path="/me", to="/whoami"))
+    workspace.sandbox.faults.add(Fault("rename_field", path="/whoami", old="plan", new="tier"))
+    workspace.settings["endpoints"] = {"me": {"path": "/whoami", "columns": {"plan": "tier"}}}
+
+    result = workspace.refresh("timix/me", "timix/customers")
+
+    assert failures(result) == {}
+    assert workspace.table("timix/me")["plan"].to_list() == ["Business"]
+    assert sorted(path.rsplit("/", 1)[-1] for path in paths(workspace)) == ["customers", "whoami"]
+
+
+def test_a_report_that_refuses_paging_is_asked_without_it_from_then_on(workspace: Workspace) -> None:
+    workspace.refresh("timix/revenue_report")
+    expected = workspace.table("timix/revenue_report").sort("month", "project_id", "currency")
+    workspace.sandbox.requests.clear()
+    workspace.sandbox.faults.add(Fault("refuse_parameters", path="/financial-reports/*", status=400))
+
+    result = workspace.refresh("timix/revenue_report")
+
+    assert failures(result) == {}
+    assert workspace.table("timix/revenue_report").sort("month", "project_id", "currency").equals(expected)
+    asked = [seen.query for seen in workspace.sandbox.requests if "financial-reports" in seen.path]
+    assert ["page=" in query for query in asked] == [True, False, False, False]
+
+
+def test_months_of_a_report_that_are_all_the_same_are_told_of(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("ignore_parameters", path="/financial-reports/revenue"))
+    said = warnings(workspace.refresh("timix/revenue_report"), "timix/revenue_report")
+
+    assert "the very same in 2026-09, 2026-10, 2026-11" in said["contract_kept"]
+    assert "parameters.startDate" in said["contract_kept"]
+
+
+def test_months_in_which_nothing_happened_are_rightly_the_same(workspace: Workspace) -> None:
+    quiet = Months(date(2026, 2, 1), date(2026, 4, 1))
+    said = warnings(workspace.refresh("timix/customer_billing_report", months=quiet), "timix/customer_billing_report")
+    assert "contract_kept" not in said
+
+
+def test_an_end_date_that_the_server_leaves_out_is_put_right_by_an_override(workspace: Workspace) -> None:
+    workspace.refresh("timix/time_reports", "timix/revenue_report")
+    names = {"timix/time_reports": ["id"], "timix/revenue_report": ["month", "project_id", "currency"]}
+    expected = {name: workspace.table(name).sort(key) for name, key in names.items()}
+    workspace.sandbox.faults.add(Fault("end_exclusive"))
+    workspace.settings["endpoints"] = {
+        "time_reports": {"end_exclusive": True},
+        "revenue_report": {"end_exclusive": True},
+    }
+
+    result = workspace.refresh(*names)
+
+    assert failures(result) == {}
+    assert "endDate=2026-12-01" in workspace.sandbox.requests[-1].query
+    for name, key in names.items():
+        assert workspace.table(name).sort(key).equals(expected[name]), name
 
 
 def test_a_row_without_an_id_goes_to_quarantine_and_leaves_it_when_the_source_is_mended(workspace: Workspace) -> None:
@@ -239,6 +312,23 @@ def test_too_many_unreadable_rows_are_red_and_the_table_stays(workspace: Workspa
     assert workspace.lake.version("timix/time_reports") == before
 
 
+def test_rejected_rows_are_all_counted_but_only_the_first_are_held(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("bad_number", path="/time-reports", count=50))
+    workspace.settings |= {"max_rejected_rows": 5}
+
+    sentence = failures(workspace.refresh("timix/time_reports"))["timix/time_reports"]
+
+    pages, rest = divmod(len(workspace.sandbox.workspace.rows("time_reports")), 200)
+    assert f"{50 * pages + min(50, rest)} of" in sentence
+    assert workspace.table("quarantine/time_reports").height == 5
+
+
+def test_a_table_whose_rows_all_lack_a_required_field_is_red_whatever_may_be_rejected(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("rename_field", path="/time-reports", old="hours", new="span"))
+    workspace.settings |= {"max_rejected_rows": 10**6, "max_rejected_share": 1.0}
+    assert "required field hours" in failures(workspace.refresh("timix/time_reports"))["timix/time_reports"]
+
+
 def test_rows_outside_the_asked_months_are_dropped_counted_and_reported(workspace: Workspace) -> None:
     workspace.sandbox.faults.add(Fault("ignore_parameters", path="/time-reports"))
     result = workspace.refresh("timix/time_reports", months=NOVEMBER)
@@ -275,6 +365,14 @@ def test_a_member_key_sees_no_cost_and_that_is_no_error(workspace: Workspace) ->
     result = workspace.refresh("timix/time_reports")
 
     assert failures(result) == {}
+    assert "contract_kept" not in warnings(result, "timix/time_reports")
+    [said] = [
+        check.description or ""
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "contract_kept" and check.passed
+    ]
+    assert "a Member never sees cost" in said
+    assert "override" not in said
     assert (
         workspace.table("timix/time_reports")["cost_rate"].null_count() == workspace.table("timix/time_reports").height
     )

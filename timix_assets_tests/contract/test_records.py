@@ -256,13 +256,13 @@ def test_a_column_is_missing_when_no_record_of_any_chunk_has_its_field():
 
 
 def test_a_missing_key_is_told_apart_from_a_null_one():
-    assert decode(CUSTOMERS, [{"ID": 1}, {"name": "x"}]).findings.missing_key(CUSTOMERS) == ("id",)
-    assert decode(CUSTOMERS, [{"id": None}]).findings.missing_key(CUSTOMERS) == ()
+    assert decode(CUSTOMERS, [{"ID": 1}, {"name": "x"}]).findings.missing_required(CUSTOMERS) == ("id",)
+    assert decode(CUSTOMERS, [{"id": None}]).findings.missing_required(CUSTOMERS) == ()
 
 
 def test_the_month_of_a_report_is_never_missing():
     findings = decode(REVENUE_REPORT, [{"projectId": 1}], month=MAY).findings
-    assert findings.missing_key(REVENUE_REPORT) == ("currency",)
+    assert findings.missing_required(REVENUE_REPORT) == ("currency",)
 
 
 def test_the_first_few_unreadable_values_are_shown():

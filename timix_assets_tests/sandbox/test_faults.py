@@ -139,6 +139,10 @@ def has_the_same_numeric_id_everywhere(sandbox: Sandbox, api: Reader) -> bool:
     return all(isinstance(row["taskId"], int) and row["taskId"] in tasks for row in api.all(LISTING))
 
 
+def day_of_first_entry(sandbox: Sandbox) -> str:
+    return str(sandbox.workspace.rows("time_reports")[0]["date"])
+
+
 EXAMPLES: dict[str, tuple[Fault, Check]] = {
     "unauthorized": (Fault("unauthorized"), answers(401)),
     "forbidden": (Fault("forbidden"), answers(403)),
@@ -177,6 +181,14 @@ EXAMPLES: dict[str, tuple[Fault, Check]] = {
     "ignore_parameters": (
         Fault("ignore_parameters"),
         lambda s, api: api.json(ENTRIES, startDate="2026-03-01")["totalCount"] == total_of(s, "time_reports"),
+    ),
+    "end_exclusive": (
+        Fault("end_exclusive"),
+        lambda s, api: api.json(ENTRIES, startDate=(d := day_of_first_entry(s)), endDate=d)["totalCount"] == 0,
+    ),
+    "refuse_parameters": (
+        Fault("refuse_parameters", path=BILLING),
+        lambda _, api: [api.get(BILLING, **q).status_code for q in ({"page": 1}, {})] == [422, 200],
     ),
     "duplicate_rows": (Fault("duplicate_rows"), sends_the_first_row_twice(same=True)),
     "duplicate_rows_differ": (Fault("duplicate_rows_differ"), sends_the_first_row_twice(same=False)),
