@@ -4,6 +4,7 @@ Each keeps a ledger of its own below `.dagster/alerts`, so that neither a restar
 message. They start no run and ask Timix for nothing. All are off until somebody switches them on.
 """
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -291,8 +292,8 @@ def _months(run: DagsterRun) -> str:
 
 
 def _without_key(sentence: str) -> str:
-    key = environment.API_KEY.read(environment.ENVIRON)
-    return Redactor(key)(sentence) if key else sentence
+    """Masks the key, and whatever looks like one, also when this process was given none."""
+    return Redactor(environment.API_KEY.read(environment.ENVIRON) or secrets.token_hex())(sentence)
 
 
 def _ui() -> str:

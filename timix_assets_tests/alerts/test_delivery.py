@@ -55,6 +55,13 @@ def test_a_message_arrives_whole_hebrew_names_included(webhook: WebhookReceiver,
     assert webhook.messages == [(message.title, message.text)]
 
 
+def test_what_is_longer_than_a_service_takes_arrives_in_parts(webhook: WebhookReceiver, path: Path) -> None:
+    lines = [f"• budget {n}, customer Acme: over budget" for n in range(1_000)]
+    tick(path, receivers_of(webhook.url), Message("1,000 budgets need attention", "\n".join(lines)))
+    assert len(webhook.messages) == 2
+    assert "".join("".join(text.split()) for _, text in webhook.messages) == "".join("".join(lines).split())
+
+
 def test_what_a_receiver_refused_is_sent_again_at_the_next_look_until_it_is_taken_once(
     webhook: WebhookReceiver, path: Path
 ) -> None:

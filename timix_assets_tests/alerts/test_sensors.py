@@ -169,6 +169,32 @@ def test_a_lost_cursor_neither_doubles_nor_loses_a_message(firm: Firm, told: Web
     assert len(told.messages) == 2
 
 
+def test_a_ledger_that_was_taken_away_is_a_first_look_again(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(budget_alerts)
+    firm.budgets(a=70)
+    watch.tick()
+    [ledger] = (firm.folder / ".dagster" / "alerts").glob("*.json")
+    ledger.unlink()
+    watch.tick()
+    assert "First look" in watch.said
+    firm.budgets(a=85)
+    watch.tick()
+    assert len(told.messages) == 1
+
+
+def test_a_tick_beside_another_process_that_delivers_waits_for_the_next(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(budget_alerts)
+    firm.budgets(a=70)
+    watch.tick()
+    [ledger] = (firm.folder / ".dagster" / "alerts").glob("*.json")
+    firm.budgets(a=85)
+    with opened(ledger):
+        watch.tick()
+    assert "Another process is delivering" in watch.said
+    watch.tick()
+    assert len(told.messages) == 1
+
+
 def test_without_any_url_the_event_log_has_it_once(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TIMIX_ALERT_URLS", raising=False)
     watch = firm.watch(budget_alerts)
@@ -235,7 +261,7 @@ def test_days_and_links_are_as_configured(firm: Firm, told: WebhookReceiver, mon
 
 @op
 def read() -> None:
-    raise Failure("The key bbl_c2VjcmV0 was refused; make a new one.")
+    raise Failure(f"The key bbl_{secrets.token_hex(16)} was refused; make a new one.")
 
 
 @job
@@ -259,7 +285,7 @@ def test_a_failed_run_is_told_once_with_its_sentence_months_and_link(firm: Firm,
         watch.tick()
     [(title, text)] = told.messages
     assert title == "refresh_something failed (2026-09 to 2026-11)"
-    assert "• read: The key " in text
+    assert "• read: The key [key] was refused; make a new one.\n" in text
     assert text.endswith(f"http://127.0.0.1:3000/runs/{run_id}")
 
 
