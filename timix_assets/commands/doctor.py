@@ -1,35 +1,44 @@
 """`timix-assets doctor`: asks every endpoint for one page and says which of our assumptions held."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
+import polars as pl
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from timix_assets import environment
 from timix_assets.api.client import TimixClient
-from timix_assets.api.errors import Forbidden, NotFound, TimixError, Unauthorized
-from timix_assets.api.limits import requests_per_minute
-from timix_assets.assets.fetch import dates_between, rows_of
+from timix_assets.api.errors import Forbidden, NotFound, SettingsError, TimixError
+from timix_assets.api.limits import plan_sentence
+from timix_assets.assets.alike import alike, content_of
+from timix_assets.assets.alike import sentence as alike_sentence
+from timix_assets.assets.fetch import dates_between, days_between, rows_of
+from timix_assets.assets.reports import ReportReader
 from timix_assets.contract.endpoints import ENDPOINTS
-from timix_assets.contract.records import Decoded, decode
+from timix_assets.contract.findings import hidden_from
+from timix_assets.contract.records import RANGE_DATE, Decoded, decode
 from timix_assets.contract.schema import MONTH, Endpoint, Shape, Window
 from timix_assets.contract.suggestions import suggest
+from timix_assets.documented import ROLES_WITHOUT_COST
 from timix_assets.lake.months import Months
 from timix_assets.resources import TimixResource
 
 SAMPLE_ROWS = 50
 KEY_WARNING_DAYS = 14
-ROLES_WITHOUT_COST = ("Member", "Viewer")
+ME = "me"
 
 
 @dataclass(slots=True)
 class Finding:
-    """What one endpoint showed. broken: its asset would fail. notes: whole sentences. lines: override lines to paste."""
+    """What one endpoint showed. broken: its asset would fail, or be wrong. notes: whole sentences. lines: override lines
+    to paste. sample: the rows that were seen. path: the one that answered.
+    """
 
     endpoint: Endpoint
+    path: str = ""
     status: str = "200"
     rows: int | None = None
     total: int | None = None
@@ -38,56 +47,74 @@ class Finding:
     notes: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     broken: bool = False
+    sample: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def examine(timix: TimixResource, today: date) -> Iterator[Finding]:
-    """One finding an endpoint, the key first; a key that is refused ends it, since nothing else would answer."""
+    """One finding an endpoint, the key's own record first; when that does not answer, nothing else would."""
     client = timix.client()
+    seen: dict[str, Finding] = {}
     for declared in ENDPOINTS:
-        finding = _examine_one(client, timix.endpoint(declared.name), today)
+        finding = seen[declared.name] = _examine_one(client, timix.endpoint(declared.name), today, seen)
         yield finding
-        if finding.status == "401":
+        if declared.name == ME and finding.rows is None:
             return
 
 
-def _examine_one(client: TimixClient, endpoint: Endpoint, today: date) -> Finding:
+def _examine_one(client: TimixClient, endpoint: Endpoint, today: date, seen: dict[str, Finding]) -> Finding:
     finding = Finding(endpoint)
     month = today.replace(day=1)
     # The month before too: on the first days of a month there may be no row to learn from.
-    asked = (
-        Months((month - timedelta(days=1)).replace(day=1), month)
-        if endpoint.window is Window.RANGE
-        else Months(month, month)
-    )
-    params = dates_between(endpoint, asked) if endpoint.window is not Window.NONE else {}
-    if endpoint.shape is Shape.LIST:
-        names = endpoint.parameters
-        params |= {names.get("page", "page"): "1", names.get("pageSize", "pageSize"): str(SAMPLE_ROWS)}
+    asked = Months((month - timedelta(days=1)).replace(day=1), month)
     try:
-        path, answer = _first_answer(client, endpoint, params)
-        records = rows_of(answer, path)
-        decoded = decode(endpoint, records, month=month if endpoint.window is Window.MONTH else None)
-    except Unauthorized as refused:
-        finding.status, finding.broken = "401", True
-        finding.notes.append(str(refused))
-        return finding
+        is_report = endpoint.shape is Shape.REPORT
+        decoded = _report(client, finding, asked, seen) if is_report else _one_page(client, finding, asked)
+        finding.rows, finding.sample = decoded.findings.records, decoded.rows
+        _compare(finding, decoded, asked, _role(seen.get(ME)))
+        if endpoint.window is Window.RANGE:
+            _test_end_date(client, finding, asked)
     except TimixError as failed:
-        finding.status = str(getattr(failed, "status", None) or type(failed).__name__)
-        finding.broken = not (isinstance(failed, Forbidden) and endpoint.skip_forbidden)
-        finding.notes.append(str(failed))
-        if isinstance(failed, Forbidden) and finding.broken:
-            finding.lines.append("    skip_forbidden: true")
-        return finding
-    finding.rows = len(records)
-    if endpoint.csv_path:
-        _try_export(client, endpoint, params, finding)
+        _note_failure(finding, failed)
+    if endpoint.csv_path and finding.rows is not None:
+        _try_export(client, endpoint, _params(endpoint, Months(month, month)), finding)
+    return finding
+
+
+def _note_failure(finding: Finding, failed: TimixError) -> None:
+    endpoint = finding.endpoint
+    finding.status = str(getattr(failed, "status", None) or type(failed).__name__)
+    finding.broken = not (isinstance(failed, Forbidden) and endpoint.skip_forbidden)
+    finding.notes.append(str(failed))
+    if endpoint.name == ME:
+        finding.notes.append("Nothing else was asked, since every run begins with this; put it right first.")
+    elif isinstance(failed, Forbidden) and finding.broken:
+        finding.lines.append("    skip_forbidden: true")
+    elif isinstance(failed, NotFound):
+        finding.lines.append(f"    path: {endpoint.path}  # write the path that your workspace uses")
+
+
+def _params(endpoint: Endpoint, months: Months) -> dict[str, str]:
+    return dates_between(endpoint, months) if endpoint.window is not Window.NONE else {}
+
+
+def _first_page(endpoint: Endpoint, rows: int) -> dict[str, str]:
+    names = endpoint.parameters
+    return {names.get("page", "page"): "1", names.get("pageSize", "pageSize"): str(rows)}
+
+
+def _one_page(client: TimixClient, finding: Finding, asked: Months) -> Decoded:
+    endpoint = finding.endpoint
+    params = _params(endpoint, asked)
+    if endpoint.shape is Shape.LIST:
+        params |= _first_page(endpoint, SAMPLE_ROWS)
+    path, answer = _first_answer(client, endpoint, params)
     if isinstance(answer, dict) and isinstance(answer.get("totalCount"), int):
         finding.total = answer["totalCount"]
+    finding.path = path
     if path != endpoint.path:
         finding.notes.append(f"{endpoint.path} answered 404; {path} is used instead, at one request more in every run.")
         finding.lines.append(f"    path: {path}")
-    _compare(finding, decoded, asked)
-    return finding
+    return decode(endpoint, rows_of(answer, path))
 
 
 def _first_answer(client: TimixClient, endpoint: Endpoint, params: dict[str, str]) -> tuple[str, Any]:
@@ -97,7 +124,68 @@ def _first_answer(client: TimixClient, endpoint: Endpoint, params: dict[str, str
             return path, client.get(path, params)
         except NotFound:
             continue
-    return last, client.me() if last == "/me" else client.get(last, params)
+    return last, client.get(last, params)
+
+
+def _report(client: TimixClient, finding: Finding, asked: Months, seen: dict[str, Finding]) -> Decoded:
+    """A report as a run reads it: a dated one for both months, one that wants a customer for the first customer."""
+    endpoint = finding.endpoint
+    customers = seen["customers"]
+    first = [] if customers.sample.is_empty() else customers.sample["id"].to_list()[:1]
+    reader = ReportReader(client, endpoint, endpoint.path, lambda: first)
+    if endpoint.window is Window.NONE:
+        decoded = decode(endpoint, reader.rows({}))
+    else:
+        of_month = {
+            month: decode(endpoint, reader.rows(_params(endpoint, Months(month, month))), month=month)
+            for month in asked
+        }
+        same = alike({month: content_of(endpoint, one.rows) for month, one in of_month.items()})
+        if same:
+            finding.notes.append(alike_sentence(endpoint, same))
+        before, running = of_month.values()
+        decoded = Decoded(
+            pl.concat([before.rows, running.rows]),
+            pl.concat([before.rejected, running.rejected]),
+            before.findings + running.findings,
+        )
+    if reader.by_customer:
+        several = customers.total or customers.rows
+        finding.notes.append(
+            f"{endpoint.name} is given for one customer at a time: a run makes a request for each of the {several or 0:,} "
+            "customers in each month, so keep its ranges short."
+        )
+    return decoded
+
+
+def _test_end_date(client: TimixClient, finding: Finding, asked: Months) -> None:
+    """Whether the day of endDate is included, as we take it: asks for one day alone, of which rows are known."""
+    endpoint, path = finding.endpoint, finding.path
+    days = finding.sample.filter(pl.col(MONTH).is_between(asked.first, asked.last))[RANGE_DATE]
+    if days.is_empty():
+        return
+    day = days.to_list()[0]
+
+    def answers(*, end_exclusive: bool) -> bool:
+        params = days_between(replace(endpoint, end_exclusive=end_exclusive), day, day)
+        return bool(rows_of(client.get(path, params | _first_page(endpoint, 1)), path))
+
+    included = answers(end_exclusive=False)
+    name = endpoint.parameters["endDate"]
+    if included and endpoint.end_exclusive:
+        finding.broken = True
+        finding.notes.append(
+            f"{path} includes the day of {name}, so the override end_exclusive is wrong here; remove it, and from the reports "
+            "too."
+        )
+    elif not included and not endpoint.end_exclusive and answers(end_exclusive=True):
+        finding.broken = True
+        finding.lines.append("    end_exclusive: true")
+        finding.notes.append(
+            f"{path} leaves out the day of {name} (asked for {day} alone it gives no row, though there are some), so every "
+            "last day of a range would be lost; set end_exclusive, and for the dated reports too unless their own figures "
+            "include the last day."
+        )
 
 
 def _try_export(client: TimixClient, endpoint: Endpoint, params: dict[str, str], finding: Finding) -> None:
@@ -109,8 +197,14 @@ def _try_export(client: TimixClient, endpoint: Endpoint, params: dict[str, str],
         finding.notes.append(f"exports/{endpoint.name} will fail: {failed}")
 
 
-def _compare(finding: Finding, decoded: Decoded, asked: Months) -> None:
-    endpoint, findings = finding.endpoint, decoded.findings
+def _role(me: Finding | None) -> str | None:
+    return None if me is None or me.sample.is_empty() else me.sample["role"][0]
+
+
+def _compare(finding: Finding, decoded: Decoded, asked: Months, role: str | None) -> None:
+    endpoint = finding.endpoint
+    # What the key's role never sees is not missing.
+    findings = replace(decoded.findings, expected=decoded.findings.expected - hidden_from(role))
     finding.unknown = sorted(findings.unknown_fields)
     if not findings.records:
         finding.notes.append(f"{endpoint.name} is empty here, so nothing is known of its fields.")
@@ -140,19 +234,18 @@ def _compare(finding: Finding, decoded: Decoded, asked: Months) -> None:
             )
 
 
-def advice(timix: TimixResource, findings: list[Finding], today: date) -> list[str]:
+def advice(timix: TimixResource, findings: Sequence[Finding], today: date) -> list[str]:
     """What the workspace as a whole tells: plan, role, the key's end and the time zone, one sentence each."""
-    if any(finding.status == "401" for finding in findings):
+    found = {finding.endpoint.name: finding for finding in findings}
+    if ME not in found or found[ME].rows is None:
         return []
-    client = timix.client()
-    me = decode(timix.endpoint("me"), rows_of(client.me(), "/me")).rows
-    if me.is_empty():
-        return []
-    key = me.row(0, named=True)
-    limit = requests_per_minute(str(key["plan"]))
+    limit = plan_sentence(timix.client().plan)
+    if found[ME].sample.is_empty():
+        return [f"The key's own record cannot be read; {limit}."]
+    key = found[ME].sample.row(0, named=True)
     said = [
-        f"The key belongs to {key['organization_name'] or 'an organization that /me does not name'}, plan "
-        f"{key['plan'] or 'unknown'}, role {key['role'] or 'unknown'}; at most {limit} requests a minute are made."
+        f"The key belongs to {key['organization_name'] or 'an organization that /me does not name'}, role "
+        f"{key['role'] or 'unknown'}; {limit}."
     ]
     if key["role"] in ROLES_WITHOUT_COST:
         said.append(
@@ -161,16 +254,12 @@ def advice(timix: TimixResource, findings: list[Finding], today: date) -> list[s
     expires = key["key_expires_at"]
     if expires is not None and (expires.date() - today).days <= KEY_WARNING_DAYS:
         said.append(f"The key expires on {expires:%Y-%m-%d}; make a new one in Timix before that.")
-    return said + _time_zone_advice(timix, client)
+    return said + _time_zone_advice(found.get("organization"))
 
 
-def _time_zone_advice(timix: TimixResource, client: TimixClient) -> list[str]:
-    endpoint = timix.endpoint("organization")
-    try:
-        rows = decode(endpoint, rows_of(client.get(endpoint.path), endpoint.path)).rows
-    except TimixError:
-        return []
-    theirs = None if rows.is_empty() else rows["time_zone"][0]
+def _time_zone_advice(organization: Finding | None) -> list[str]:
+    sample = pl.DataFrame() if organization is None else organization.sample
+    theirs = None if sample.is_empty() else sample["time_zone"][0]
     ours = str(environment.time_zone())
     if theirs is None or theirs == ours:
         return []
@@ -180,7 +269,7 @@ def _time_zone_advice(timix: TimixResource, client: TimixClient) -> list[str]:
     ]
 
 
-def override_lines(findings: list[Finding]) -> list[str]:
+def override_lines(findings: Sequence[Finding]) -> list[str]:
     """The YAML of every line that would put something right, ready for the file of TIMIX_OVERRIDES."""
     lines = []
     for finding in findings:
@@ -190,30 +279,33 @@ def override_lines(findings: list[Finding]) -> list[str]:
     return ["endpoints:", *lines] if lines else []
 
 
-def show(findings: list[Finding], sentences: list[str], console: Console) -> None:
-    """The table of endpoints, then the sentences, then the lines to paste."""
-    table = Table(header_style="bold", pad_edge=False)
-    for heading, justify in (("endpoint", "left"), ("path", "left"), ("path is", "left"), ("status", "left")):
-        table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("rows", justify="right")
-    table.add_column("columns missing", overflow="fold")
-    table.add_column("fields unknown", overflow="fold")
-    for finding in findings:
-        endpoint = finding.endpoint
-        rows = "" if finding.rows is None else f"{finding.rows:,}"
-        if finding.total is not None:
-            rows = f"{rows} of {finding.total:,}"
-        table.add_row(
-            endpoint.name,
-            endpoint.path,
-            "documented" if endpoint.documented else "assumed",
-            f"[red]{finding.status}[/]" if finding.broken else finding.status,
-            rows,
-            ", ".join(finding.missing),
-            ", ".join(finding.unknown),
-        )
-    console.print(table)
-    for sentence in [note for finding in findings for note in finding.notes] + sentences:
+def show_finding(finding: Finding, console: Console) -> None:
+    """One line an endpoint, as soon as it has answered, and what differs below it."""
+    endpoint = finding.endpoint
+    rows = "" if finding.rows is None else f"{finding.rows:,}"
+    if finding.total is not None:
+        rows = f"{rows} of {finding.total:,}"
+    basis = "documented" if endpoint.documented else "assumed"
+    _line(console, endpoint.name, endpoint.path, basis, finding.status, rows, style="red" if finding.broken else "")
+    for what, names in (("columns missing", finding.missing), ("fields unknown", finding.unknown)):
+        if names:
+            console.print(f"    {what}: {', '.join(names)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _line(console: Console, name: str, path: str, basis: str, status: str, rows: str, *, style: str) -> None:
+    line = Text(f"{name:{_NAME_WIDTH}}  {path:{_PATH_WIDTH}}  {basis:10}  ")
+    line.append(f"{status:6}", style)
+    console.print(line.append(f"  {rows}"), soft_wrap=True)
+
+
+_NAME_WIDTH = max(len(endpoint.name) for endpoint in ENDPOINTS)
+_PATH_WIDTH = max(len(endpoint.path) for endpoint in ENDPOINTS)
+
+
+def show_advice(findings: Sequence[Finding], sentences: Sequence[str], console: Console) -> None:
+    """The sentences, then the lines to paste."""
+    console.print()
+    for sentence in [*(note for finding in findings for note in finding.notes), *sentences]:
         console.print(f"• {sentence}", markup=False, highlight=False, soft_wrap=True)
     lines = override_lines(findings)
     if lines:
@@ -226,12 +318,22 @@ def show(findings: list[Finding], sentences: list[str], console: Console) -> Non
 
 
 def run(console: Console) -> bool:
-    """Examines the workspace that the environment names. False when an asset could not be read."""
+    """Examines the workspace that the environment names. False when an asset could not be read, or not rightly."""
     timix, today = TimixResource.configured(), environment.today()
+    findings: list[Finding] = []
+    sentences: list[str] = []
     try:
-        findings = list(examine(timix, today))
+        _line(console, "endpoint", "path", "path is", "status", "rows", style="")
+        for finding in examine(timix, today):
+            show_finding(finding, console)
+            findings.append(finding)
         sentences = advice(timix, findings, today)
+    except SettingsError:
+        raise
+    except TimixError as failed:
+        show_advice(findings, [str(failed)], console)
+        return False
     finally:
         timix.close()
-    show(findings, sentences, console)
+    show_advice(findings, sentences, console)
     return not any(finding.broken for finding in findings)

@@ -10,10 +10,13 @@ from .schema import Column, Endpoint, Type, folded
 
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _ID = "id"
+_SAME_AS_ID = frozenset({"key", "uuid", "guid", "identifier"})
 _FILLERS = frozenset({_ID, "at", "of", "the", "is"})
+_SHORTEST_ABBREVIATION = 3
 _PER_HOUR = {"minutes": 60, "mins": 60, "minute": 60, "seconds": 3600, "secs": 3600}
 
 _SAME, _OTHER_UNIT, _SHARED_WORDS, _ALIKE = 1.0, 0.95, 0.9, 0.6
+_OWN_ID = 0.95
 
 
 def suggest(endpoint: Endpoint, findings: Findings) -> list[str]:
@@ -29,7 +32,7 @@ def suggest(endpoint: Endpoint, findings: Findings) -> list[str]:
         (likeness, column, name)
         for column in missing
         for name in fields
-        if (likeness := _likeness(column, name)) >= _ALIKE
+        if (likeness := _likeness(endpoint, column, name)) >= _ALIKE
     ]
     pairs.sort(key=lambda pair: (pair[0] < _SAME, pair[1].name not in needed, -pair[0], pair[2]))
     chosen: dict[str, str] = {}
@@ -42,9 +45,23 @@ def suggest(endpoint: Endpoint, findings: Findings) -> list[str]:
     return ["endpoints:", f"  {endpoint.name}:", "    columns:", *lines]
 
 
-def _likeness(column: Column, name: str) -> float:
+def _likeness(endpoint: Endpoint, column: Column, name: str) -> float:
     """From 0 to 1: how much a field's name looks like one of the column's."""
+    if column.name == _ID and _is_own_id(endpoint, name):
+        return _OWN_ID
     return max(_alike(spelling, name, column) for spelling in (column.name, *column.spellings))
+
+
+def _is_own_id(endpoint: Endpoint, name: str) -> bool:
+    """`customerId` of customers, `entryKey` of nothing: an id, and what it is of is what the endpoint lists."""
+    theirs = _words(name)
+    listed = {word.removesuffix("s") for word in _words(endpoint.name)}
+    return _ID in theirs and all(any(_is_short_for(of, word) for word in listed) for of in theirs - _FILLERS)
+
+
+def _is_short_for(word: str, other: str) -> bool:
+    """The same word, or the beginning of the other, as `org` is of `organization`."""
+    return word == other or (len(word) >= _SHORTEST_ABBREVIATION and other.startswith(word))
 
 
 def _alike(spelling: str, name: str, column: Column) -> float:
@@ -56,7 +73,8 @@ def _alike(spelling: str, name: str, column: Column) -> float:
         return _SHARED_WORDS if telling and telling == said else 0.0
     if column.type is Type.HOURS and not theirs.isdisjoint(_PER_HOUR):
         return _OTHER_UNIT
-    shared = len(telling & said) / min(len(telling), len(said)) if telling and said else 0.0
+    met = sum(any(_is_short_for(word, ours) or _is_short_for(ours, word) for ours in telling) for word in said)
+    shared = met / min(len(telling), len(said)) if telling and said else 0.0
     return _SHARED_WORDS * max(shared, _word_by_word(ours, theirs))
 
 
@@ -71,8 +89,9 @@ def _word_by_word(ours: set[str], theirs: set[str]) -> float:
 
 
 def _words(name: str) -> set[str]:
-    """`workDate` and `work_date` -> {work, date}."""
-    return {word.lower() for word in _WORD.findall(name)}
+    """`workDate` and `work_date` -> {work, date}; every word for an id is `id`."""
+    words = {word.lower() for word in _WORD.findall(name)}
+    return words - _SAME_AS_ID | ({_ID} if words & _SAME_AS_ID else set())
 
 
 def _quoted(column: Column, name: str) -> str:

@@ -1,5 +1,11 @@
 """`timix-assets doctor`: honest about every assumption that did not hold, and how to put it right."""
 
+import socket
+from contextlib import closing
+
+import pytest
+import yaml
+
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.server import Sandbox
 
@@ -12,7 +18,7 @@ def test_a_workspace_that_keeps_the_contract_is_healthy(project: Project, live: 
     assert (done.returncode, done.stderr) == (0, "")
     assert "documented" in done.stdout
     assert "assumed" in done.stdout
-    assert "plan Business, role Owner; at most 1000 requests a minute" in done.stdout
+    assert "role Owner; plan Business, at most 1000 requests a minute" in done.stdout
     assert "override" not in done.stdout
     assert all(seen.method == "GET" for seen in live.requests)
 
@@ -50,6 +56,101 @@ def test_an_expired_key_ends_it_at_once(project: Project, live: Sandbox) -> None
 def test_a_key_that_sees_no_cost_is_told_so(project: Project, live: Sandbox) -> None:
     done = project.run("doctor", TIMIX_API_KEY=live.key_for("Member"))
     assert "A Member never sees cost" in done.stdout
+    assert "cost_rate" not in done.stdout
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault("not_found", path="/me"), "404"),
+        (Fault("forbidden", path="/me"), "403"),
+        (Fault("server_error", path="/me"), "tried 5 times"),
+        (Fault("html", path="/me"), "text/html"),
+    ],
+    ids=lambda fault: getattr(fault, "kind", ""),
+)
+def test_when_me_does_not_answer_it_says_so_and_asks_nothing_else(
+    project: Project, live: Sandbox, fault: Fault, said: str
+) -> None:
+    live.faults.add(fault)
+    done = project.run("doctor")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert said in done.stdout
+    assert "Nothing else was asked" in done.stdout
+    assert "endpoints:" not in done.stdout
+    assert {seen.path.rsplit("/", 1)[-1] for seen in live.requests} == {"me"}
+
+
+def test_a_server_that_is_not_there_is_told_in_a_sentence(project: Project, live: Sandbox) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        done = project.run("doctor", TIMIX_BASE_URL=f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "GET /me" in done.stdout
+
+
+def test_each_endpoint_is_shown_as_soon_as_it_answered(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("silence", path="/holiday-profiles", seconds=60))
+    process = project.start("doctor")
+    try:
+        assert process.stdout is not None
+        shown = [process.stdout.readline().split()[0] for _ in range(4)]
+    finally:
+        process.kill()
+        process.wait()
+    assert shown == ["endpoint", "me", "organization", "org_users"]
+
+
+def test_a_plan_under_another_name_is_read_by_an_override_and_kept_to(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("rename_field", path="/me", old="plan", new="tier"))
+    assert "no plan is named, so at most 300 requests a minute are made" in project.run("doctor").stdout
+
+    (project.folder / "overrides.yaml").write_text("endpoints: {me: {columns: {plan: tier}}}")
+    again = project.run("doctor", TIMIX_OVERRIDES="overrides.yaml").stdout
+    assert "plan Business, at most 1000 requests a minute" in again
+
+
+def test_a_path_that_is_not_there_ends_in_a_line_to_fill_in(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("moved", path="/customers", to="/clients"))
+    done = project.run("doctor")
+    lines = done.stdout[done.stdout.index("endpoints:") :]
+
+    assert done.returncode == 1
+    assert yaml.safe_load(lines) == {"endpoints": {"customers": {"path": "/customers"}}}
+    (project.folder / "overrides.yaml").write_text(lines.replace("path: /customers", "path: /clients"))
+    assert project.run("doctor", TIMIX_OVERRIDES="overrides.yaml").returncode == 0
+
+
+def test_billing_that_wants_a_customer_is_not_broken_but_its_cost_is_told(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("customer_required", path="/financial-reports/customer-billing"))
+    done = project.run("doctor")
+
+    assert done.returncode == 0
+    assert f"each of the {len(live.workspace.rows('customers'))} customers in each month" in done.stdout
+
+
+def test_a_report_that_ignores_its_dates_is_noticed(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("ignore_parameters", path="/financial-reports/revenue"))
+    assert "revenue_report holds the very same in" in project.run("doctor").stdout
+
+
+def test_an_end_date_that_is_left_out_ends_in_a_line_that_puts_it_right(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("end_exclusive", path="/time-reports"))
+    done = project.run("doctor")
+    lines = done.stdout[done.stdout.index("endpoints:") :]
+
+    assert done.returncode == 1
+    assert yaml.safe_load(lines) == {"endpoints": {"time_reports": {"end_exclusive": True}}}
+    (project.folder / "overrides.yaml").write_text(lines)
+    assert project.run("doctor", TIMIX_OVERRIDES="overrides.yaml").returncode == 0
+
+    live.faults.clear()
+    needless = project.run("doctor", TIMIX_OVERRIDES="overrides.yaml")
+    assert needless.returncode == 1
+    assert "the override end_exclusive is wrong here" in needless.stdout
 
 
 def test_dates_that_the_server_ignores_are_noticed(project: Project, live: Sandbox) -> None:

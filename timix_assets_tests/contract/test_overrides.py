@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from timix_assets.contract.endpoints import CUSTOMERS, ENDPOINTS, ORG_USERS, TIME_REPORTS
+from timix_assets.contract.endpoints import CUSTOMERS, ENDPOINTS, ME, ORG_USERS, TIME_REPORTS
 from timix_assets.contract.overrides import OverrideError, Overrides, apply, load_overrides, parse_overrides
 from timix_assets.contract.records import Decoded, decode
 from timix_assets.contract.schema import RESCUED
@@ -342,6 +342,19 @@ def test_a_field_is_suggested_for_one_column_only_and_for_a_required_one_first()
     taken = list(suggested(TIME_REPORTS, entry(userId=..., taskId=..., user="x", userid="y")).values())
     assert sorted(taken) == sorted(set(taken))
     assert "userid" in taken
+
+
+@pytest.mark.parametrize("field", ["customerId", "customer_id", "customerKey", "custId", "uuid", "key"])
+def test_an_id_with_the_name_of_its_table_is_suggested_for_the_id(field: str):
+    assert suggested(CUSTOMERS, {field: 1, "name": "x"}) == {"id": field}
+
+
+def test_the_id_of_something_else_is_not_suggested_for_a_tables_own():
+    assert suggested(CUSTOMERS, {"accountId": 1, "projectId": 2}) == {}
+
+
+def test_an_abbreviation_is_suggested_for_the_word_it_stands_for():
+    assert suggested(ME, {"userId": 1, "orgId": 2}) == {"organization_id": "orgId"}
 
 
 def test_a_name_is_not_suggested_for_an_id():
