@@ -1,6 +1,6 @@
 """The lake as Dagster sees it: where assets are stored and read. The one file of this room that knows Dagster."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from timix_assets import environment
 from timix_assets.lake.errors import LakeError
 from timix_assets.lake.months import Months
 from timix_assets.lake.preview import PREVIEW_ROWS, preview
+from timix_assets.lake.processes import forget, gone, sign_of_life
 from timix_assets.lake.replacement import Change, ShrinkGuard
 from timix_assets.lake.spool import Spooled
 from timix_assets.lake.tables import Lake
@@ -45,8 +46,8 @@ KEY_METADATA = "timix/key"
 ACCEPT_SHRINK = "timix/accept_shrink"
 """Tag of a run, "true" or not there: replacements that the shrink guard refuses are accepted in this run."""
 
-HOLDS_LAKE = "timix/holds_lake"
-"""Tag of a run that has taken its turn on a lake: the name of the lake's lock on its machine."""
+PROCESS = "timix/process"
+"""Tag of a run: its own id and the process that executes it. A run that is made from another inherits the tag, not the id."""
 
 
 class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
@@ -89,40 +90,39 @@ class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
             self.max_removed_share, self.guard_from_rows, accept=run.tags.get(ACCEPT_SHRINK, "").lower() == "true"
         )
 
-    @property
-    def turn(self) -> Turn:
-        return Turn(Path(self.state_folder), self.url)
-
     def take_turn(self, instance: DagsterInstance, run: DagsterRun) -> None:
         """Holds the lake for this process until it ends; TurnTimeout when another run does not end in time.
 
-        Who holds the lake knows that no other run does: one that is still recorded as running on it was killed, and is
-        ended here, so that it blocks no queue.
+        Runs of killed processes are ended here too, so that they block no queue where no daemon runs.
         """
         if self._turn_of == run.run_id:
             return
-        turn = self.turn
-        turn.take(
+        folder = Path(self.state_folder)
+        instance.add_run_tags(run.run_id, {PROCESS: executed_by(run.run_id, sign_of_life(folder))})
+        Turn(folder, self.url).take(
             f"{run.job_name} (run {run.run_id[:8]})",
             timeout_seconds=self.turn_timeout_seconds,
             notify=get_dagster_logger().info,
         )
         self._turn_of = run.run_id
-        instance.add_run_tags(run.run_id, {HOLDS_LAKE: turn.name})
-        end_orphans(instance, turn, alive=run.run_id)
+        end_orphans(instance, folder)
 
 
-def runs_holding(instance: DagsterInstance, turn: Turn) -> Sequence[DagsterRun]:
-    """The runs that are recorded as running on the lake."""
-    return instance.get_runs(RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES, tags={HOLDS_LAKE: turn.name}))
+def executed_by(run_id: str, process: str) -> str:
+    return f"{run_id} {process}"
 
 
-def end_orphans(instance: DagsterInstance, turn: Turn, *, alive: str | None = None) -> list[str]:
-    """For who holds the turn: fails the runs that are recorded as holding it, save `alive`, and gives their ids."""
-    orphans = [run for run in runs_holding(instance, turn) if run.run_id != alive]
-    for orphan in orphans:
-        instance.report_run_failed(orphan, "Its process was killed: it holds its lake no more.")
-    return [orphan.run_id for orphan in orphans]
+def end_orphans(instance: DagsterInstance, state_folder: Path) -> list[str]:
+    """Fails the runs that are recorded as running although their process is gone, and gives their ids."""
+    left = gone(state_folder)
+    # Processes first, runs after: a run that ended well is recorded so before its process ends.
+    running = instance.get_runs(RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES)) if left else []
+    orphans = [run for run in running if run.tags.get(PROCESS) in {executed_by(run.run_id, name) for name in left}]
+    for run in orphans:
+        instance.report_run_failed(run, "Its process was killed.")
+    for name in left:
+        forget(state_folder, name)
+    return [run.run_id for run in orphans]
 
 
 def months_of(window: TimeWindow) -> Months:

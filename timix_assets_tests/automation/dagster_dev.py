@@ -1,0 +1,176 @@
+"""`dagster dev` as a user has it, in a project folder of its own, driven by the GraphQL that the UI speaks."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from timix_assets.lake.tables import Lake
+
+ROOT = Path(__file__).parent.parent.parent
+REPOSITORY = {"repositoryLocationName": "timix_assets", "repositoryName": "__repository__"}
+LOOK_EVERY_SECONDS = 0.3
+LONGEST_SECONDS = 90
+
+T = TypeVar("T")
+
+
+@dataclass
+class DagsterDev:
+    """The processes of `dagster dev`, and questions to them. settings: environment variables of theirs."""
+
+    folder: Path
+    settings: Mapping[str, str]
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = self.folder / "dagster-dev.log"
+        for name in ("dagster.yaml", "workspace.yaml"):
+            shutil.copy(ROOT / name, self.folder)
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(str(self.folder / "data" / "lake"))
+
+    def start(self) -> None:
+        """Returns once the code location is loaded."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TIMIX_", "DAGSTER_"))}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "dagster",
+                    "dev",
+                    "-w",
+                    "workspace.yaml",
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    str(self.port),
+                ],
+                cwd=self.folder,
+                env=inherited | dict(self.settings),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.wait_for("the code location to load", self._is_loaded)
+
+    def kill(self) -> None:
+        """Every process of it at once, as a power cut would."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """The data of a GraphQL answer, which has one field."""
+        answer = httpx.post(
+            f"http://127.0.0.1:{self.port}/graphql", json={"query": query, "variables": variables}, timeout=30
+        ).json()
+        assert "errors" not in answer, answer["errors"]
+        [data] = answer["data"].values()
+        assert "Error" not in data.get("__typename", ""), data
+        return data
+
+    def wait_for(self, what: str, look: Callable[[], T | None], seconds: float = LONGEST_SECONDS) -> T:
+        until = time.monotonic() + seconds
+        while True:
+            found = look()
+            if found:
+                return found
+            assert time.monotonic() < until, f"waited {seconds} s for {what}; {self.log.read_text()[-3000:]}"
+            time.sleep(LOOK_EVERY_SECONDS)
+
+    def repository(self) -> Any:
+        return self.ask(
+            """query($s: RepositorySelector!) { repositoryOrError(repositorySelector: $s) { __typename ... on Repository {
+              jobs { name } schedules { name scheduleState { status } executionTimezone cronSchedule }
+              sensors { name sensorState { status } } } } }""",
+            s=REPOSITORY,
+        )
+
+    def backfill_job(self, job: str, partitions: Sequence[str]) -> str:
+        selector = {"partitionSetName": f"{job}_partition_set", "repositorySelector": REPOSITORY}
+        return self._backfill({"selector": selector, "partitionNames": list(partitions)})
+
+    def backfill_assets(self, assets: Sequence[str], partitions: Sequence[str]) -> str:
+        """The UI's *Materialize selected*."""
+        selection = [{"path": asset.split("/")} for asset in assets]
+        return self._backfill({"assetSelection": selection, "partitionNames": list(partitions)})
+
+    def backfill(self, backfill_id: str) -> Any:
+        """Its status and its runs."""
+        return self.ask(
+            """query($id: String!) { partitionBackfillOrError(backfillId: $id) { __typename ... on PartitionBackfill {
+              status runs { id status tags { key value } assetSelection { path } } } } }""",
+            id=backfill_id,
+        )
+
+    def wait_for_backfill(self, backfill_id: str, seconds: float = LONGEST_SECONDS) -> Any:
+        def ended() -> Any:
+            found = self.backfill(backfill_id)
+            return found if found["status"].startswith(("COMPLETED", "FAILED", "CANCELED")) else None
+
+        return self.wait_for(f"the backfill {backfill_id}", ended, seconds)
+
+    def runs(self, **wanted: Any) -> list[Any]:
+        """Runs by `pipelineName`, `statuses`, `tags`; the youngest first."""
+        found = self.ask(
+            """query($f: RunsFilter!) { runsOrError(filter: $f) { __typename ... on Runs { results {
+              id status startTime endTime tags { key value } assetSelection { path } } } } }""",
+            f=wanted,
+        )
+        return list(found["results"])
+
+    def start_sensor(self, name: str) -> None:
+        self.ask(
+            """mutation($s: SensorSelector!) { startSensor(sensorSelector: $s) { __typename } }""",
+            s={**REPOSITORY, "sensorName": name},
+        )
+
+    def ticks(self, sensor: str) -> list[Any]:
+        state = self.ask(
+            """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { __typename ... on Sensor {
+              sensorState { ticks(limit: 20) { status skipReason error { message } runIds cursor } } } } }""",
+            s={**REPOSITORY, "sensorName": sensor},
+        )
+        return list(state["sensorState"]["ticks"])
+
+    def _backfill(self, parameters: Mapping[str, Any]) -> str:
+        launched = self.ask(
+            """mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) { __typename
+              ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
+            p=parameters,
+        )
+        return str(launched["backfillId"])
+
+    def _is_loaded(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()[-3000:]
+        try:
+            return bool(self.repository()["jobs"])
+        except (httpx.TransportError, AssertionError):
+            return False
+
+
+def assets_of(run: Any) -> set[str]:
+    return {"/".join(key["path"]) for key in run["assetSelection"] or []}
+
+
+def tags_of(run: Any) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in run["tags"]}

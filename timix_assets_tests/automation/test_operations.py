@@ -1,0 +1,75 @@
+"""What docs/operations.md tells people to do works as it stands there."""
+
+import re
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from timix_assets.environment import SETTINGS
+from timix_assets.lake.errors import SchemaChanged
+from timix_assets.lake.months import Months
+from timix_assets.lake.tables import Lake
+
+DOC = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text()
+MONTH = date(2026, 11, 1)
+MONTHS = Months(MONTH, MONTH)
+
+
+def code_of(section: str) -> str:
+    """The Python below a heading."""
+    [text] = [part for part in DOC.split("\n## ") if part.startswith(section)]
+    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert found, section
+    return found[1]
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    monkeypatch.chdir(tmp_path)
+    return Lake("data/lake")
+
+
+def put(lake: Lake, hours: pl.Series) -> None:
+    rows = pl.DataFrame({"id": ["a", "b"], "hours": hours, "month": [MONTH] * 2})
+    lake.replace("timix/time_reports", rows, key=["id"], months=MONTHS)
+
+
+def hours(lake: Lake) -> list[object]:
+    return lake.scan("timix/time_reports").sort("id").collect()["hours"].to_list()
+
+
+def test_an_older_version_is_restored_and_the_next_refresh_goes_on_from_there(lake: Lake) -> None:
+    for first in (1, 2, 3):
+        put(lake, pl.Series([first, 8]))
+    exec(code_of("Restore an older version"), {})
+    assert hours(lake) == [1, 8]
+    put(lake, pl.Series([4, 8]))
+    assert hours(lake) == [4, 8]
+
+
+def test_the_quarantine_is_read(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    rejected = pl.DataFrame({"reason": ["no id"], "column": ["id"], "value": ["?"], "record": ["{}"]})
+    lake.quarantine("time_reports", rejected, months=MONTHS, run_id="r", seen_at=datetime(2026, 11, 18, tzinfo=UTC))
+    exec(code_of("Read and clear the quarantine"), {})
+    assert "no id" in capsys.readouterr().out
+
+
+def test_a_changed_type_is_migrated_with_every_row(lake: Lake) -> None:
+    put(lake, pl.Series([1.5, 8.0]))
+    exact = pl.Series([1, 8]).cast(pl.Decimal(38, 10))
+    with pytest.raises(SchemaChanged):
+        put(lake, exact)
+    exec(code_of("Migrate a column"), {})
+    assert lake.schema("timix/time_reports")["hours"] == pl.Decimal(38, 10)
+    assert [float(str(value)) for value in hours(lake)] == [1.5, 8.0]
+    put(lake, exact)
+    assert [float(str(value)) for value in hours(lake)] == [1.0, 8.0]
+    shutil.rmtree("data/lake/timix/time_reports-before")
+
+
+def test_every_variable_that_it_names_exists() -> None:
+    known = {setting.name for setting in SETTINGS}
+    assert set(re.findall(r"`(TIMIX_\w+)", DOC)) <= known

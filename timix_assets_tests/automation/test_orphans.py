@@ -1,0 +1,128 @@
+"""A run whose process is gone is ended; one whose process lives is left alone, whatever it waits for."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus, DefaultSensorStatus, SkipReason, build_sensor_context
+from dagster._core.test_utils import create_run_for_test
+from dagster._core.utils import make_new_run_id
+
+from timix_assets.automation.orphans import orphaned_runs
+from timix_assets.lake.io_manager import PROCESS, LakeResource, end_orphans, executed_by
+from timix_assets.lake.processes import is_gone, sign_of_life
+
+PROCESS_CODE = """
+import sys
+from pathlib import Path
+from timix_assets.lake.processes import sign_of_life
+print(sign_of_life(Path(sys.argv[1])), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
+    with DagsterInstance.local_temp(str(tmp_path)) as temporary:
+        yield temporary
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / ".dagster"
+
+
+@pytest.fixture
+def other(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Another process and its name."""
+    arguments = [sys.executable, "-c", PROCESS_CODE, str(folder)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+        process.kill()
+
+
+def status(instance: DagsterInstance, run_id: str) -> DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
+
+
+def running(instance: DagsterInstance, process: str, status: DagsterRunStatus = DagsterRunStatus.STARTED) -> str:
+    run_id = make_new_run_id()
+    tags = {PROCESS: executed_by(run_id, process)}
+    return create_run_for_test(instance, run_id=run_id, status=status, tags=tags).run_id
+
+
+def test_a_run_whose_process_was_killed_is_ended_and_what_it_left_is_removed(
+    instance: DagsterInstance, folder: Path, other: tuple[subprocess.Popen[str], str]
+) -> None:
+    process, name = other
+    run_id = running(instance, name)
+    assert end_orphans(instance, folder) == []
+
+    process.kill()
+    process.wait()
+
+    assert end_orphans(instance, folder) == [run_id]
+    assert status(instance, run_id) is DagsterRunStatus.FAILURE
+    assert list(folder.glob("process-*")) == []
+
+
+def test_a_run_that_ended_well_before_its_process_did_stays_a_success(
+    instance: DagsterInstance, folder: Path, other: tuple[subprocess.Popen[str], str]
+) -> None:
+    process, name = other
+    run_id = running(instance, name, DagsterRunStatus.SUCCESS)
+    process.kill()
+    process.wait()
+    assert end_orphans(instance, folder) == []
+    assert status(instance, run_id) is DagsterRunStatus.SUCCESS
+
+
+def test_a_run_of_this_process_or_of_another_machine_is_left_alone(instance: DagsterInstance, folder: Path) -> None:
+    runs = [running(instance, sign_of_life(folder)), running(instance, "process-1-elsewhere")]
+    assert end_orphans(instance, folder) == []
+    assert [status(instance, run_id) for run_id in runs] == [DagsterRunStatus.STARTED] * 2
+
+
+def test_a_run_that_was_made_from_another_and_has_inherited_its_tags_is_left_alone(
+    instance: DagsterInstance, folder: Path, other: tuple[subprocess.Popen[str], str]
+) -> None:
+    process, name = other
+    first = running(instance, name, DagsterRunStatus.SUCCESS)
+    tags = {PROCESS: executed_by(first, name)}
+    again = create_run_for_test(instance, status=DagsterRunStatus.STARTING, tags=tags).run_id
+    process.kill()
+    process.wait()
+    assert end_orphans(instance, folder) == []
+    assert status(instance, again) is DagsterRunStatus.STARTING
+
+
+def test_a_process_has_one_name_and_is_not_gone_to_itself(folder: Path) -> None:
+    name = sign_of_life(folder)
+    assert sign_of_life(folder) == name
+    assert not is_gone(folder, name)
+
+
+def test_the_sensor_is_on_by_default_and_says_which_runs_it_ended(
+    instance: DagsterInstance, folder: Path, other: tuple[subprocess.Popen[str], str]
+) -> None:
+    assert orphaned_runs.default_status is DefaultSensorStatus.RUNNING
+    process, name = other
+    run_id = running(instance, name)
+    lake = LakeResource(url=str(folder.parent / "lake"), state_folder=str(folder))
+    said = []
+    for _ in range(2):
+        process.kill()
+        process.wait()
+        with build_sensor_context(instance=instance, resources={"lake": lake}) as context:
+            reason = orphaned_runs(context)
+            assert isinstance(reason, SkipReason)
+            said.append(reason.skip_message)
+    assert said == [
+        f"Ended 1 runs whose process was killed: {run_id}.",
+        "No run is recorded as running whose process is gone.",
+    ]
