@@ -47,7 +47,6 @@ class DagsterDev:
         """Returns once the code location is loaded."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TIMIX_", "DAGSTER_"))}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -63,12 +62,25 @@ class DagsterDev:
                     str(self.port),
                 ],
                 cwd=self.folder,
-                env=inherited | dict(self.settings),
+                env=self._environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         self.wait_for("the code location to load", self._is_loaded)
+
+    def refresh(self) -> None:
+        """`timix-assets refresh`, before the services are started."""
+        command = [sys.executable, "-m", "timix_assets.cli", "refresh"]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=100, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TIMIX_", "DAGSTER_"))}
+        return inherited | dict(self.settings)
 
     def kill(self) -> None:
         """Every process of it at once, as a power cut would."""
