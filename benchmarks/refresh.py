@@ -24,8 +24,9 @@ def main(rows: int, *, quick_minutes: bool, in_memory: bool) -> None:
     # What is imported and opened up to the timed part is no part of it.
     from dagster import DagsterInstance  # noqa: PLC0415
 
-    from timix_assets import definitions, resources  # noqa: PLC0415
+    from timix_assets import definitions, environment, resources  # noqa: F401, PLC0415
     from timix_assets.commands import project, refresh  # noqa: PLC0415
+    from timix_assets.lake.tables import Lake  # noqa: PLC0415
 
     project.enter(dotenv=False)
     DagsterInstance.get().dispose()
@@ -38,7 +39,7 @@ def main(rows: int, *, quick_minutes: bool, in_memory: bool) -> None:
         else:
             refresh.run(months, [TABLE], Console(file=sys.stderr))
     # Whatever the run says of itself, the rows are counted in the lake.
-    found = definitions.lake.lake.scan(TABLE).select(pl.len()).collect().item()
+    found = Lake(environment.LAKE.read(environment.ENVIRON)).scan(TABLE).select(pl.len()).collect().item()
     if found != rows:
         sys.exit(f"{found:,} rows are in {TABLE}, and {rows:,} were due.")
     tell(cost())
