@@ -269,7 +269,7 @@ def test_descriptions_are_kept_with_the_columns_where_other_tools_look_for_them(
 
 def test_a_replacement_that_would_remove_most_rows_is_refused(lake: Lake) -> None:
     lake.replace(TABLE, numbered(JANUARY, 20), key=["id"], months=only(JANUARY))
-    with pytest.raises(ShrinkRefused, match=r"would remove 11 of 20 rows, more than the 50% .* accept_shrink"):
+    with pytest.raises(ShrinkRefused, match=r"would remove 11 of 20 rows, more than the 50% .*--accept-shrink"):
         lake.replace(TABLE, numbered(JANUARY, 9), key=["id"], months=only(JANUARY))
     assert lake.scan(TABLE).collect().height == 20
     accepted = lake.replace(TABLE, entries(), key=["id"], months=only(JANUARY), guard=ShrinkGuard(accept=True))
