@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo ui test check benchmark clean
+.PHONY: demo ui test test-long check benchmark clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/.ready  ## run everything once, against the built-in sandbox
@@ -10,8 +10,11 @@ demo: .venv/.ready  ## run everything once, against the built-in sandbox
 ui: .venv/.ready  ## open the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/timix-assets ui
 
-test: .venv/.dev  ## the whole test suite
-	$(BIN)/pytest -n 2 --dist loadfile
+test: .venv/.dev  ## the test suite, but for the long ones
+	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+
+test-long: .venv/.dev  ## the long ones: a real Dagster, killed and started again; large firms against the oracle
+	$(BIN)/pytest -n 2 --dist loadfile -m long
 
 check: .venv/.dev  ## lint, format and types
 	$(BIN)/ruff check .

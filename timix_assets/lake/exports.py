@@ -8,7 +8,7 @@ from hashlib import sha256
 from obstore.exceptions import BaseError
 
 from .errors import LakeError, WriteFailed
-from .storage import first_line, open_store
+from .storage import causes, open_store
 
 FOLDER = "exports"
 _PATH = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
@@ -32,7 +32,7 @@ def put_export(lake_url: str, options: Mapping[str, str], path: str, data: bytes
         open_store(lake_url, options).put(f"{FOLDER}/{path}", data)
     except (BaseError, OSError) as error:
         raise WriteFailed(
-            f"The export {url} could not be written ({first_line(error)}); make room or make the store "
+            f"The export {url} could not be written ({causes(error)}); make room or make the store "
             "reachable, then run it again."
         ) from error
     return Exported(url, len(data), sha256(data).hexdigest())

@@ -12,7 +12,8 @@ names.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -32,7 +33,7 @@ from .content import Content, Part, content_of, difference
 from .errors import DuplicateKeys, ShrinkRefused, WriteConflict, WriteFailed
 from .months import MONTH, Months
 from .staging import Staged
-from .storage import first_line, open_store, open_table, scan_table
+from .storage import causes, open_store, open_table, scan_table
 
 MAX_ATTEMPTS = 20
 """Commits tried while other writers keep winning with other months."""
@@ -112,6 +113,7 @@ class Replacement:
             if table is not None:
                 self._refuse_to_replace_newer(table)
             self.guard.check(self._where, change.rows + change.removed - change.added, change.removed)
+            self._refuse_to_empty_columns(table, change)
             if self._write(table, parts, schema):
                 return change
         raise WriteConflict(f"{self._where}: other writers committed {MAX_ATTEMPTS} times in between; run it again.")
@@ -151,6 +153,24 @@ class Replacement:
             {month: new.fingerprint(schema, month) for month in by_month},
         )
         return change, frozenset(new.digests) | differs.parts if grown else differs.parts, schema
+
+    def _refuse_to_empty_columns(self, table: DeltaTable | None, change: Change) -> None:
+        """ShrinkRefused when a column that held values would hold none: a key that sees less, or a field with a new name."""
+        if self.guard.accept or not change.changed:
+            return
+        held, new = _values_of(self._held_parts(table)), _values_of(self.staged.parts())
+        emptied = [
+            name
+            for name, values in held.items()
+            if values >= self.guard.from_rows and not new.get(name) and not name.startswith("_")
+        ]
+        if emptied:
+            raise ShrinkRefused(
+                f"{self._where}: {', '.join(emptied)} would lose every value (the first had {held[emptied[0]]:,}), so nothing "
+                "was replaced; make sure that the key's role still sees them and that no field was renamed, and if the values "
+                "are really gone, run it once with `timix-assets refresh --accept-shrink`, or with the run's tag "
+                "timix/accept_shrink set to true."
+            )
 
     def _held_parts(self, table: DeltaTable | None) -> Iterator[tuple[Part, pl.LazyFrame]]:
         if table is None:
@@ -236,7 +256,7 @@ class Replacement:
         table = open_table(self.url, self.options)
         if table is None or table.version() == base:
             raise WriteFailed(
-                f"{self._where}: it could not be written to {self.url} ({first_line(error)}), and what it held before "
+                f"{self._where}: it could not be written to {self.url} ({causes(error)}), and what it held before "
                 "is unchanged; make room or make the store reachable, then run it again."
             ) from error
         ours = (commit.info.get(_WRITE_ID) == self.write_id for commit in newest_first(self._store(), table.version()))
@@ -248,6 +268,14 @@ class Replacement:
             store = self._store()
             self.stored[part] = [_put_file(store, part, file) for file in self.staged.files.get(part, ())]
         return self.stored[part]
+
+
+def _values_of(parts: Iterable[tuple[Part, pl.LazyFrame]]) -> Counter[str]:
+    """Column -> how many values that are not null it has, over all parts."""
+    values: Counter[str] = Counter()
+    for _, frame in parts:
+        values.update(frame.select(pl.all().count()).collect(engine="streaming").row(0, named=True))
+    return values
 
 
 def _put_file(store: ObjectStore, part: Part, file: Path) -> AddAction:

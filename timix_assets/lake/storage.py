@@ -4,6 +4,7 @@ import errno
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
@@ -18,12 +19,23 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config
 
 FILE_SCHEME = "file://"
+SCHEMES = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss")
+"""Of the object stores that deltalake, obstore and Polars all know."""
 
-# deltalake takes all options in one mapping; obstore wants those of the HTTP client apart, and none that it does not know.
+# deltalake takes all options in one mapping; obstore wants those of the HTTP client and of retries apart, and none that it
+# does not know.
 _CLIENT = frozenset(
     {"allow_http", "allow_invalid_certificates", "connect_timeout", "timeout", "proxy_url", "user_agent"}
 )
 _DELTA_ONLY = frozenset({"aws_s3_allow_unsafe_rename", "aws_s3_locking_provider", "delta_dynamo_table_name"})
+_RETRIES = "max_retries"
+
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
+_INTERNALS = re.compile(r"\n\s*(?:Debug source:|0: )")
+"""Where obstore's dump and deltalake's backtrace begin."""
+_DUMPED_CAUSE = re.compile(r'\b(?:message|error): "([^"]+)"')
+_SECRETS = re.compile(r"(?<=://)[^/\s@:]*:[^/\s@]+@|(?<=[\w/])\?[^\s\"]+")
+"""Parts of an address that may be credentials: a password, a signature."""
 
 _NO_ROOM = re.compile(
     "|".join(rf"os error {code}\b|Errno {code}\b" for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
@@ -33,12 +45,38 @@ _NO_ROOM = re.compile(
 def located(url: str) -> str:
     """An absolute folder, or the URL of an object store, without a slash at its end."""
     if "://" in url and not url.startswith(FILE_SCHEME):
-        return url.rstrip("/")
+        scheme, _, rest = url.partition("://")
+        return f"{scheme}://{rest.rstrip('/')}"
     return str(Path(url.removeprefix(FILE_SCHEME)).expanduser().resolve())
 
 
 def is_folder(url: str) -> bool:
     return "://" not in url
+
+
+def check_place(url: str) -> None:
+    """LakeError when no lake can be at `url`, as `located` gives it. Asks no object store, and makes no folder."""
+    if is_folder(url):
+        _check_folder(Path(url))
+        return
+    scheme, _, rest = url.partition("://")
+    if scheme.lower() not in SCHEMES or not rest.partition("/")[0]:
+        raise LakeError(
+            f"TIMIX_LAKE is {url}, where no lake can be; set it to a folder, or to a bucket or container of an object "
+            f"store, such as s3://bucket/lake (known are {', '.join(SCHEMES)})."
+        )
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise LakeError(
+            f"TIMIX_LAKE is {folder}, which cannot be made or written ({error.strerror}); set it to a folder in which "
+            "you may write, or to the URL of an object store."
+        ) from error
 
 
 def open_store(url: str, options: Mapping[str, str]) -> ObjectStore:
@@ -47,11 +85,13 @@ def open_store(url: str, options: Mapping[str, str]) -> ObjectStore:
         return LocalStore(url, mkdir=True)
     config = {name.lower(): value for name, value in options.items() if name.lower() not in _DELTA_ONLY}
     client = {name: value for name, value in config.items() if name.removeprefix("aws_") in _CLIENT}
+    retries = config.pop(_RETRIES, None)
     store: ObjectStore = from_url(
         url,
         config=cast("S3Config", {name: value for name, value in config.items() if name not in client}),
         # Any mapping here, an empty one too, would hide the environment's.
         client_options=cast("ClientConfig", {name.removeprefix("aws_"): client[name] for name in client}) or None,
+        retry_config={"max_retries": int(retries)} if retries is not None else None,
     )
     return store
 
@@ -64,14 +104,18 @@ def open_table(url: str, options: Mapping[str, str]) -> DeltaTable | None:
         return None
     except (DeltaError, OSError) as error:
         raise LakeError(
-            f"The table at {url} cannot be opened ({first_line(error)}); make sure that TIMIX_LAKE is right, the store can be "
+            f"The table at {url} cannot be opened ({causes(error)}); make sure that TIMIX_LAKE is right, the store can be "
             "reached and its credentials are valid."
         ) from error
 
 
-def first_line(error: Exception) -> str:
-    """What an error of a storage library says, without the page of internals below it."""
-    return str(error).strip().partition("\n")[0]
+def causes(error: Exception) -> str:
+    """What an error of a storage library says, on one line: its first cause, the address asked, and its last cause."""
+    said, *internals = _INTERNALS.split(_COLOURS.sub("", str(error)).strip(), maxsplit=1)
+    first, *below = [line.strip(" ↳") for line in said.splitlines()] or [type(error).__name__]
+    asked = [line for line in below if "://" in line][:1]
+    last = _DUMPED_CAUSE.findall("".join(internals))[-1:] or below[-1:]
+    return ": ".join(_SECRETS.sub("", cause) for cause in dict.fromkeys([first, *asked, *last]))
 
 
 def scan_table(table: DeltaTable, options: Mapping[str, str]) -> pl.LazyFrame:

@@ -19,7 +19,7 @@ from .months import MONTH, Months
 from .quarantine import quarantine
 from .replacement import Change, Replacement, ShrinkGuard, version_of
 from .staging import stage
-from .storage import located, open_table, scan_table
+from .storage import check_place, located, open_table, scan_table
 
 __all__ = ["Change", "Lake", "ShrinkGuard"]
 
@@ -39,6 +39,10 @@ class Lake:
         self.url = located(url)
         self._options = dict(storage_options or {})
         self._temporary = temporary
+
+    def check(self) -> None:
+        """LakeError when the lake cannot be where `url` says. Asks no object store, and makes no folder."""
+        check_place(self.url)
 
     def scan(self, table: str, months: Months | None = None) -> pl.LazyFrame:
         """The table as it is at this moment, lazily; only the given months of it. TableMissing if it is not there."""

@@ -18,7 +18,7 @@ from obstore.store import ObjectStore
 
 from .errors import TableMissing, WriteFailed
 from .exports import FOLDER as EXPORTS
-from .storage import first_line, open_store, open_table
+from .storage import causes, open_store, open_table
 
 LOG = "_delta_log"
 SAFE_RETENTION = timedelta(days=7)
@@ -79,7 +79,7 @@ def keep(lake_url: str, options: Mapping[str, str], table: str, retention: timed
         delta.cleanup_metadata()
     except (DeltaError, BaseError, OSError) as error:
         raise WriteFailed(
-            f"{table}: its upkeep did not finish ({first_line(error)}), its rows are unchanged; make room or make the "
+            f"{table}: its upkeep did not finish ({causes(error)}), its rows are unchanged; make room or make the "
             "store reachable, then run it again."
         ) from error
     return Kept(table, before, _size(store), delta.version())

@@ -360,6 +360,16 @@ def test_the_official_csv_is_stored_byte_for_byte(workspace: Workspace) -> None:
     assert (folder / "budget_health_report.csv").read_bytes().startswith("\N{BOM}".encode())
 
 
+def test_a_key_that_sees_less_does_not_wipe_the_costs_that_another_has_read(workspace: Workspace) -> None:
+    workspace.refresh("timix/time_reports")
+    workspace.settings["api_key"] = workspace.sandbox.key_for("Member")
+
+    sentence = failures(workspace.refresh("timix/time_reports"))["timix/time_reports"]
+
+    assert "cost_rate would lose every value" in sentence
+    assert workspace.table("timix/time_reports")["cost_rate"].null_count() == 0
+
+
 def test_a_member_key_sees_no_cost_and_that_is_no_error(workspace: Workspace) -> None:
     workspace.settings["api_key"] = workspace.sandbox.key_for("Member")
     result = workspace.refresh("timix/time_reports")

@@ -276,6 +276,20 @@ def test_a_replacement_that_would_remove_most_rows_is_refused(lake: Lake) -> Non
     assert accepted.removed == 20
 
 
+def test_a_column_that_would_lose_every_value_is_refused_and_can_be_accepted(lake: Lake) -> None:
+    full = numbered(JANUARY, 20).with_columns(pl.lit("60.00").alias("rate"), pl.lit("x").alias("_rescued_data"))
+    lake.replace(TABLE, full, key=["id"], months=only(JANUARY))
+    hidden = full.with_columns(pl.lit(None, pl.String).alias("rate"), pl.lit(None, pl.String).alias("_rescued_data"))
+
+    with pytest.raises(ShrinkRefused, match=r"rate would lose every value \(the first had 20\).*--accept-shrink"):
+        lake.replace(TABLE, hidden, key=["id"], months=only(JANUARY))
+    assert lake.scan(TABLE).collect()["rate"].null_count() == 0
+
+    lake.replace(TABLE, full.with_columns(pl.lit("x").alias("rate")).head(19), key=["id"], months=only(JANUARY))
+    lake.replace(TABLE, hidden, key=["id"], months=only(JANUARY), guard=ShrinkGuard(accept=True))
+    assert lake.scan(TABLE).collect()["rate"].null_count() == 20
+
+
 def test_the_guard_looks_at_keys_not_at_counts(lake: Lake) -> None:
     lake.replace(TABLE, numbered(JANUARY, 20), key=["id"], months=WINTER)
     with pytest.raises(ShrinkRefused):

@@ -1,0 +1,95 @@
+"""Where a lake may lie, and what is said when it cannot be reached."""
+
+import secrets
+import socket
+from pathlib import Path
+
+import pytest
+
+from timix_assets.lake.errors import LakeError, WriteFailed
+from timix_assets.lake.tables import Lake
+
+from .rows import JANUARY, numbered
+
+TABLE = "timix/time_reports"
+
+
+@pytest.fixture
+def unreachable() -> Lake:
+    """A lake behind a port of this machine on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return Lake(
+        "s3://lakes/lake",
+        {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": secrets.token_hex(8),
+            "AWS_SECRET_ACCESS_KEY": secrets.token_hex(16),
+            "max_retries": "0",
+        },
+    )
+
+
+def said_by(error: pytest.ExceptionInfo[LakeError]) -> str:
+    """The sentence, which is one line without a terminal's colours."""
+    sentence = str(error.value)
+    assert sentence.isprintable()
+    return sentence
+
+
+def test_a_table_that_cannot_be_reached_says_which_address_did_what(unreachable: Lake) -> None:
+    with pytest.raises(LakeError, match=r"http://127\.0\.0\.1:\d+/\S+") as error:
+        unreachable.exists(TABLE)
+    assert "Connection refused" in said_by(error)
+
+
+def test_an_export_that_cannot_be_sent_says_which_address_did_what(unreachable: Lake) -> None:
+    with pytest.raises(WriteFailed, match=r"PUT http://127\.0\.0\.1:\d+/\S+") as error:
+        unreachable.put_export("a.csv", b"x")
+    assert "Connection refused" in said_by(error)
+
+
+def test_a_damaged_log_says_what_is_wrong_with_it(lake: Lake) -> None:
+    log = Path(lake.url, TABLE, "_delta_log")
+    log.mkdir(parents=True)
+    (log / f"{0:020}.json").write_text("{oops")
+    with pytest.raises(LakeError, match="Json error: .*unexpected 'o'") as error:
+        lake.exists(TABLE)
+    assert "unknown>" not in said_by(error)
+
+
+@pytest.mark.parametrize("url", ["foo://lake", "ftp://host/lake", "http://host/lake", "memory://lake", "s3://", "s3:///"])
+def test_a_place_that_is_no_store_is_refused_by_the_settings_name(url: str) -> None:
+    with pytest.raises(LakeError, match=rf"TIMIX_LAKE.*{url.rstrip('/')}.*s3://"):
+        Lake(url).check()
+
+
+@pytest.mark.parametrize("url", ["s3://lakes/lake", "S3://lakes", "gs://lakes/lake", "abfss://c@a.dfs.core.windows.net/l"])
+def test_a_store_is_checked_without_being_asked(url: str) -> None:
+    Lake(url).check()
+
+
+def test_a_folder_that_can_be_made_is_well_and_is_not_made_yet(tmp_path: Path) -> None:
+    Lake(str(tmp_path / "data" / "lake")).check()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there_is_well(lake: Lake) -> None:
+    lake.replace(TABLE, numbered(JANUARY, 1), key=["id"])
+    lake.check()
+
+
+@pytest.mark.parametrize("below", ["", "/lake", "/data/lake"])
+def test_a_folder_that_would_lie_in_a_file_is_refused_by_the_settings_name(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LakeError, match=rf"TIMIX_LAKE.*{tmp_path}/file.*Not a directory"):
+        Lake(f"{tmp_path}/file{below}").check()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder in which even the superuser cannot write")
+def test_a_folder_that_cannot_be_written_is_refused_by_the_settings_name() -> None:
+    with pytest.raises(LakeError, match=r"TIMIX_LAKE.*/proc/lake"):
+        Lake("/proc/lake").check()
