@@ -61,13 +61,17 @@ def test_a_damaged_log_says_what_is_wrong_with_it(lake: Lake) -> None:
     assert "unknown>" not in said_by(error)
 
 
-@pytest.mark.parametrize("url", ["foo://lake", "ftp://host/lake", "http://host/lake", "memory://lake", "s3://", "s3:///"])
+@pytest.mark.parametrize(
+    "url", ["foo://lake", "ftp://host/lake", "http://host/lake", "memory://lake", "s3://", "s3:///"]
+)
 def test_a_place_that_is_no_store_is_refused_by_the_settings_name(url: str) -> None:
     with pytest.raises(LakeError, match=rf"TIMIX_LAKE.*{url.rstrip('/')}.*s3://"):
         Lake(url).check()
 
 
-@pytest.mark.parametrize("url", ["s3://lakes/lake", "S3://lakes", "gs://lakes/lake", "abfss://c@a.dfs.core.windows.net/l"])
+@pytest.mark.parametrize(
+    "url", ["s3://lakes/lake", "S3://lakes", "gs://lakes/lake", "abfss://c@a.dfs.core.windows.net/l"]
+)
 def test_a_store_is_checked_without_being_asked(url: str) -> None:
     Lake(url).check()
 
