@@ -33,12 +33,18 @@ def check_settings() -> None:
     """Refuses what cannot work before anything is asked or written; SettingError, SettingsError or OverrideError says which."""
     from timix_assets import environment  # noqa: PLC0415
     from timix_assets.firm_settings import load_firm_settings  # noqa: PLC0415
+    from timix_assets.lake.errors import LakeError  # noqa: PLC0415
+    from timix_assets.lake.tables import Lake  # noqa: PLC0415
 
     environment.require_key()
     environment.start_month()
     environment.as_of()
     environment.authentication()
     load_firm_settings(environment.FIRM_SETTINGS.read(environment.ENVIRON)).check()
+    try:
+        Lake(environment.LAKE.read(environment.ENVIRON)).check()
+    except LakeError as wrong:
+        raise SettingError(str(wrong)) from wrong
     # Only now: the resource takes its defaults from the environment when it is imported.
     from timix_assets.resources import TimixResource  # noqa: PLC0415
 

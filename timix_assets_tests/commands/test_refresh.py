@@ -73,6 +73,7 @@ def test_wrong_use_is_exit_2_and_says_what_would_be_right(
         ("TIMIX_BASE_URL", "http://api.example.com", "TIMIX_BASE_URL"),
         ("TIMIX_TIMEZONE", "Mars", "TIMIX_TIMEZONE is 'Mars'"),
         ("TIMIX_OVERRIDES", "missing.yaml", "missing.yaml"),
+        ("TIMIX_LAKE", "foo://x", "TIMIX_LAKE"),
         ("TIMIX_AS_OF", "soon", "TIMIX_AS_OF is 'soon'"),
     ],
 )
