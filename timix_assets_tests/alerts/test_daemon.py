@@ -15,7 +15,7 @@ from timix_assets_tests.alerts.hours import log_hours_over_a_cap
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 from timix_assets_tests.automation.dagster_dev import REPOSITORY, DagsterDev
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 SENSORS = ("budget_alerts", "failure_alerts")
 LONGEST_SECONDS = 150

@@ -19,7 +19,7 @@ from timix_assets.lake.tables import Lake
 ROOT = Path(__file__).parent.parent.parent
 REPOSITORY = {"repositoryLocationName": "timix_assets", "repositoryName": "__repository__"}
 LOOK_EVERY_SECONDS = 0.3
-LONGEST_SECONDS = 90
+LONGEST_SECONDS = 180
 
 T = TypeVar("T")
 

@@ -41,6 +41,13 @@ def test_a_table_holds_what_a_dictionary_would(
             assert change.removed == len(replaced.keys() - rows.keys())
             assert change.changed == sum(rows[key] != replaced[key] for key in rows.keys() & replaced.keys())
             assert change.written == (first or rows != replaced)
+            for month in months:
+                of = change.by_month[month]
+                now = {key: hours for key, hours in rows.items() if key[1] == month}
+                before = {key: hours for key, hours in replaced.items() if key[1] == month}
+                assert of.rows == len(now)
+                assert (of.added, of.removed) == (len(now.keys() - before.keys()), len(before.keys() - now.keys()))
+                assert of.changed == sum(now[key] != before[key] for key in now.keys() & before.keys())
             model = {key: hours for key, hours in model.items() if key[1] not in months} | rows
             assert held(lake.scan(TABLE).select("id", "month", "hours")) == sorted(
                 ((name, month, hours) for (name, month), hours in model.items()), key=str

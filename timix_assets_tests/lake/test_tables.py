@@ -10,6 +10,7 @@ import pytest
 from deltalake import DeltaTable
 from polars.testing import assert_frame_equal
 
+from timix_assets.lake.content import ROWS_COMPARED_AT_ONCE
 from timix_assets.lake.errors import (
     DuplicateKeys,
     LakeError,
@@ -22,7 +23,7 @@ from timix_assets.lake.errors import (
     WriteFailed,
 )
 from timix_assets.lake.months import Months
-from timix_assets.lake.tables import Lake, ShrinkGuard
+from timix_assets.lake.tables import Change, Lake, ShrinkGuard
 
 from .rows import FEBRUARY, JANUARY, MARCH, WINTER, entries, held, numbered, only
 
@@ -114,7 +115,7 @@ def test_one_month_is_replaced_and_the_others_stay(lake: Lake) -> None:
     change = lake.replace(TABLE, entries(("d", FEBRUARY, 4)), key=["id"], months=only(FEBRUARY))
     assert held(lake.scan(TABLE)) == [("a", JANUARY, 1), ("c", MARCH, 3), ("d", FEBRUARY, 4)]
     assert (change.rows, change.added, change.removed) == (1, 1, 1)
-    assert change.rows_by_month == {FEBRUARY: 1}
+    assert list(change.by_month) == [FEBRUARY]
 
 
 def test_a_range_written_twice_holds_its_rows_once(lake: Lake) -> None:
@@ -128,7 +129,8 @@ def test_a_month_in_which_nothing_was_found_becomes_empty(lake: Lake) -> None:
     lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER)
     change = lake.replace(TABLE, entries(), key=["id"], months=only(JANUARY))
     assert held(lake.scan(TABLE).select("id")) == [("b",)]
-    assert (change.rows, change.removed, change.rows_by_month) == (0, 1, {})
+    assert (change.rows, change.removed) == (0, 1)
+    assert (change.by_month[JANUARY].rows, change.by_month[JANUARY].removed) == (0, 1)
 
 
 def test_an_empty_read_makes_an_empty_table_once(lake: Lake) -> None:
@@ -145,6 +147,35 @@ def test_a_row_that_moved_to_another_month_of_the_range_is_changed(lake: Lake) -
     assert (change.added, change.changed, change.removed) == (0, 1, 0)
 
 
+def by_month(change: Change) -> dict[date, tuple[int, int, int, int]]:
+    return {month: (of.rows, of.added, of.changed, of.removed) for month, of in change.by_month.items()}
+
+
+def test_every_month_of_the_range_has_its_own_counts(lake: Lake) -> None:
+    rows = entries(("a", JANUARY, 1), ("b", JANUARY, 1), ("c", FEBRUARY, 1))
+    first = lake.replace(TABLE, rows, key=["id"], months=WINTER)
+    assert by_month(first) == {JANUARY: (2, 2, 0, 0), FEBRUARY: (1, 1, 0, 0), MARCH: (0, 0, 0, 0)}
+    rows = entries(("a", JANUARY, 2), ("c", FEBRUARY, 1), ("d", MARCH, 1))
+    second = lake.replace(TABLE, rows, key=["id"], months=WINTER)
+    assert by_month(second) == {JANUARY: (1, 0, 1, 1), FEBRUARY: (1, 0, 0, 0), MARCH: (1, 1, 0, 0)}
+
+
+def test_a_row_that_moved_came_to_one_month_and_left_another(lake: Lake) -> None:
+    lake.replace(TABLE, entries(("a", JANUARY, 1)), key=["id"], months=WINTER)
+    change = lake.replace(TABLE, entries(("a", MARCH, 1)), key=["id"], months=WINTER)
+    assert by_month(change) == {JANUARY: (0, 0, 0, 1), FEBRUARY: (0, 0, 0, 0), MARCH: (1, 1, 0, 0)}
+
+
+def test_counts_by_month_are_right_for_more_rows_than_are_compared_at_once(lake: Lake) -> None:
+    many = pl.concat([numbered(month, ROWS_COMPARED_AT_ONCE) for month in (JANUARY, FEBRUARY)])
+    lake.replace(TABLE, many, key=["id"], months=WINTER)
+    changed = many.with_columns(hours=pl.when(pl.col("id") < "Feb-5").then(2).otherwise(1))
+    lower = many.filter((pl.col("id") < "Feb-5") & (pl.col("month") == FEBRUARY)).height
+    change = lake.replace(TABLE, changed.filter(pl.col("id") != "Jan-0"), key=["id"], months=WINTER)
+    half = ROWS_COMPARED_AT_ONCE
+    assert by_month(change) == {JANUARY: (half - 1, 0, 0, 1), FEBRUARY: (half, 0, lower, 0), MARCH: (0, 0, 0, 0)}
+
+
 def test_only_the_months_that_differ_get_new_files(lake: Lake) -> None:
     lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER)
     before = set(DeltaTable(f"{lake.url}/{TABLE}").file_uris())
@@ -154,10 +185,10 @@ def test_only_the_months_that_differ_get_new_files(lake: Lake) -> None:
 
 
 def test_each_month_has_its_own_fingerprint(lake: Lake) -> None:
-    first = lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER)
-    second = lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 3)), key=["id"], months=WINTER)
-    assert first.fingerprints[JANUARY] == second.fingerprints[JANUARY]
-    assert first.fingerprints[FEBRUARY] != second.fingerprints[FEBRUARY]
+    first = lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 2)), key=["id"], months=WINTER).by_month
+    second = lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", FEBRUARY, 3)), key=["id"], months=WINTER).by_month
+    assert first[JANUARY].fingerprint == second[JANUARY].fingerprint
+    assert first[FEBRUARY].fingerprint != second[FEBRUARY].fingerprint
 
 
 def test_a_key_may_contain_the_month(lake: Lake) -> None:
@@ -288,6 +319,26 @@ def test_a_column_that_would_lose_every_value_is_refused_and_can_be_accepted(lak
     lake.replace(TABLE, full.with_columns(pl.lit("x").alias("rate")).head(19), key=["id"], months=only(JANUARY))
     lake.replace(TABLE, hidden, key=["id"], months=only(JANUARY), guard=ShrinkGuard(accept=True))
     assert lake.scan(TABLE).collect()["rate"].null_count() == 20
+
+
+def test_a_field_that_is_no_longer_sent_empties_its_column_and_is_refused(lake: Lake) -> None:
+    lake.replace(TABLE, numbered(JANUARY, 20), key=["id"], months=WINTER)
+    with pytest.raises(ShrinkRefused, match=r"hours would lose every value .*no field was renamed"):
+        lake.replace(TABLE, numbered(JANUARY, 20).drop("hours"), key=["id"], months=WINTER)
+
+
+def test_a_column_that_keeps_a_value_anywhere_in_the_range_is_not_empty(lake: Lake) -> None:
+    lake.replace(TABLE, pl.concat([numbered(JANUARY, 20), numbered(FEBRUARY, 1)]), key=["id"], months=WINTER)
+    january = numbered(JANUARY, 20).with_columns(hours=pl.lit(None, pl.Int64))
+    lake.replace(TABLE, pl.concat([january, numbered(FEBRUARY, 1)]), key=["id"], months=WINTER)
+    assert lake.scan(TABLE).collect()["hours"].null_count() == 20
+
+
+def test_a_column_with_few_values_may_lose_them_all(lake: Lake) -> None:
+    few = numbered(JANUARY, 40).with_row_index().with_columns(invoice=pl.when(pl.col("index") < 19).then(pl.lit("INV-1")))
+    lake.replace(TABLE, few.drop("index"), key=["id"], months=WINTER)
+    void = few.with_columns(invoice=pl.lit(None, pl.String)).drop("index")
+    assert lake.replace(TABLE, void, key=["id"], months=WINTER).changed == 19
 
 
 def test_the_guard_looks_at_keys_not_at_counts(lake: Lake) -> None:
