@@ -15,6 +15,7 @@ from dagster import Config, ConfigurableResource
 from pydantic import ConfigDict, Field, ValidationError
 
 from timix_assets import environment
+from timix_assets.contract.endpoints import ENTRY_STATUSES
 from timix_assets.environment import SettingError
 from timix_assets.metrics import settings as values
 
@@ -114,10 +115,14 @@ class BudgetPolicy(ConfigurableResource):  # type: ignore[type-arg]
             raise SettingError(
                 "budget_policy: burn_window_days, burn_minimum_days and exhaustion_horizon_years must be at least 1."
             )
-        if not self.counted_statuses:
+        unknown = sorted(set(self.counted_statuses) - set(ENTRY_STATUSES))
+        if not self.counted_statuses or unknown:
             raise SettingError(
-                "budget_policy: counted_statuses is empty, so that no entry would count; name at least one."
+                f"budget_policy: counted_statuses {'knows no ' + ', '.join(unknown) if unknown else 'is empty'}; name some of "
+                f"{', '.join(ENTRY_STATUSES)}."
             )
+        if self.overrun_tolerance < 0:
+            raise SettingError("budget_policy: overrun_tolerance must not be negative.")
         return values.BudgetPolicy(
             warning=_decimal(self.warning),
             critical=_decimal(self.critical),

@@ -65,6 +65,8 @@ def test_a_file_that_does_not_fit_is_refused_by_section_and_field(tmp_path: Path
         ("targets: {utilization: 75}", "0.75 for 75 %"),
         ("budget_policy: {warning: 1.2}", "warning must be above 0 and at most critical"),
         ("budget_policy: {burn_window_days: 0}", "burn_window_days"),
+        ("budget_policy: {counted_statuses: [Aproved]}", "knows no Aproved"),
+        ("budget_policy: {overrun_tolerance: -3}", "overrun_tolerance"),
         ("budget_policy: {counted_statuses: []}", "counted_statuses is empty"),
         ("work_calendar: {default_week: {monday: 25}}", "default_week"),
         ("work_calendar: {daily_break_hours: -1}", "daily_break_hours"),

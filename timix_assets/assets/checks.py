@@ -161,11 +161,13 @@ def capacity_known(lake: Lake, reckoning: Reckoning) -> Held:
         .filter((pl.col("start_date") <= as_of).fill_null(True) & (pl.col("end_date") >= as_of).fill_null(True))
         .select(pl.col("id").alias("user_id"), "name")
     )
-    known = lake.scan("rollups/capacity_daily").filter(pl.col("date") == as_of)
-    sources = dict(known.group_by("capacity_source").len().sort("capacity_source").collect().iter_rows())
+    capacity = lake.scan("rollups/capacity_daily").filter(pl.col("date") == as_of)
+    sources = dict(capacity.group_by("capacity_source").len().sort("capacity_source").collect().iter_rows())
+    known = capacity.filter(pl.col("capacity_source") != "default")
     return Held(
         employed.join(known, on="user_id", how="anti").sort("user_id").collect(),
-        "active users have no capacity on the as-of date; check their employment dates.",
+        "active users have no hours of their own, so that the default week stands in; give them hours in Timix, or a line in "
+        "the work calendar.",
         {"users by source of capacity": ", ".join(f"{source}: {users}" for source, users in sources.items())},
     )
 
@@ -217,7 +219,7 @@ def _checks() -> Iterator[Check]:
     yield Check(
         "rollups/capacity_daily",
         "capacity_known",
-        "Every active user has a capacity on the as-of date.",
+        "The hours of every active user are known: from Timix, or from a line of the work calendar.",
         capacity_known,
         reads=("timix/org_users",),
     )

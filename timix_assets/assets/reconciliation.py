@@ -30,9 +30,11 @@ def budget_statuses(lake: Lake, reckoning: Reckoning) -> Held:
         pl.col("status").replace_strict(STATUS_OF, default=None).alias("theirs"),
         "percent_used",
     )
-    both = ours.join(theirs, on="project_id").collect()
+    both = ours.join(theirs, on="project_id", how="full", coalesce=True).collect()
     ours_in_their_words = pl.col("project_budget_status").replace("no_budget", "on_track")
-    differing = both.filter(ours_in_their_words != pl.col("theirs")).drop("theirs").sort("project_id")
+    # A word that we do not know, or a project that only one side has, is no agreement.
+    agree = (ours_in_their_words == pl.col("theirs")).fill_null(False)
+    differing = both.filter(~agree).drop("theirs").sort("project_id")
     return _unless_in_the_past(
         reckoning,
         differing,
@@ -41,8 +43,10 @@ def budget_statuses(lake: Lake, reckoning: Reckoning) -> Held:
     )
 
 
-def revenue(lake: Lake, _: Reckoning) -> Held:
-    """Project, month and currency, for the months that both have."""
+def revenue(lake: Lake, reckoning: Reckoning) -> Held:
+    """Project, month and currency, for the months that both have. Timix's month is whole: ours must be over, or today's."""
+    as_of = reckoning.settings.as_of
+    cut_short = as_of.replace(day=1) if as_of < environment.today() else None
     ours = lake.scan("rollups/project_profitability").select(
         "project_id", "month", "currency", pl.col("revenue").alias("our_revenue")
     )
@@ -50,6 +54,7 @@ def revenue(lake: Lake, _: Reckoning) -> Held:
         "project_id", "month", "currency", pl.col("revenue").alias("timix_revenue")
     )
     months = ours.select("month").unique().join(theirs.select("month").unique(), on="month")
+    months = months.filter(pl.col("month") != cut_short) if cut_short else months
     key = ["project_id", "month", "currency"]
     return _compared(
         ours.join(months, on="month", how="semi").join(

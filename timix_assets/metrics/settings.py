@@ -1,4 +1,4 @@
-"""What a firm may decide about its own figures. Pure values; `resources.py` fills them from configuration."""
+"""What a firm may decide about its own figures. Pure values; `firm_settings.py` fills them from configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -151,3 +151,36 @@ def test_hours_that_were_lost_between_the_entries_and_the_rollup_are_an_error(wo
     [look] = [step for step in CHECKS if any(spec.name == "nothing_lost" for spec in step.check_specs)]
     result = workspace.check(look)
     assert user in offending(result, "rollups/utilization_daily", "nothing_lost").replace("\\", "")
+
+
+def test_a_status_word_of_timix_that_we_do_not_know_is_no_agreement(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("timix_assets.environment.today", lambda *_, **__: TODAY)
+    workspace.sandbox.faults.add(
+        Fault("raw_value", path="/financial-reports/budget-health", field="status", value='"healthy"')
+    )
+    result = workspace.refresh(EVERYTHING)
+    assert "another budget status in Timix" in warnings(result, "rollups/budget_health")["agrees_with_timix"]
+
+
+def test_the_month_of_a_past_as_of_is_not_compared_with_timixs_whole_month(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIMIX_AS_OF", "2026-10-15")
+    monkeypatch.setattr("timix_assets.environment.today", lambda *_, **__: TODAY)
+    result = workspace.refresh(EVERYTHING)
+    for rollup in ("budget_health", "project_profitability", "unbilled_aging"):
+        assert "agrees_with_timix" not in warnings(result, f"rollups/{rollup}")
+
+
+def test_people_whose_hours_nobody_knows_are_named(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("drop_field", path="/org-users", field="workSchedule"))
+    workspace.sandbox.faults.add(Fault("drop_field", path="/org-users", field="weeklyHours"))
+    result = workspace.refresh(EVERYTHING)
+    assert "have no hours of their own" in warnings(result, "rollups/capacity_daily")["capacity_known"]
+
+
+def test_capped_projects_that_began_before_the_first_loaded_month_are_named(workspace: Workspace) -> None:
+    result = workspace.refresh(EVERYTHING, months=NOVEMBER)
+    assert "began before the first loaded month" in warnings(result, "rollups/budget_health")["history_complete"]
