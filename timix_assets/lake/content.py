@@ -5,6 +5,7 @@ Polars' hash has a fixed seed, covers nulls, lists and structs, and is the same 
 After an upgrade of Polars a fingerprint may differ once although the content does not.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -38,17 +39,31 @@ class Content:
         return _digest([*columns, *parts])
 
     def rows_by_part(self) -> dict[Part, int]:
-        return dict(self.rows.group_by("part").len().sort("part").iter_rows())
+        return _by_part(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows, by key."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Rows added, changed and removed, by key; parts: those whose content differs."""
+    """total: over all parts, where a row that moved from one part to another is changed.
 
-    added: int
-    changed: int
-    removed: int
-    parts: frozenset[Part]
+    by_part: for each part whose content differs, what it went through itself: there such a row is added and removed.
+    """
+
+    total: Counts
+    by_part: Mapping[Part, Counts]
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        return frozenset(self.by_part)
 
 
 def content_of(parts: Iterable[tuple[Part, pl.LazyFrame]], schema: pl.Schema, key: Sequence[str]) -> Content:
@@ -79,20 +94,35 @@ def _digest_of(rows: pl.Series) -> str:
 
 
 def difference(new: Content, old: Content) -> Difference:
-    """What turns `old` into `new`. A row that moved from one part to another is changed, not added and removed."""
-    parts = frozenset(part for part in {*new.digests, *old.digests} if new.digests.get(part) != old.digests.get(part))
+    """What turns `old` into `new`."""
+    parts = [part for part in {*new.digests, *old.digests} if new.digests.get(part) != old.digests.get(part)]
     # Keys are unique within each side, so a part that is the same on both has no key elsewhere.
-    differs = pl.col("part").is_in(list(parts), nulls_equal=True)
-    added = changed = removed = 0
+    differs = pl.col("part").is_in(parts, nulls_equal=True)
+    kept: Counter[Part] = Counter()
+    changed: Counter[Part] = Counter()
+    moved = 0
     slices = 1 + max(new.rows.height, old.rows.height) // ROWS_COMPARED_AT_ONCE
     for at in range(slices if parts else 0):
         of_slice = differs & (pl.col("key") % slices == at)
-        ours, theirs = new.rows.filter(of_slice), old.rows.filter(of_slice)
-        pairs = ours.join(theirs, on="key")
-        added += ours.height - pairs.height
-        changed += pairs.filter(pl.col("row") != pl.col("row_right")).height
-        removed += theirs.height - pairs.height
-    return Difference(added, changed, removed, parts)
+        pairs = new.rows.filter(of_slice).join(old.rows.filter(of_slice), on="key")
+        here = pairs.filter(pl.col("part").eq_missing(pl.col("part_right")))
+        kept.update(_by_part(here))
+        changed.update(_by_part(here.filter(pl.col("row") != pl.col("row_right"))))
+        moved += pairs.height - here.height
+    now, before = new.rows_by_part(), old.rows_by_part()
+    by_part = {
+        part: Counts(now.get(part, 0) - kept[part], changed[part], before.get(part, 0) - kept[part]) for part in parts
+    }
+    total = Counts(
+        sum(counts.added for counts in by_part.values()) - moved,
+        changed.total() + moved,
+        sum(counts.removed for counts in by_part.values()) - moved,
+    )
+    return Difference(total, by_part)
+
+
+def _by_part(rows: pl.DataFrame) -> dict[Part, int]:
+    return dict(rows.group_by("part").len().iter_rows())
 
 
 def _digest(lines: Iterable[str]) -> str:

@@ -34,7 +34,7 @@ from timix_assets.lake.errors import LakeError
 from timix_assets.lake.months import Months
 from timix_assets.lake.preview import PREVIEW_ROWS, preview
 from timix_assets.lake.processes import forget, gone, sign_of_life
-from timix_assets.lake.replacement import Change, ShrinkGuard
+from timix_assets.lake.replacement import Change, MonthChange, ShrinkGuard
 from timix_assets.lake.spool import Spooled
 from timix_assets.lake.tables import Lake
 from timix_assets.lake.turns import Turn
@@ -84,19 +84,24 @@ class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
             self._lake = Lake(self.url, dict(self.storage_options))
         return self._lake
 
-    def guard(self, run: DagsterRun) -> ShrinkGuard:
-        """The guard of one run: its tag may accept, once, what the guard would refuse."""
+    def guard(self, run: DagsterRun, *, read: bool) -> ShrinkGuard:
+        """The guard of one run over what was read, or else computed; its tag may accept, once, what would be refused."""
         return ShrinkGuard(
-            self.max_removed_share, self.guard_from_rows, accept=run.tags.get(ACCEPT_SHRINK, "").lower() == "true"
+            self.max_removed_share,
+            self.guard_from_rows,
+            keep_columns=read,
+            accept=run.tags.get(ACCEPT_SHRINK, "").lower() == "true",
         )
 
     def take_turn(self, instance: DagsterInstance, run: DagsterRun) -> None:
         """Holds the lake for this process until it ends; TurnTimeout when another run does not end in time.
 
+        LakeError when no lake can be where the URL says.
         Runs of killed processes are ended here too, so that they block no queue where no daemon runs.
         """
         if self._turn_of == run.run_id:
             return
+        self.lake.check()
         folder = Path(self.state_folder)
         instance.add_run_tags(run.run_id, {PROCESS: executed_by(run.run_id, sign_of_life(folder))})
         Turn(folder, self.url).take(
@@ -176,15 +181,16 @@ class DeltaIOManager(IOManager):
                 key=_key_columns(context),
                 months=months,
                 partitioned=context.has_asset_partitions,
+                comment=context.asset_spec.description,
                 descriptions=_column_descriptions(context),
-                guard=self._resource.guard(context.step_context.dagster_run),
+                guard=self._resource.guard(context.step_context.dagster_run, read=isinstance(obj, Spooled)),
                 read_began_at=obj.read_began_at if isinstance(obj, Spooled) else None,
             )
             if months:
                 lake.memory.remember_months(table, months)
         except LakeError as error:
             raise Failure(str(error), allow_retries=False) from error
-        _say_what_changed(context, change, months)
+        _say_what_changed(context, change)
         context.add_output_metadata(_describe(lake, table, change, months))
 
     def load_input(self, context: InputContext) -> pl.LazyFrame:
@@ -229,13 +235,25 @@ def _column_descriptions(context: OutputContext) -> dict[str, str]:
     return {column.name: column.description for column in columns if column.description}
 
 
-def _say_what_changed(context: OutputContext, change: Change, months: Months | None) -> None:
-    """The content's fingerprint becomes the data version, and every month of the run gets its own row count."""
+def _say_what_changed(context: OutputContext, change: Change) -> None:
+    """The content's fingerprint becomes the data version, and every month of the run gets its own figures."""
     step = context.step_context
     step.set_data_version(context.asset_key, DataVersion(change.fingerprint))
-    for month in months or ():
-        rows = {"dagster/partition_row_count": MetadataValue.int(change.rows_by_month.get(month, 0))}
-        step.add_asset_metadata(rows, context.asset_key, partition_key=month.isoformat())
+    for month, of in change.by_month.items():
+        figures = {
+            "dagster/partition_row_count": MetadataValue.int(of.rows),
+            **_rows_that_differ(of),
+            "fingerprint": MetadataValue.text(of.fingerprint),
+        }
+        step.add_asset_metadata(figures, context.asset_key, partition_key=month.isoformat())
+
+
+def _rows_that_differ(of: Change | MonthChange, of_what: str = "") -> dict[str, MetadataValue[Any]]:
+    return {
+        f"rows_added{of_what}": MetadataValue.int(of.added),
+        f"rows_changed{of_what}": MetadataValue.int(of.changed),
+        f"rows_removed{of_what}": MetadataValue.int(of.removed),
+    }
 
 
 def _describe(lake: Lake, table: str, change: Change, months: Months | None) -> Mapping[str, MetadataValue[Any]]:
@@ -243,9 +261,8 @@ def _describe(lake: Lake, table: str, change: Change, months: Months | None) -> 
     shown = lake.scan(table, months) if months else stored
     return {
         "dagster/row_count": MetadataValue.int(stored.select(pl.len()).collect().item()),
-        "rows_added": MetadataValue.int(change.added),
-        "rows_changed": MetadataValue.int(change.changed),
-        "rows_removed": MetadataValue.int(change.removed),
+        # A month's own figures have the plain names; metadata of the run stands on each of its months too.
+        **_rows_that_differ(change, "_in_run" if months else ""),
         "table_version": MetadataValue.int(change.version),
         "written": MetadataValue.bool(change.written),
         "preview": MetadataValue.md(preview(shown.head(PREVIEW_ROWS).collect())),

@@ -29,7 +29,7 @@ from obstore.store import ObjectStore
 
 from .columns import delta_schema, merged, schema_of
 from .commits import Commit, newest_first
-from .content import Content, Part, content_of, difference
+from .content import Content, Counts, Difference, Part, content_of, difference
 from .errors import DuplicateKeys, ShrinkRefused, WriteConflict, WriteFailed
 from .months import MONTH, Months
 from .staging import Staged
@@ -42,15 +42,24 @@ NO_TABLE = -1
 _WRITE_ID, _MONTHS = "timixWrite", "timixMonths"
 
 
+_TO_ACCEPT = (
+    "run it once with `timix-assets refresh --accept-shrink`, or with the run's tag timix/accept_shrink set to true"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ShrinkGuard:
-    """Refuses a replacement that removes more than `max_removed_share` of the scope's rows, by key.
+    """Refuses a replacement that removes more than `max_removed_share` of the scope's rows, by key, or empties a column.
 
-    from_rows: scopes with fewer rows are not looked at. accept: let it through; meant for one run.
+    from_rows: scopes with fewer rows, and columns with fewer values, are not looked at.
+    keep_columns: whether a column that held values in the scope must still hold one. Off for what is computed, where
+    settings and dates may rightly empty a column. One whose name begins with an underscore tells of a read, and may.
+    accept: let it through; meant for one run.
     """
 
     max_removed_share: float = 0.5
     from_rows: int = 20
+    keep_columns: bool = True
     accept: bool = False
 
     def check(self, where: str, rows: int, removed: int) -> None:
@@ -59,18 +68,45 @@ class ShrinkGuard:
             raise ShrinkRefused(
                 f"{where}: this would remove {removed:,} of {rows:,} rows, more than the {self.max_removed_share:.0%} "
                 "that the guard allows, so nothing was replaced; make sure that the key still sees everything, and if "
-                "the rows are really gone, run it once with `timix-assets refresh --accept-shrink`, or "
-                "with the run's tag timix/accept_shrink set to true."
+                f"the rows are really gone, {_TO_ACCEPT}."
             )
+
+    def looks_at(self, column: str) -> bool:
+        return self.keep_columns and not self.accept and not column.startswith("_")
+
+    def check_emptied(self, where: str, emptied: Mapping[str, int]) -> None:
+        """ShrinkRefused for columns that would hold no value. emptied: how many values each holds now."""
+        lost = {column: values for column, values in emptied.items() if values >= self.from_rows}
+        if lost:
+            raise ShrinkRefused(
+                f"{where}: {', '.join(lost)} would lose every value (the first had {next(iter(lost.values())):,}), so "
+                "nothing was replaced; make sure that the key's role still sees them and that no field was renamed, and "
+                f"if the values are really gone, {_TO_ACCEPT}."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class MonthChange:
+    """What a replacement did to one month: as if that month alone had been replaced.
+
+    A row that moved to another month is removed from its old month and added to its new one.
+    """
+
+    rows: int
+    added: int
+    changed: int
+    removed: int
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a replacement did to its scope: the whole table, or the range of months.
 
-    rows: rows of the scope now. added, changed, removed: by key, against the version that was replaced.
+    rows: rows of the scope now. added, changed, removed: by key, against the version that was replaced; a row that
+    moved from one month of the range to another is changed.
     version: the table's version now. written: False when the content was the same already.
-    fingerprint: of the scope's content, whatever the order of rows and files. fingerprints: the same, month by month.
+    fingerprint: of the scope's content, whatever the order of rows and files. by_month: every month of the range.
     """
 
     rows: int
@@ -80,8 +116,7 @@ class Change:
     version: int
     written: bool
     fingerprint: str
-    rows_by_month: dict[date, int] = field(default_factory=dict)
-    fingerprints: dict[date, str] = field(default_factory=dict)
+    by_month: Mapping[date, MonthChange] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +147,8 @@ class Replacement:
                 return change
             if table is not None:
                 self._refuse_to_replace_newer(table)
-            self.guard.check(self._where, change.rows + change.removed - change.added, change.removed)
-            self._refuse_to_empty_columns(table, change)
+                self.guard.check(self._where, change.rows + change.removed - change.added, change.removed)
+                self._refuse_to_empty_columns(table, change)
             if self._write(table, parts, schema):
                 return change
         raise WriteConflict(f"{self._where}: other writers committed {MAX_ATTEMPTS} times in between; run it again.")
@@ -140,37 +175,36 @@ class Replacement:
         differs = difference(new, old)
         # A new column without a row in it can wait: no commit for nothing.
         grown = held is None or (schema != held and bool(new.digests))
-        by_month = {month: rows for month, rows in new.rows_by_part().items() if month is not None}
+        total = differs.total
         change = Change(
-            new.rows.height,
-            differs.added,
-            differs.changed,
-            differs.removed,
-            version_of(table) + bool(grown or differs.parts),
-            grown or bool(differs.parts),
-            new.fingerprint(schema),
-            by_month,
-            {month: new.fingerprint(schema, month) for month in by_month},
+            rows=new.rows.height,
+            added=total.added,
+            changed=total.changed,
+            removed=total.removed,
+            version=version_of(table) + bool(grown or differs.parts),
+            written=grown or bool(differs.parts),
+            fingerprint=new.fingerprint(schema),
+            by_month=self._by_month(new, differs, schema),
         )
         return change, frozenset(new.digests) | differs.parts if grown else differs.parts, schema
 
-    def _refuse_to_empty_columns(self, table: DeltaTable | None, change: Change) -> None:
-        """ShrinkRefused when a column that held values would hold none: a key that sees less, or a field with a new name."""
-        if self.guard.accept or not change.changed:
+    def _by_month(self, new: Content, differs: Difference, schema: pl.Schema) -> dict[date, MonthChange]:
+        rows = new.rows_by_part()
+        return {
+            month: MonthChange(rows.get(month, 0), of.added, of.changed, of.removed, new.fingerprint(schema, month))
+            for month in self.months or ()
+            for of in [differs.by_part.get(month, Counts())]
+        }
+
+    def _refuse_to_empty_columns(self, table: DeltaTable, change: Change) -> None:
+        """Reads of the table only the columns that would be empty; where no row would be, that is not their matter."""
+        if change.rows == 0:
             return
-        held, new = _values_of(self._held_parts(table)), _values_of(self.staged.parts())
-        emptied = [
-            name
-            for name, values in held.items()
-            if values >= self.guard.from_rows and not new.get(name) and not name.startswith("_")
-        ]
-        if emptied:
-            raise ShrinkRefused(
-                f"{self._where}: {', '.join(emptied)} would lose every value (the first had {held[emptied[0]]:,}), so nothing "
-                "was replaced; make sure that the key's role still sees them and that no field was renamed, and if the values "
-                "are really gone, run it once with `timix-assets refresh --accept-shrink`, or with the run's tag "
-                "timix/accept_shrink set to true."
-            )
+        sent = _values_in(self.staged.parts(), self.staged.schema.names())
+        empty = [name for name in schema_of(table).names() if not sent[name] and self.guard.looks_at(name)]
+        if empty:
+            held = _values_in(self._held_parts(table), empty)
+            self.guard.check_emptied(self._where, {name: held[name] for name in empty})
 
     def _held_parts(self, table: DeltaTable | None) -> Iterator[tuple[Part, pl.LazyFrame]]:
         if table is None:
@@ -270,11 +304,11 @@ class Replacement:
         return self.stored[part]
 
 
-def _values_of(parts: Iterable[tuple[Part, pl.LazyFrame]]) -> Counter[str]:
+def _values_in(parts: Iterable[tuple[Part, pl.LazyFrame]], columns: Sequence[str]) -> Counter[str]:
     """Column -> how many values that are not null it has, over all parts."""
     values: Counter[str] = Counter()
     for _, frame in parts:
-        values.update(frame.select(pl.all().count()).collect(engine="streaming").row(0, named=True))
+        values.update(frame.select(pl.col(columns).count()).collect(engine="streaming").row(0, named=True))
     return values
 
 
