@@ -112,8 +112,14 @@ def refresh(first: str | None, last: str | None, only: tuple[str, ...], accept_s
         project.enter()
         project.check_settings()
         console, errors = _console(), _console(stderr=True)
-        outcome = command.run(command.months_between(first, last), only, console, accept_shrink=accept_shrink)
+        months = command.months_between(first, last)
+        outcome = command.run(months, only, console, accept_shrink=accept_shrink)
         command.show(outcome, console, errors)
+        if outcome.ok:
+            click.echo(
+                f"{len(outcome.lines)} assets, months {months}, {sum(line.requests for line in outcome.lines):,} requests; the "
+                f"tables are in {environment.LAKE.read(os.environ)}. Next: `make ui`, or `timix-assets summary`."
+            )
         sys.exit(0 if outcome.ok else 1)
 
 

@@ -184,7 +184,8 @@ def history_complete(lake: Lake, _: Reckoning) -> Held:
     )
     return Held(
         cut.sort("start_date", "project_id").collect(),
-        "capped projects began before the first loaded month, so that their use is too low; set TIMIX_START_MONTH earlier.",
+        "capped projects began before the first loaded month, so that their use may be too low; where Timix "
+        "has earlier entries, set TIMIX_START_MONTH earlier.",
     )
 
 

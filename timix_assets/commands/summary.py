@@ -8,6 +8,7 @@ from timix_assets.summary import Summary, summarize
 __all__ = ["show", "summarize"]
 
 MOST_PROJECTS = 15
+LONGEST_NAME = 30
 
 
 def show(summary: Summary, console: Console) -> None:
@@ -31,8 +32,8 @@ def show(summary: Summary, console: Console) -> None:
     for project in summary.projects[:MOST_PROJECTS]:
         colour = "red" if project.status == "over_budget" else "yellow"
         budgets.add_row(
-            project.project,
-            project.customer,
+            _short(project.project),
+            _short(project.customer),
             project.scope,
             f"[{colour}]{project.status.replace('_', ' ')}[/]",
             _percent(project.burn),
@@ -49,6 +50,11 @@ def show(summary: Summary, console: Console) -> None:
         amount = "unknown" if row["amount"] is None else f"{row['amount']:,.2f}"
         unbilled.add_row(row["bucket"], row["currency"], f"{row['hours']:,.2f}", amount)
     console.print(unbilled)
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the figures beside it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _percent(ratio: float | None) -> str:
