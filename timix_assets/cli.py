@@ -102,7 +102,7 @@ def ui(host: str, port: int) -> None:
 @click.option(
     "--only", multiple=True, metavar="ASSET_KEY", help="Just this asset, e.g. timix/customers; may be repeated."
 )
-@click.option("--accept-shrink", is_flag=True, help="Accept, this once, that a table loses most of its rows.")
+@click.option("--accept-shrink", is_flag=True, help="Accept, this once, that a table loses most rows or a column.")
 def refresh(first: str | None, last: str | None, only: tuple[str, ...], accept_shrink: bool) -> None:
     """Read the workspace and compute the rollups, in one run that the UI shows."""
     from timix_assets.commands import project  # noqa: PLC0415
