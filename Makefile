@@ -14,7 +14,7 @@ test: .venv/.dev  ## the test suite, but for the long ones
 	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
 
 test-long: .venv/.dev  ## the long ones: a real Dagster, killed and started again; large firms against the oracle
-	$(BIN)/pytest -n 2 --dist loadfile -m long
+	$(BIN)/pytest -m long --timeout 600
 
 check: .venv/.dev  ## lint, format and types
 	$(BIN)/ruff check .
