@@ -21,9 +21,9 @@ from dagster import (
 )
 
 from timix_assets.assets import checks, exports, rollups, timix
-from timix_assets.assets.failures import sentence_of
 from timix_assets.assets.reckoning import Reckoning
 from timix_assets.automation.jobs import range_tags
+from timix_assets.failures import sentence_of
 from timix_assets.firm_settings import FirmSettings, load_firm_settings
 from timix_assets.lake.io_manager import DeltaIOManagerFactory, LakeResource
 from timix_assets.lake.months import Months

@@ -18,11 +18,11 @@ from dagster import (
 
 from timix_assets import environment
 from timix_assets.assets import reconciliation
-from timix_assets.assets.failures import plainly
 from timix_assets.assets.held import Held
 from timix_assets.assets.reckoning import TIME_REPORTS, Reckoning
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.contract.schema import Window
+from timix_assets.failures import plainly
 from timix_assets.lake.errors import TableMissing
 from timix_assets.lake.io_manager import LakeResource
 from timix_assets.lake.months import Months

@@ -16,13 +16,13 @@ from dagster import (
 )
 
 from timix_assets.api.errors import Forbidden
-from timix_assets.assets.failures import plainly
 from timix_assets.assets.fetch import dates_between
 from timix_assets.assets.session import begin
 from timix_assets.assets.timix import OWNERS
 from timix_assets.automation.partitions import MONTHLY
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.contract.schema import Endpoint, Window
+from timix_assets.failures import plainly
 from timix_assets.lake.io_manager import LakeResource, months_of_run
 from timix_assets.lake.months import Months
 from timix_assets.resources import TimixResource

@@ -16,8 +16,8 @@ from dagster import (
 )
 from pydantic import Field
 
-from timix_assets.assets.failures import plainly
 from timix_assets.assets.timix import OWNERS
+from timix_assets.failures import plainly
 from timix_assets.lake.io_manager import LakeResource
 from timix_assets.lake.upkeep import SAFE_RETENTION, Kept, Size, keep, sweep, tables_of
 

@@ -21,10 +21,10 @@ from dagster import (
 )
 
 from timix_assets.assets.columns import type_name
-from timix_assets.assets.failures import plainly
 from timix_assets.assets.pictures import picture_of
 from timix_assets.assets.reckoning import Reckoning, evaluate, raw_tables_of, table_path, tables_read_by
 from timix_assets.assets.timix import OWNERS
+from timix_assets.failures import plainly
 from timix_assets.lake.io_manager import KEY_METADATA
 from timix_assets.metrics.formulas import FORMULAS, PREPARED
 from timix_assets.metrics.tables import ROLLUPS, Column, Rollup

@@ -22,13 +22,13 @@ from timix_assets.api.client import Stats, TimixClient
 from timix_assets.api.errors import Forbidden
 from timix_assets.assets.alike import sentence as alike_sentence
 from timix_assets.assets.columns import column_schema
-from timix_assets.assets.failures import plainly
 from timix_assets.assets.fetch import Fetched, fetch
 from timix_assets.assets.progress import logged
 from timix_assets.assets.session import begin, role_of
 from timix_assets.automation.partitions import MONTHLY
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.contract.schema import Endpoint, Window
+from timix_assets.failures import plainly
 from timix_assets.lake.io_manager import KEY_METADATA, LakeResource, months_of_run
 from timix_assets.lake.spool import Spool
 from timix_assets.resources import TimixResource

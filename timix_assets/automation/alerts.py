@@ -39,8 +39,8 @@ from timix_assets.alerts.expiry import Key
 from timix_assets.alerts.ledger import Ledger, LedgerBusy, LedgerError, opened
 from timix_assets.alerts.messages import FailedRun, Message
 from timix_assets.api.redaction import Redactor
-from timix_assets.assets.failures import plainly, sentence_of
 from timix_assets.automation.jobs import RANGE_END, RANGE_START
+from timix_assets.failures import plainly, sentence_of
 from timix_assets.lake.io_manager import LakeResource
 from timix_assets.summary import summarize
 

@@ -23,11 +23,11 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from timix_assets import environment
 from timix_assets.api.client import TimixClient
 from timix_assets.api.errors import Closed, Forbidden, RateLimited
-from timix_assets.assets.failures import EXPECTED
 from timix_assets.automation.jobs import range_tags, refresh_changed, unfinished_run
 from timix_assets.automation.partitions import MONTHLY
 from timix_assets.automation.sightings import WATCHED, Sighting, digest, look, read_cursor
 from timix_assets.automation.windows import clipped, recent
+from timix_assets.failures import EXPECTED
 from timix_assets.resources import TimixResource
 
 LOOK_SECONDS = 40

@@ -125,7 +125,7 @@ def show(outcome: Outcome, console: Console, errors: Console) -> None:
 def _outcome(result: "ExecuteInProcessResult") -> Outcome:
     from dagster import DagsterEventType  # noqa: PLC0415
 
-    from timix_assets.assets.failures import sentence_of  # noqa: PLC0415
+    from timix_assets.failures import sentence_of  # noqa: PLC0415
 
     names = _assets_of_steps(result)
     lines: dict[str, AssetLine] = {}

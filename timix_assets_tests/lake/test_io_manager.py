@@ -18,7 +18,7 @@ from dagster import (
 )
 from deltalake import DeltaTable
 
-from timix_assets.assets.failures import sentence_of
+from timix_assets.failures import sentence_of
 from timix_assets.lake.io_manager import KEY_METADATA, DeltaIOManagerFactory, LakeResource
 from timix_assets.lake.spool import Spool
 
