@@ -90,8 +90,12 @@ def live(todays_firm: Firm) -> Iterator[Sandbox]:
         yield running
 
 
+def new_project(folder: Path, settings: Mapping[str, str]) -> Project:
+    for name in ("dagster.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, folder)
+    return Project(folder, dict(settings))
+
+
 @pytest.fixture
 def project(live: Sandbox, tmp_path: Path) -> Project:
-    for name in ("dagster.yaml", "workspace.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
-    return Project(tmp_path, dict(settings_of(live)))
+    return new_project(tmp_path, settings_of(live))

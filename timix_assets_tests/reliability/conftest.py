@@ -1,0 +1,145 @@
+"""The table of faults, through the command that people run: a filled lake, a fault, `refresh`, and what is there afterwards.
+
+Every test here starts from a copy of one good refresh of a small firm, so that "the last good data stays" can be seen.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from timix_assets.lake.tables import Lake
+from timix_assets.sandbox.faults import Fault
+from timix_assets.sandbox.firm import Firm
+from timix_assets.sandbox.server import Sandbox
+from timix_assets_tests.commands.conftest import Project, new_project, settings_of
+
+HERE = Path(__file__).parent
+TIME = "timix/time_reports"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A process for each refresh: all tests of this folder are long ones."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.long)
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """How one `timix-assets refresh` ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+    requests: list[str]
+    """Paths below the base URL, in the order in which they were asked."""
+
+    @property
+    def sentence(self) -> str:
+        """What it said of the one thing that failed; fails when several or none did, or when more than a sentence came."""
+        [line] = self.stderr.strip().splitlines()
+        assert "Traceback" not in line
+        return line
+
+    @property
+    def warnings(self) -> list[str]:
+        return [line for line in self.stdout.splitlines() if line.startswith("warning ")]
+
+
+@dataclass
+class Workplace:
+    """A project folder with a filled lake, and the sandbox that its API key belongs to."""
+
+    sandbox: Sandbox
+    project: Project
+
+    def refresh(self, *only: str, faults: tuple[Fault, ...] = (), words: tuple[str, ...] = (), **env: str) -> Refreshed:
+        """The command over all months, of these assets alone when some are named, while the faults are on.
+
+        words: further words of the command line. env: further settings of the process.
+        """
+        self.sandbox.faults.add(*faults)
+        asked_before = len(self.sandbox.requests)
+        try:
+            done = self.project.run("refresh", *(w for name in only for w in ("--only", name)), *words, **env)
+        finally:
+            self.sandbox.faults.clear()
+        base = self.sandbox.base_url.removeprefix(self.sandbox.origin)
+        asked = [seen.path.removeprefix(base) for seen in self.sandbox.requests[asked_before:]]
+        assert self.sandbox.key not in done.stdout + done.stderr
+        return Refreshed(done.returncode, done.stdout, done.stderr, asked)
+
+    @property
+    def lake(self) -> Lake:
+        return self.project.lake
+
+    def table(self, name: str) -> pl.DataFrame:
+        return self.project.table(name)
+
+    def quarantined(self, name: str) -> list[tuple[str, str | None]]:
+        """(reason, column) of what is held back of a table, e.g. of time_reports."""
+        if not self.lake.exists(f"quarantine/{name}"):
+            return []
+        return self.table(f"quarantine/{name}").select("reason", "column").rows()
+
+    def truth(self, name: str) -> list[str]:
+        """The ids that the sandbox holds of a resource."""
+        return sorted(row["id"] for row in self.sandbox.workspace.rows(name))
+
+    def ids(self, name: str) -> list[str]:
+        """The ids that the lake holds of it, doubles included."""
+        return sorted(self.table(f"timix/{name}")["id"].to_list())
+
+
+def contents(lake: Lake) -> dict[str, tuple[int, list[str]]]:
+    """Table -> its version and its rows, as text and in order: equal before and after when nothing was replaced."""
+    names = (f"{room}/{name}" for room in ("timix", "rollups", "quarantine") for name in _tables(lake, room))
+    return {name: (lake.version(name), rows_of(lake, name)) for name in names}
+
+
+def rows_of(lake: Lake, name: str) -> list[str]:
+    """The rows of a table as text, in order."""
+    rows = lake.scan(name).collect()
+    return sorted(map(repr, rows.select(sorted(rows.columns)).iter_rows()))
+
+
+def _tables(lake: Lake, room: str) -> list[str]:
+    folder = Path(lake.url) / room
+    return sorted(path.name for path in folder.iterdir() if (path / "_delta_log").is_dir()) if folder.is_dir() else []
+
+
+@pytest.fixture(scope="session")
+def firm() -> Firm:
+    """Six people, three months up to today: 600-odd entries on four pages."""
+    return Firm.generate(people=6, months=3, seed=7, today=date.today())
+
+
+@pytest.fixture(scope="session")
+def filled(firm: Firm, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder in which everything was refreshed once; to be copied, never used."""
+    folder = tmp_path_factory.mktemp("filled")
+    with Sandbox(firm) as sandbox:
+        done = new_project(folder, settings_of(sandbox)).run("refresh")
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder
+
+
+@pytest.fixture
+def workplace(firm: Firm, filled: Path, tmp_path: Path) -> Iterator[Workplace]:
+    with Sandbox(firm) as sandbox:
+        folder = tmp_path / "project"
+        shutil.copytree(filled, folder)
+        yield Workplace(sandbox, Project(folder, dict(settings_of(sandbox))))
+
+
+@pytest.fixture
+def untouched(workplace: Workplace) -> Iterator[None]:
+    """Fails a test that leaves any table other than it was: for faults after which the last good data stays."""
+    before = contents(workplace.lake)
+    yield
+    assert contents(workplace.lake) == before
