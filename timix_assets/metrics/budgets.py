@@ -10,7 +10,7 @@ from . import working_days
 from .amounts import AMOUNT, EXACT, amount, as_float, ratio, total_worth
 from .entries import BILLING_TYPES, FIX, OVERHEAD, TM, first_day_of_burn_window, project_terms, work_by
 from .settings import Settings
-from .tables import BUDGET_BURN, BUDGET_HEALTH
+from .tables import AS_OF, BUDGET_BURN, BUDGET_HEALTH
 from .thresholds import thresholds
 
 PROJECT, TASK, SUBTASK = "project", "task", "subtask"
@@ -74,6 +74,7 @@ def budget_health(
         .with_columns(
             pl.when(pl.col("scope").is_in(_MONEY_SCOPES)).then("project_currency").alias("currency"),
             (pl.col("start_date") >= settings.first_month).alias("history_complete"),
+            pl.lit(settings.as_of).alias(AS_OF),
         )
     )
 

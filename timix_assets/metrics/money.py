@@ -4,7 +4,8 @@ import polars as pl
 
 from .amounts import ratio, total_worth
 from .entries import BILLABLE, FIX, OPEN_APPROVED, OPEN_UNAPPROVED, TM, project_terms
-from .tables import PROJECT_PROFITABILITY, UNBILLED_AGING
+from .settings import Settings
+from .tables import AS_OF, PROJECT_PROFITABILITY, UNBILLED_AGING
 
 
 def counted_work(work_months: pl.LazyFrame) -> pl.LazyFrame:
@@ -103,7 +104,7 @@ def project_profitability(
     )
 
 
-def unbilled_aging(*, work_months: pl.LazyFrame) -> pl.LazyFrame:
+def unbilled_aging(*, work_months: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
     """One row per customer, project, bucket and currency with unbilled, unapproved or fixed-price hours open.
 
     work_months: `entries.work_months`. Source: docs/metrics.md, 5.
@@ -123,6 +124,7 @@ def unbilled_aging(*, work_months: pl.LazyFrame) -> pl.LazyFrame:
             summed("hours", is_unapproved).alias("unapproved_hours"),
             summed("hours", is_fixed_price).alias("fixed_price_hours"),
         )
+        .with_columns(pl.lit(settings.as_of).alias(AS_OF))
     )
 
 

@@ -8,7 +8,7 @@ from .amounts import amount, ratio
 from .entries import with_customer_currency
 from .money import counted_work, is_unbilled, margin, total_cost, total_revenue, total_unbilled, unbilled_work
 from .settings import Settings
-from .tables import ORGANIZATION_KPIS, ORGANIZATION_MONEY
+from .tables import AS_OF, ORGANIZATION_KPIS, ORGANIZATION_MONEY
 from .thresholds import thresholds
 
 Parts = Mapping[tuple[str, ...], pl.LazyFrame]
@@ -52,6 +52,7 @@ def organization_kpis(
         .with_columns(
             ratio(pl.col("billable_hours"), capacity).alias("billable_utilization"),
             ratio(pl.col("total_hours"), capacity).alias("total_utilization"),
+            pl.lit(settings.as_of).alias(AS_OF),
         )
     )
 

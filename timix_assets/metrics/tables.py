@@ -10,6 +10,9 @@ import polars as pl
 
 from .amounts import AMOUNT
 
+AS_OF = "as_of"
+"""The column that says, in the table itself, by which day it was computed."""
+
 Source = tuple[str, str]
 """(asset, column), for example ("timix/time_reports", "hours")."""
 
@@ -90,6 +93,11 @@ def _count(name: str, description: str, *lineage: Source) -> Column:
 
 def _flag(name: str, description: str, *lineage: Source) -> Column:
     return Column(name, pl.Boolean(), description, lineage)
+
+
+def _as_of() -> Column:
+    """For tables from which a person is told how things stand. No column decides it; entries are what it bounds."""
+    return _date(AS_OF, "The last day that the row's figures count, the same on every row.", *_time("date"))
 
 
 SCHEDULE = _of("timix/org_users", "work_schedule", "weekly_hours", "country_code")
@@ -366,6 +374,7 @@ BUDGET_HEALTH = Rollup(
             ("timix/projects", "start_date"),
         ),
         _text("api_status", "Timix's own word on the project.", ("timix/budget_health_report", "status")),
+        _as_of(),
     ),
 )
 
@@ -473,6 +482,7 @@ UNBILLED_AGING = Rollup(
         _date("oldest_date", "Date of the oldest unbilled entry; null when there is none.", *OPEN),
         _hours("unapproved_hours", "TM hours that are Draft or Submitted, without an invoice.", *OPEN),
         _hours("fixed_price_hours", "Approved Fix hours without an invoice.", *OPEN),
+        _as_of(),
     ),
 )
 
@@ -512,6 +522,7 @@ ORGANIZATION_KPIS = Rollup(
             *_of("rollups/budget_burn", "cumulative_used", "cap"),
             *THRESHOLDS,
         ),
+        _as_of(),
     ),
 )
 

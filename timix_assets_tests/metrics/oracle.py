@@ -35,14 +35,14 @@ COLUMNS = {
         "utilization_monthly": f"user_id month {_UTILIZATION}",
         "budget_health": "level project_id task_id subtask_id customer_id scope cap used remaining burn status "
         "project_budget_status elapsed burn_rate exhaustion_date projected_final outlook "
-        "currency history_complete api_status",
+        "currency history_complete api_status as_of",
         "budget_burn": "project_id scope month used cumulative_used cap burn",
         "project_profitability": "project_id customer_id month currency logged_hours billable_hours unrated_hours "
         "revenue cost margin effective_rate contract_amount contract_cost_to_date contract_remaining",
         "unbilled_aging": "customer_id project_id bucket currency hours amount entry_count oldest_date "
-        "unapproved_hours fixed_price_hours",
+        "unapproved_hours fixed_price_hours as_of",
         "organization_kpis": "month total_hours billable_hours capacity_hours billable_utilization total_utilization "
-        "active_users active_projects active_customers projects_at_risk projects_over_budget",
+        "active_users active_projects active_customers projects_at_risk projects_over_budget as_of",
         "organization_money": "month currency revenue cost margin invoiced paid outstanding unbilled",
     }.items()
 }

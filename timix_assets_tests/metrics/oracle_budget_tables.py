@@ -49,6 +49,7 @@ def _health_row(ledger: Ledger, thresholds: Thresholds, forecast: Forecast) -> R
         # § 3: the first loaded month is not after the month of the project's start.
         "history_complete": None if budget.start is None else ledger.first_day <= month_of(budget.start),
         "api_status": ledger.api_statuses.get(budget.project_id),
+        "as_of": ledger.settings.as_of,
     }
 
 

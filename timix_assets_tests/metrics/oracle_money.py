@@ -122,6 +122,7 @@ def unbilled_aging(ledger: Ledger) -> list[Row]:
                 "oldest_date": min((entry.day for entry in unbilled), default=None),
                 "unapproved_hours": hours_of(entry for entry in entries if _is_unapproved(entry)),
                 "fixed_price_hours": hours_of(entry for entry in entries if _is_fixed_price(entry)),
+                "as_of": as_of,
             }
         )
     return rows

@@ -52,6 +52,7 @@ def organization_kpis(ledger: Ledger, daily: list[Row], of_projects: list[Budget
                 "active_customers": _distinct(entry.customer_id for entry in entries),
                 "projects_at_risk": statuses.count("at_risk"),
                 "projects_over_budget": statuses.count("over_budget"),
+                "as_of": ledger.settings.as_of,
             }
         )
     return rows
