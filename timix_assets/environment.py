@@ -52,7 +52,10 @@ CRON_RECENT = Setting("TIMIX_CRON_RECENT", "0 7-19 * * 1-5", "When `refresh_rece
 CRON_NIGHTLY = Setting("TIMIX_CRON_NIGHTLY", "30 2 * * *", "When `refresh_everything` runs, as a cron line.")
 CRON_CLOSE_MONTH = Setting("TIMIX_CRON_CLOSE_MONTH", "0 5 3 * *", "When `close_month` runs, as a cron line.")
 CRON_SWEEP = Setting("TIMIX_CRON_SWEEP", "0 4 * * 0", "When the trailing 12 months are read again, as a cron line.")
-CRON_COMPACT = Setting("TIMIX_CRON_COMPACT", "0 6 * * 0", "When the tables are compacted, as a cron line.")
+CRON_COMPACT = Setting("TIMIX_CRON_COMPACT", "0 6 * * 0", "When upkeep of tables and runs runs, as a cron line.")
+RUN_RETENTION_DAYS = Setting(
+    "TIMIX_RUN_RETENTION_DAYS", "90", "Days that ended runs and their logs stay; those that show a present state stay on."
+)
 CHANGES_SECONDS = Setting(
     "TIMIX_CHANGES_SECONDS", "60", "Seconds between two looks of the sensor `timix_changes`, at least."
 )
@@ -76,6 +79,7 @@ SETTINGS = (
     CRON_CLOSE_MONTH,
     CRON_SWEEP,
     CRON_COMPACT,
+    RUN_RETENTION_DAYS,
     CHANGES_SECONDS,
     ALERT_URLS,
     ALERT_DAYS,

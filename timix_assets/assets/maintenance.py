@@ -1,6 +1,7 @@
-"""Upkeep of the lake as an asset, so that it has a schedule, a log and a history like everything else."""
+"""Upkeep of the lake and of the record of runs as assets, so that it has a schedule, a log and a history too."""
 
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from dagster import (
 )
 from pydantic import Field
 
+from timix_assets import environment
+from timix_assets.assets.run_history import clear, reusable_bytes
 from timix_assets.assets.timix import OWNERS
 from timix_assets.failures import plainly
 from timix_assets.lake.io_manager import LakeResource
@@ -74,6 +77,50 @@ def compact(context: AssetExecutionContext, config: Retention, lake: LakeResourc
         )
 
 
+@asset(
+    key=AssetKey(["maintenance", "run_history"]),
+    description=(
+        f"Deletes runs that ended more than {environment.RUN_RETENTION_DAYS.name} days ago, with their logs. A run that holds "
+        "the latest materialization of an asset or of one of its months, or the latest evaluation of a check, stays, so "
+        "that the UI shows the same state. No table changes, and Timix is not asked."
+    ),
+    group_name="maintenance",
+    kinds={"dagster"},
+    owners=OWNERS,
+    backfill_policy=BackfillPolicy.single_run(),
+)
+def run_history(context: AssetExecutionContext, lake: LakeResource) -> MaterializeResult[None]:
+    with plainly():
+        days = environment.whole_number(environment.RUN_RETENTION_DAYS, at_least=1)
+        lake.take_turn(context.instance, context.run)
+        state = Path(lake.state_folder)
+        before = _bytes_below(state)
+        cleared = clear(context.instance, now=datetime.now(UTC), retention=timedelta(days=days))
+        after = _bytes_below(state)
+        context.log.info(
+            f"{len(cleared.deleted):,} runs deleted; {cleared.kept:,} older than {days} days stay, as they hold the present "
+            f"state of something; {before:,} bytes before, {after:,} after."
+        )
+        return MaterializeResult(
+            metadata={
+                "runs_deleted": MetadataValue.int(len(cleared.deleted)),
+                "old_runs_kept": MetadataValue.int(cleared.kept),
+                "bytes_before": MetadataValue.int(before),
+                "bytes": MetadataValue.int(after),
+                "bytes_reusable": MetadataValue.int(reusable_bytes(context.instance)),
+            }
+        )
+
+
+def _bytes_below(folder: Path) -> int:
+    """Of the files that are there now; one that somebody else deletes meanwhile counts nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
 def _said(size: Size) -> str:
     return f"{size.files:,} files, {size.bytes:,} bytes"
 
@@ -87,4 +134,4 @@ def _table(kept: list[Kept]) -> str:
     return "\n".join([head, *lines])
 
 
-ASSETS = [compact]
+ASSETS = [compact, run_history]

@@ -67,8 +67,8 @@ refresh_changed = define_asset_job(
 compact_lake = define_asset_job(
     "compact_lake",
     MAINTENANCE,
-    description="Compacts every table, deletes files that no version of the last 30 days needs, and sweeps what killed "
-    "runs left in the temporary folder. It reads nothing from Timix.",
+    description="Compacts every table, deletes files that no version of the last 30 days needs, sweeps what killed runs "
+    "left in the temporary folder, and deletes old runs. It reads nothing from Timix.",
     tags={"timix/job": "compact_lake"},
 )
 

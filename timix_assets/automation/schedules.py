@@ -111,7 +111,7 @@ TIMETABLES = (
         "compact_weekly",
         jobs.compact_lake,
         environment.CRON_COMPACT,
-        "Compacts the tables and deletes files that no recent version needs. It asks Timix for nothing.",
+        "Compacts the tables, deletes files that no recent version needs, and old runs. It asks Timix for nothing.",
     ),
 )
 

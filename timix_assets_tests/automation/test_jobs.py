@@ -47,7 +47,7 @@ def test_recent_reads_what_moves_and_the_structure_and_computes_every_rollup() -
 
 
 def test_upkeep_asks_timix_for_nothing_and_has_a_job_of_its_own() -> None:
-    assert assets_of("compact_lake") == {"maintenance/compact"}
+    assert assets_of("compact_lake") == {"maintenance/compact", "maintenance/run_history"}
 
 
 def test_every_job_says_what_it_does_and_carries_its_name_as_a_tag() -> None:
