@@ -5,13 +5,14 @@ with the variable's name; the README's table is checked against `SETTINGS`.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from timix_assets import documented
+from timix_assets.bounds import Bound
 
 ENVIRON: Mapping[str, str] = os.environ
 
@@ -54,7 +55,9 @@ CRON_CLOSE_MONTH = Setting("TIMIX_CRON_CLOSE_MONTH", "0 5 3 * *", "When `close_m
 CRON_SWEEP = Setting("TIMIX_CRON_SWEEP", "0 4 * * 0", "When the trailing 12 months are read again, as a cron line.")
 CRON_COMPACT = Setting("TIMIX_CRON_COMPACT", "0 6 * * 0", "When upkeep of tables and runs runs, as a cron line.")
 RUN_RETENTION_DAYS = Setting(
-    "TIMIX_RUN_RETENTION_DAYS", "90", "Days that ended runs and their logs stay; those that show a present state stay on."
+    "TIMIX_RUN_RETENTION_DAYS",
+    "90",
+    "Days that ended runs and their logs stay; those that show a present state stay on.",
 )
 CHANGES_SECONDS = Setting(
     "TIMIX_CHANGES_SECONDS", "60", "Seconds between two looks of the sensor `timix_changes`, at least."
@@ -153,6 +156,25 @@ def whole_number(setting: Setting, environ: Mapping[str, str] = ENVIRON, *, at_l
     if not text.isdecimal() or int(text) < at_least:
         raise SettingError(f"{setting.name} is {text!r}; write a whole number of at least {at_least}.")
     return int(text)
+
+
+def limit(bound: Bound, environ: Mapping[str, str] = ENVIRON) -> float:
+    """A limit as it was set, else its default; SettingError naming the variable when it is none that may be."""
+    text = environ.get(bound.variable, "").strip()
+    if not text:
+        return bound.default
+    number = bound.range.read(text)
+    if number is None:
+        raise SettingError(f"{bound.variable} is {text!r}; write {bound.range.wanted}.")
+    return number
+
+
+def check_limits(settings: object, bounds: Iterable[Bound]) -> None:
+    """SettingError naming the first field of `settings` that is not what its bound may be."""
+    for bound in bounds:
+        value = getattr(settings, bound.name)
+        if not bound.range.admits(value):
+            raise SettingError(f"{bound.name} is {value!r}; write {bound.range.wanted}.")
 
 
 def require_key(environ: Mapping[str, str] = ENVIRON) -> str:

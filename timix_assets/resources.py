@@ -8,9 +8,9 @@ from typing import Self
 from dagster import Config, ConfigurableResource, EnvVar, InitResourceContext, get_dagster_logger
 from pydantic import Field, PrivateAttr
 
-from timix_assets import environment
+from timix_assets import bounds, environment
 from timix_assets.api.client import TimixClient
-from timix_assets.api.limits import Limits
+from timix_assets.api.limits import MEGABYTE, Limits
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.contract.identity import plan_in
 from timix_assets.contract.overrides import Overrides, apply, load_overrides, parse_overrides
@@ -69,17 +69,26 @@ class TimixResource(ConfigurableResource):  # type: ignore[type-arg]
         default=environment.OVERRIDES.read(environment.ENVIRON),
         description="YAML file of the same shape as `endpoints`; empty: none.",
     )
-    max_rejected_rows: int = Field(default=100, description="More rejected rows than this fail a table.")
+    max_rejected_rows: int = Field(
+        default=int(environment.limit(bounds.MAX_REJECTED_ROWS)), description=bounds.MAX_REJECTED_ROWS.meaning
+    )
     max_rejected_share: float = Field(
-        default=0.01, description="A larger share of rejected rows fails a table, when it is more than one row."
+        default=environment.limit(bounds.MAX_REJECTED_SHARE), description=bounds.MAX_REJECTED_SHARE.meaning
     )
-    concurrency: int = Field(default=8, description="Requests in flight at once.")
-    attempts: int = Field(default=5, description="Requests in all for one answer, when the server or the line fails.")
-    request_deadline_seconds: float = Field(default=60, description="Longest time for one whole answer.")
+    concurrency: int = Field(default=int(environment.limit(bounds.CONCURRENCY)), description=bounds.CONCURRENCY.meaning)
+    attempts: int = Field(default=int(environment.limit(bounds.ATTEMPTS)), description=bounds.ATTEMPTS.meaning)
+    request_deadline_seconds: float = Field(
+        default=environment.limit(bounds.REQUEST_DEADLINE), description=bounds.REQUEST_DEADLINE.meaning
+    )
+    retry_budget_seconds: float = Field(
+        default=environment.limit(bounds.RETRY_BUDGET), description=bounds.RETRY_BUDGET.meaning
+    )
     wait_budget_seconds: float = Field(
-        default=900, description="Longest time that a run waits for the server's Retry-After before it fails."
+        default=environment.limit(bounds.WAIT_BUDGET), description=bounds.WAIT_BUDGET.meaning
     )
-    max_answer_mb: int = Field(default=64, description="Largest answer that is read, in megabytes.")
+    max_answer_mb: int = Field(
+        default=int(environment.limit(bounds.MAX_ANSWER_MB)), description=bounds.MAX_ANSWER_MB.meaning
+    )
 
     _client: TimixClient | None = PrivateAttr(default=None)
 
@@ -89,14 +98,15 @@ class TimixResource(ConfigurableResource):  # type: ignore[type-arg]
         return cls(api_key=environment.require_key())
 
     def check(self) -> None:
-        """Refuses wrong settings, without a request: SettingsError or OverrideError names the one."""
+        """Refuses wrong settings, without a request: SettingsError, SettingError or OverrideError names the one."""
         self._overrides()
         self.client()
         self.close()
 
     def client(self) -> TimixClient:
-        """The run's client. Settings are checked here, before any request: SettingsError names the wrong one."""
+        """The run's client. Settings are checked here, before any request: SettingsError or SettingError names the wrong one."""
         if self._client is None:
+            environment.check_limits(self, bounds.OF_THE_CLIENT)
             me = self.endpoint("me")
             self._client = TimixClient(
                 self.base_url,
@@ -106,8 +116,9 @@ class TimixResource(ConfigurableResource):  # type: ignore[type-arg]
                     concurrency=self.concurrency,
                     attempts=self.attempts,
                     request_deadline_seconds=self.request_deadline_seconds,
+                    retry_budget_seconds=self.retry_budget_seconds,
                     run_wait_budget_seconds=self.wait_budget_seconds,
-                    max_answer_bytes=self.max_answer_mb * 1024 * 1024,
+                    max_answer_bytes=self.max_answer_mb * MEGABYTE,
                 ),
                 pacing_folder=environment.state_folder(),
                 notify=get_dagster_logger().info,

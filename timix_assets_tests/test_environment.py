@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from timix_assets import environment
+from timix_assets.bounds import BOUNDS, Bound
 from timix_assets.environment import SettingError
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -60,3 +61,20 @@ def test_every_setting_is_in_the_readme_and_in_the_example_file() -> None:
     for setting in environment.SETTINGS:
         assert f"`{setting.name}`" in readme
         assert setting.name in example
+
+
+def test_every_limit_is_in_the_document_and_in_the_example_file() -> None:
+    root = Path(__file__).parent.parent
+    document, example = (root / "docs" / "reliability.md").read_text(), (root / ".env.example").read_text()
+    for bound in BOUNDS:
+        assert f"| `{bound.variable}` | {bound.default:g} | {bound.range.wanted} | {bound.meaning} |" in document
+        assert f"# {bound.variable}={bound.default:g}\n" in example
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda bound: bound.name)
+def test_a_limit_is_its_default_until_it_is_set_and_refused_by_name_when_it_cannot_be(bound: Bound) -> None:
+    assert environment.limit(bound, {}) == environment.limit(bound, {bound.variable: " "}) == bound.default
+    assert environment.limit(bound, {bound.variable: "1"}) == 1
+    for wrong in ("-1", "many", "nan", "inf", "1,5"):
+        with pytest.raises(SettingError, match=f"^{bound.variable} is '{wrong}'; write a "):
+            environment.limit(bound, {bound.variable: wrong})

@@ -1,14 +1,17 @@
 """How far the client goes before it gives up, and how many requests a minute each plan allows."""
 
-import math
 from dataclasses import dataclass, fields
 
+from timix_assets import bounds
+from timix_assets.bounds import MOMENT, Range
 from timix_assets.documented import LARGEST_PAGE, REQUESTS_PER_MINUTE
 
 from .errors import SettingsError
 
 UNKNOWN_PLAN = REQUESTS_PER_MINUTE["Professional"]
 """Requests a minute for a plan that we do not know: the API needs Professional or higher."""
+
+MEGABYTE = 1024 * 1024
 
 BEFORE_THE_PLAN_IS_KNOWN = min(REQUESTS_PER_MINUTE.values())
 
@@ -27,14 +30,14 @@ class Limits:
     window_seconds: what "a minute" of the rate limit lasts; window_margin_seconds: added, for the server's clock.
     """
 
-    attempts: int = 5
-    request_deadline_seconds: float = 60
+    attempts: int = int(bounds.ATTEMPTS.default)
+    request_deadline_seconds: float = bounds.REQUEST_DEADLINE.default
     connect_timeout_seconds: float = 10
-    retry_budget_seconds: float = 120
-    run_wait_budget_seconds: float = 900
-    concurrency: int = 8
+    retry_budget_seconds: float = bounds.RETRY_BUDGET.default
+    run_wait_budget_seconds: float = bounds.WAIT_BUDGET.default
+    concurrency: int = int(bounds.CONCURRENCY.default)
     page_size: int = LARGEST_PAGE
-    max_answer_bytes: int = 64 * 1024 * 1024
+    max_answer_bytes: int = int(bounds.MAX_ANSWER_MB.default) * MEGABYTE
     readings: int = 3
     backoff_base_seconds: float = 0.5
     backoff_cap_seconds: float = 20
@@ -43,32 +46,26 @@ class Limits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if field.type is int:
-                _check_count(field.name, getattr(self, field.name), _HIGHEST.get(field.name))
-            else:
-                _check_seconds(field.name, getattr(self, field.name), may_be_zero=field.name in _MAY_BE_ZERO)
+            value, numbers = getattr(self, field.name), _RANGES[field.name]
+            if not numbers.admits(value):
+                raise SettingsError(f"Limits: {field.name} must be {numbers.wanted}, but is {value!r}.")
 
 
-_HIGHEST = {"page_size": LARGEST_PAGE, "concurrency": 64}
-_MAY_BE_ZERO = {
-    "run_wait_budget_seconds",
-    "backoff_base_seconds",
-    "backoff_cap_seconds",
-    "window_margin_seconds",
+_RANGES = {
+    "attempts": bounds.ATTEMPTS.range,
+    "request_deadline_seconds": bounds.REQUEST_DEADLINE.range,
+    "connect_timeout_seconds": Range(MOMENT),
+    "retry_budget_seconds": bounds.RETRY_BUDGET.range,
+    "run_wait_budget_seconds": bounds.WAIT_BUDGET.range,
+    "concurrency": bounds.CONCURRENCY.range,
+    "page_size": Range(1, LARGEST_PAGE, whole=True),
+    "max_answer_bytes": Range(1, whole=True),
+    "readings": Range(1, whole=True),
+    "backoff_base_seconds": Range(0),
+    "backoff_cap_seconds": Range(0),
+    "window_seconds": Range(MOMENT),
+    "window_margin_seconds": Range(0),
 }
-
-
-def _check_count(name: str, value: object, highest: int | None) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1 or (highest and value > highest):
-        wanted = f"from 1 to {highest}" if highest else "of at least 1"
-        raise SettingsError(f"Limits: {name} must be a whole number {wanted}, but is {value!r}.")
-
-
-def _check_seconds(name: str, value: object, *, may_be_zero: bool) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or value < 0 or (value == 0 and not may_be_zero):  # type: ignore[operator]
-        wanted = "at least 0" if may_be_zero else "more than 0"
-        raise SettingsError(f"Limits: {name} must be a number of seconds, {wanted}, but is {value!r}.")
 
 
 def requests_per_minute(plan: str | None) -> int:

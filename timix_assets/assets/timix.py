@@ -18,6 +18,7 @@ from dagster import (
     asset,
 )
 
+from timix_assets import bounds
 from timix_assets.api.client import Stats, TimixClient
 from timix_assets.api.errors import Forbidden
 from timix_assets.assets.alike import sentence as alike_sentence
@@ -146,7 +147,7 @@ def _refuse_unreadable(endpoint: Endpoint, fetched: Fetched, timix: TimixResourc
             f"{fetched.path}: {rejected:,} of {records:,} rows cannot be read "
             f"(most often: {fetched.reasons.most_common(1)[0][0]}); nothing was replaced. "
             f"Look at the table quarantine/{endpoint.name}, which holds the first of them, then override the column "
-            "or raise max_rejected_rows.",
+            f"or raise {(bounds.MAX_REJECTED_SHARE if share_passed else bounds.MAX_REJECTED_ROWS).variable}.",
             allow_retries=False,
         )
 

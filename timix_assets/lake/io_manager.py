@@ -29,7 +29,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from dagster_shared.check import CheckError
 from pydantic import Field, PrivateAttr
 
-from timix_assets import environment
+from timix_assets import bounds, environment
 from timix_assets.lake.errors import LakeError
 from timix_assets.lake.months import Months
 from timix_assets.lake.preview import PREVIEW_ROWS, preview
@@ -65,15 +65,12 @@ class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
         default_factory=dict, description="Options for the object store, as the deltalake library names them."
     )
     max_removed_share: float = Field(
-        default=0.5,
-        description="A replacement that would remove more than this share of a table's (or range's) rows is refused.",
+        default=environment.limit(bounds.MAX_REMOVED_SHARE), description=bounds.MAX_REMOVED_SHARE.meaning
     )
     guard_from_rows: int = Field(
-        default=20, description="The guard looks at tables and ranges of at least this many rows."
+        default=int(environment.limit(bounds.GUARD_FROM_ROWS)), description=bounds.GUARD_FROM_ROWS.meaning
     )
-    turn_timeout_seconds: float = Field(
-        default=900, description="How long a run waits for another run on the same lake before it gives up."
-    )
+    turn_seconds: float = Field(default=environment.limit(bounds.TURN_SECONDS), description=bounds.TURN_SECONDS.meaning)
 
     _lake: Lake | None = PrivateAttr(default=None)
     _turn_of: str | None = PrivateAttr(default=None)
@@ -96,17 +93,18 @@ class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
     def take_turn(self, instance: DagsterInstance, run: DagsterRun) -> None:
         """Holds the lake for this process until it ends; TurnTimeout when another run does not end in time.
 
-        LakeError when no lake can be where the URL says.
+        LakeError when no lake can be where the URL says, SettingError when a limit is none that may be.
         Runs of killed processes are ended here too, so that they block no queue where no daemon runs.
         """
         if self._turn_of == run.run_id:
             return
+        environment.check_limits(self, bounds.OF_THE_LAKE)
         self.lake.check()
         folder = Path(self.state_folder)
         instance.add_run_tags(run.run_id, {PROCESS: executed_by(run.run_id, sign_of_life(folder))})
         Turn(folder, self.url).take(
             f"{run.job_name} (run {run.run_id[:8]})",
-            timeout_seconds=self.turn_timeout_seconds,
+            timeout_seconds=self.turn_seconds,
             notify=get_dagster_logger().info,
         )
         self._turn_of = run.run_id

@@ -27,6 +27,8 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
+from timix_assets import bounds
+
 from .columns import delta_schema, merged, schema_of
 from .commits import Commit, newest_first
 from .content import Content, Counts, Difference, Part, content_of, difference
@@ -57,8 +59,8 @@ class ShrinkGuard:
     accept: let it through; meant for one run.
     """
 
-    max_removed_share: float = 0.5
-    from_rows: int = 20
+    max_removed_share: float = bounds.MAX_REMOVED_SHARE.default
+    from_rows: int = int(bounds.GUARD_FROM_ROWS.default)
     keep_columns: bool = True
     accept: bool = False
 

@@ -394,6 +394,7 @@ def test_a_member_key_sees_no_cost_and_that_is_no_error(workspace: Workspace) ->
         ({"api_key": "abc"}, "TIMIX_API_KEY"),
         ({"base_url": "http://api.example.com/v1"}, "TIMIX_BASE_URL"),
         ({"attempts": 0}, "attempts"),
+        ({"max_rejected_share": 5}, "max_rejected_share"),
         ({"endpoints": {"time_report": {"path": "/x"}}}, "time_reports"),
     ],
 )
@@ -402,4 +403,11 @@ def test_a_wrong_setting_is_red_before_any_request_and_named(
 ) -> None:
     workspace.settings.update(settings)
     assert named in failures(workspace.refresh("timix/customers"))["timix/customers"]
+    assert workspace.sandbox.requests == []
+
+
+def test_a_wrong_limit_of_the_lake_is_red_before_any_request_and_named(workspace: Workspace) -> None:
+    workspace.lake_settings["max_removed_share"] = 50
+    said = failures(workspace.refresh("timix/customers"))["timix/customers"]
+    assert said == "max_removed_share is 50.0; write a number from 0 to 1."
     assert workspace.sandbox.requests == []

@@ -75,6 +75,8 @@ def test_wrong_use_is_exit_2_and_says_what_would_be_right(
         ("TIMIX_OVERRIDES", "missing.yaml", "missing.yaml"),
         ("TIMIX_LAKE", "foo://x", "TIMIX_LAKE"),
         ("TIMIX_AS_OF", "soon", "TIMIX_AS_OF is 'soon'"),
+        ("TIMIX_ATTEMPTS", "0", "TIMIX_ATTEMPTS is '0'; write a whole number from 1 to 20"),
+        ("TIMIX_GUARD_FROM_ROWS", "many", "TIMIX_GUARD_FROM_ROWS is 'many'"),
     ],
 )
 def test_a_wrong_setting_is_exit_2_before_any_request(
