@@ -193,8 +193,10 @@ def test_a_backfill_under_way_keeps_all_its_runs(instance: DagsterInstance) -> N
             )
         )
         tags = {"dagster/backfill": backfill}
-        run = create_run_for_test(instance, job_name="by_hand", status=DagsterRunStatus.SUCCESS, tags=tags)
-        return run.run_id
+        run_id: str = create_run_for_test(
+            instance, job_name="by_hand", status=DagsterRunStatus.SUCCESS, tags=tags
+        ).run_id
+        return run_id
 
     kept = run_of_backfill("under-way", BulkActionStatus.REQUESTED)
     gone = run_of_backfill("done", BulkActionStatus.COMPLETED_SUCCESS)
