@@ -129,11 +129,12 @@ def summary() -> None:
     from timix_assets.commands import project  # noqa: PLC0415
     from timix_assets.commands import summary as command  # noqa: PLC0415
     from timix_assets.lake.tables import Lake  # noqa: PLC0415
+    from timix_assets.summary import summarize  # noqa: PLC0415
 
     with _exit_status():
         project.enter()
         lake = Lake(environment.LAKE.read(os.environ))
-        command.show(command.summarize(lake, environment.as_of()), _console())
+        command.show(summarize(lake, environment.as_of()), _console())
 
 
 @main.command()

@@ -6,7 +6,20 @@ from decimal import Decimal
 
 import polars as pl
 
+from timix_assets import environment
+from timix_assets.as_of import age, last_day_of
 from timix_assets.lake.tables import Lake
+from timix_assets.metrics.organization import months_before_work
+
+KPIS = "rollups/organization_kpis"
+BUDGETS = "rollups/budget_health"
+UNBILLED = "rollups/unbilled_aging"
+ORGANIZATION = "timix/organization"
+TABLES = (KPIS, BUDGETS, UNBILLED, ORGANIZATION, "timix/projects", "timix/customers")
+"""What a summary reads; all must be there."""
+
+MOST_PROJECTS = 15
+"""Projects at risk that a summary names; the rest is counted."""
 
 RUNNING = ("Active", "OnHold")
 """Status of the projects whose budgets still matter; one that we do not know counts too."""
@@ -37,29 +50,88 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class IdleMonths:
+    """Months of the year to date, first and last, in which people had capacity and nobody had ever logged work.
+
+    begins: the first month with work.
+    """
+
+    first: date
+    last: date
+    begins: date
+
+    @property
+    def sentence(self) -> str:
+        idle = f"{self.first:%B %Y}" + (f" to {self.last:%B %Y}" if self.last > self.first else "")
+        return (
+            f"No work before {self.begins:%B %Y} is in the lake, so the capacity of {idle} lowers {self.last.year} to date; "
+            f"if the firm began then, set {environment.START_MONTH.name} to {self.begins:%Y-%m} and refresh into a new lake."
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """as_of: the last day that the figures count. unbilled: one row per currency and bucket, hours and amount."""
+    """as_of: the last day that the figures count, the earliest of the tables' own; today: when it is read.
+
+    organization: its name, None when unknown. lake: where the tables are. unbilled: one row per currency and bucket, hours
+    and amount. idle: None when there are no such months.
+    """
 
     as_of: date
+    today: date
+    organization: str | None
+    lake: str
     periods: list[Period]
     projects: list[Project]
     unbilled: pl.DataFrame
+    idle: IdleMonths | None
+
+    @property
+    def name(self) -> str:
+        """Whose figures they are."""
+        return self.organization or "The firm"
+
+    @property
+    def age(self) -> str:
+        """How old the figures are and what to do about it, as a sentence; empty for those of today."""
+        said = age(self.as_of, self.today)
+        return f"{said.capitalize()}." if said else ""
 
 
-def summarize(lake: Lake, as_of: date) -> Summary:
-    """TableMissing when a rollup was never computed."""
-    months = lake.scan("rollups/organization_kpis").filter(pl.col("month") <= as_of).sort("month").collect()
-    this_month = as_of.replace(day=1)
-    last = months.filter(pl.col("month") < this_month).tail(1)
+def summarize(lake: Lake, today: date) -> Summary:
+    """The figures as they were computed. today: only to say how old they are.
+
+    TableMissing when a table is not there; LakeError when a rollup does not say its day.
+    """
+    said = {table: last_day_of(lake, table) for table in (KPIS, BUDGETS, UNBILLED)}
+    months = lake.scan(KPIS).sort("month").collect()
+    through = said[KPIS] or today
     return Summary(
-        as_of,
-        [
-            *([_period(f"{last['month'][0]:%B %Y}", last)] if last.height else []),
-            _period(f"{as_of.year} to date", months.filter(pl.col("month").dt.year() == as_of.year)),
-        ],
-        _projects(lake),
-        _unbilled(lake),
+        as_of=min((day for day in said.values() if day), default=today),
+        today=today,
+        organization=lake.scan(ORGANIZATION).select(pl.col("name").first()).collect().item(),
+        lake=lake.url,
+        periods=_periods(months, through),
+        projects=_projects(lake),
+        unbilled=_unbilled(lake),
+        idle=_idle(months, through),
     )
+
+
+def _periods(months: pl.DataFrame, through: date) -> list[Period]:
+    """The last whole month, and the year to the day that the months count through."""
+    last = months.filter(pl.col("month") < through.replace(day=1)).tail(1)
+    return [
+        *([_period(f"{last['month'][0]:%B %Y}", last)] if last.height else []),
+        _period(f"{through.year} to date", months.filter(pl.col("month").dt.year() == through.year)),
+    ]
+
+
+def _idle(months: pl.DataFrame, through: date) -> IdleMonths | None:
+    idle = months_before_work(months.lazy()).filter(pl.col("month").dt.year() == through.year).collect()["month"]
+    if idle.is_empty():
+        return None
+    return IdleMonths(idle[0], idle[-1], months.filter(pl.col("total_hours") > 0)["month"][0])
 
 
 def _period(name: str, months: pl.DataFrame) -> Period:
@@ -82,7 +154,7 @@ def _projects(lake: Lake) -> list[Project]:
     )
     customers = lake.scan("timix/customers").select(pl.col("id").alias("customer_id"), pl.col("name").alias("customer"))
     found = (
-        lake.scan("rollups/budget_health")
+        lake.scan(BUDGETS)
         .filter((pl.col("level") == "project") & pl.col("status").is_in(["at_risk", "over_budget"]))
         .join(names.rename({"status": "project_status"}), on="project_id", how="left")
         .filter(pl.col("project_status").is_in(RUNNING).fill_null(True))
@@ -106,7 +178,7 @@ def _projects(lake: Lake) -> list[Project]:
 
 def _unbilled(lake: Lake) -> pl.DataFrame:
     return (
-        lake.scan("rollups/unbilled_aging")
+        lake.scan(UNBILLED)
         .group_by("currency", "bucket")
         .agg(pl.col("hours").sum(), pl.col("amount").sum(), pl.col("oldest_date").min())
         .filter(pl.col("hours") > 0)

@@ -4,9 +4,7 @@ import polars as pl
 
 from timix_assets.alerts.crossings import Budget
 from timix_assets.lake.tables import Lake
-from timix_assets.summary import RUNNING
-
-BUDGET_HEALTH = "rollups/budget_health"
+from timix_assets.summary import BUDGETS, RUNNING
 
 
 def read_budgets(lake: Lake) -> list[Budget]:
@@ -16,7 +14,7 @@ def read_budgets(lake: Lake) -> list[Budget]:
     )
     customers = lake.scan("timix/customers").select(pl.col("id").alias("customer_id"), pl.col("name").alias("customer"))
     found = (
-        lake.scan(BUDGET_HEALTH)
+        lake.scan(BUDGETS)
         .filter(pl.col("level") == "project")
         .join(projects, on="project_id", how="left")
         .filter(pl.col("project_status").is_in(RUNNING).fill_null(True))

@@ -7,13 +7,13 @@ from decimal import Decimal
 
 from timix_assets.alerts.crossings import Crossing
 from timix_assets.alerts.expiry import Key
+from timix_assets.as_of import age
 from timix_assets.charts.text import counted, day_name, label, number, percent, percent_reached, unit_of
-from timix_assets.summary import Period, Project, Summary
+from timix_assets.summary import MOST_PROJECTS, Period, Project, Summary
 
 LONGEST_NAME = 80
 LONGEST_SENTENCE = 500
 MOST_FAILURES = 10
-MOST_PROJECTS = 15
 
 SCOPES = {
     "TM": "time and materials",
@@ -48,8 +48,8 @@ class FailedRun:
     sentences: Sequence[tuple[str, str]]
 
 
-def budgets_crossed(crossings: Sequence[Crossing], as_of: date, asset: str, link: str) -> Message:
-    """One message for all that crossed at once. as_of: the day by which an exhaustion counts as near."""
+def budgets_crossed(crossings: Sequence[Crossing], as_of: date, today: date, asset: str, link: str) -> Message:
+    """One message for all that crossed at once. as_of: the last day that the figures count; today: when they were looked at."""
     [first, *others] = crossings
     title = (
         f"{counted(len(crossings), 'budget')} need attention"
@@ -57,7 +57,8 @@ def budgets_crossed(crossings: Sequence[Crossing], as_of: date, asset: str, link
         else f"{_named(first.budget.project)}: {SCOPES[first.budget.scope]} {_headline(first)}"
     )
     lines = [f"• {_crossing(each)}" for each in crossings]
-    return Message(title, "\n".join([*lines, "", f"As of {day_name(as_of)}. {link}"]), asset)
+    computed = ", ".join(filter(None, [f"As of {day_name(as_of)}", age(as_of, today)]))
+    return Message(title, "\n".join([*lines, "", f"{computed}. {link}"]), asset)
 
 
 def _headline(crossing: Crossing) -> str:
@@ -111,10 +112,12 @@ def key_expires(key: Key, now: datetime, asset: str, link: str) -> Message:
 
 def weekly_summary(summary: Summary, asset: str, link: str) -> Message:
     """The week's digest: utilization, running projects at risk or over, unbilled work."""
-    lines = ["Utilization", *(f"• {_period(period)}" for period in summary.periods), ""]
+    lines = [summary.age, ""] if summary.age else []
+    lines += ["Utilization", *(f"• {_period(period)}" for period in summary.periods)]
+    lines += [*([summary.idle.sentence] if summary.idle else []), ""]
     lines += ["Running projects at risk or over budget", *_projects(summary.projects), ""]
     lines += ["Approved work that no invoice bills yet", *_unbilled(summary), ""]
-    return Message(f"The firm as of {day_name(summary.as_of)}", "\n".join([*lines, link]), asset)
+    return Message(f"{_named(summary.name)} as of {day_name(summary.as_of)}", "\n".join([*lines, link]), asset)
 
 
 def _period(period: Period) -> str:

@@ -32,23 +32,22 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from timix_assets import environment
 from timix_assets.alerts import crossings, expiry, messages
-from timix_assets.alerts.budgets import BUDGET_HEALTH, read_budgets
+from timix_assets.alerts.budgets import read_budgets
 from timix_assets.alerts.crossings import Standing
 from timix_assets.alerts.delivery import Receiver, deliver, receivers_of
 from timix_assets.alerts.expiry import Key
 from timix_assets.alerts.ledger import Ledger, LedgerBusy, LedgerError, opened
 from timix_assets.alerts.messages import FailedRun, Message
 from timix_assets.api.redaction import Redactor
+from timix_assets.as_of import last_day_of
 from timix_assets.automation.jobs import RANGE_END, RANGE_START
 from timix_assets.failures import plainly, sentence_of
 from timix_assets.lake.io_manager import LakeResource
-from timix_assets.summary import summarize
+from timix_assets.summary import BUDGETS, KPIS, TABLES, summarize
 
 LOOK_EVERY_SECONDS = 60
 SELDOM_SECONDS = 300
 ME = "timix/me"
-KPIS = "rollups/organization_kpis"
-SUMMARY_TABLES = (KPIS, BUDGET_HEALTH, "rollups/unbilled_aging", "timix/projects", "timix/customers")
 MONDAY_AT = time(8)
 
 MOST_RUNS_A_TICK = 50
@@ -81,18 +80,19 @@ Notice = Callable[[Ledger], Noticed]
 )
 def budget_alerts(context: SensorEvaluationContext, lake: LakeResource) -> SensorResult:
     def notice(ledger: Ledger) -> Noticed:
-        if not lake.lake.exists(BUDGET_HEALTH):
-            return Noticed(f"{BUDGET_HEALTH} was never computed, so there is nothing to compare.")
+        if not lake.lake.exists(BUDGETS):
+            return Noticed(f"{BUDGETS} was never computed, so there is nothing to compare.")
         today = environment.as_of()
         days = environment.whole_number(environment.ALERT_DAYS, at_least=0)
-        seen = f"version {lake.lake.version(BUDGET_HEALTH)}, {today}, {days} days"
+        seen = f"version {lake.lake.version(BUDGETS)}, {today}, {days} days"
         if ledger.memory is not None and context.cursor == seen:
-            return Noticed(f"{BUDGET_HEALTH} is as at the last look ({seen}).")
+            return Noticed(f"{BUDGETS} is as at the last look ({seen}).")
         first, before = ledger.memory is None, _standings(ledger.memory)
         budgets = read_budgets(lake.lake)
         crossed, after = crossings.look(budgets, before, today, days)
-        link = _link_to(BUDGET_HEALTH)
-        said = [messages.budgets_crossed(crossed, today, BUDGET_HEALTH, link)] if crossed else []
+        link = _link_to(BUDGETS)
+        figures_of = last_day_of(lake.lake, BUDGETS) or today
+        said = [messages.budgets_crossed(crossed, figures_of, today, BUDGETS, link)] if crossed else []
         ledger.record(
             {project: {s: asdict(each) for s, each in scopes.items()} for project, scopes in after.items()}, said
         )
@@ -177,7 +177,7 @@ def weekly_summary(context: SensorEvaluationContext, lake: LakeResource) -> Sens
             return Noticed("First look: the first summary is due next Monday.")
         if ledger.memory["monday"] == due:
             return Noticed(f"The summary of Monday {due} was made; the next one is due next Monday.")
-        missing = [table for table in SUMMARY_TABLES if not lake.lake.exists(table)]
+        missing = [table for table in TABLES if not lake.lake.exists(table)]
         if missing:
             return Noticed(f"{missing[0]} is not in the lake yet; the summary waits for the first refresh.")
         summary = summarize(lake.lake, environment.as_of())

@@ -9,6 +9,7 @@ from timix_assets import environment
 from timix_assets.commands import refresh, summary
 from timix_assets.commands.sandbox_process import running_sandbox
 from timix_assets.lake.tables import Lake
+from timix_assets.summary import summarize
 
 
 def run(console: Console, errors: Console) -> bool:
@@ -32,7 +33,7 @@ def run(console: Console, errors: Console) -> bool:
         highlight=False,
     )
     if outcome.ok:
-        summary.show(summary.summarize(Lake(lake), environment.as_of()), console)
+        summary.show(summarize(Lake(lake), environment.as_of()), console)
         console.print(
             f"""
 The tables are Delta tables under {lake}/, e.g. polars.scan_delta("{lake}/timix/time_reports").

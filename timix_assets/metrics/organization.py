@@ -57,6 +57,16 @@ def organization_kpis(
     )
 
 
+def months_before_work(organization_kpis: pl.LazyFrame) -> pl.LazyFrame:
+    """month, capacity_hours: the months with capacity before the first in which work was logged, in order.
+
+    No rows where nobody ever logged any.
+    """
+    first = pl.col("month").filter(pl.col("total_hours") > 0).min()
+    idle = organization_kpis.filter(pl.col("month") < first, pl.col("capacity_hours") > 0)
+    return idle.select("month", "capacity_hours").sort("month")
+
+
 def _budgets_by_month(budget_burn: pl.LazyFrame, organization: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
     """month, projects_at_risk, projects_over_budget: each project by the worst of its budgets at the month's end."""
     used, cap = pl.col("cumulative_used"), pl.col("cap")

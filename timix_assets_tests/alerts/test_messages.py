@@ -17,18 +17,19 @@ from timix_assets.alerts.messages import (
     weekly_summary,
 )
 from timix_assets.metrics.amounts import AMOUNT
-from timix_assets.summary import Period, Project, Summary
+from timix_assets.summary import IdleMonths, Period, Project, Summary
 
 TODAY = date(2026, 11, 18)
 LINK = "http://127.0.0.1:3000/assets/rollups/budget_health"
 ASSET = "rollups/budget_health"
+HEBREW_FIRM = "שמש בע״מ"
 APOLLO = Budget(
     "prj-1", "TM", "Apollo", "Acme", "at_risk", Decimal("83.5"), Decimal("100"), None, TODAY + timedelta(days=9)
 )
 
 
 def test_one_crossing_is_named_in_the_title_and_told_with_burn_cap_date_and_link() -> None:
-    message = budgets_crossed([Crossing(APOLLO, "on_track", worsened=True)], TODAY, ASSET, LINK)
+    message = budgets_crossed([Crossing(APOLLO, "on_track", worsened=True)], TODAY, TODAY, ASSET, LINK)
     assert message.title == "Apollo: time and materials at risk"
     assert message.text == (
         "• Apollo, customer Acme: time and materials budget at risk, was on track. Burn 83 %: 83.5 of a cap of 100 h. "
@@ -46,20 +47,20 @@ def test_money_stands_with_its_currency_and_a_reached_cap_with_its_day() -> None
         currency="EUR",
         exhaustion_date=date(2026, 11, 17),
     )
-    text = budgets_crossed([Crossing(over, "at_risk", worsened=True)], TODAY, ASSET, LINK).text
+    text = budgets_crossed([Crossing(over, "at_risk", worsened=True)], TODAY, TODAY, ASSET, LINK).text
     assert "amount budget over budget, was at risk. Burn 100 %: 12,000.5 of a cap of 12,000 EUR. Cap reached on" in text
 
 
 def test_many_crossings_are_one_message_with_a_line_each() -> None:
     soon = Crossing(replace(APOLLO, status="on_track"), "on_track", worsened=False)
-    message = budgets_crossed([soon, soon, soon], TODAY, ASSET, LINK)
+    message = budgets_crossed([soon, soon, soon], TODAY, TODAY, ASSET, LINK)
     assert message.title == "3 budgets need attention"
     assert message.text.count("• Apollo, customer Acme: time and materials budget soon used up.") == 3
 
 
 def test_a_hebrew_name_is_isolated_so_that_figures_keep_their_order() -> None:
     named = replace(APOLLO, project="פרויקט תשתיות", customer="שמש בע״מ")
-    message = budgets_crossed([Crossing(named, "on_track", worsened=True)], TODAY, ASSET, LINK)
+    message = budgets_crossed([Crossing(named, "on_track", worsened=True)], TODAY, TODAY, ASSET, LINK)
     assert message.title == "\u2067פרויקט תשתיות\u2069: time and materials at risk"
     assert "customer \u2067שמש בע״מ\u2069: time" in message.text
 
@@ -96,16 +97,23 @@ def test_the_weekly_summary_has_utilization_budgets_and_unbilled_work() -> None:
     )
     summary = Summary(
         TODAY,
+        TODAY + timedelta(days=1),
+        HEBREW_FIRM,
+        "lake",
         [
             Period("October 2026", Decimal(900), Decimal(1000), 0.75, 0.9),
             Period("none", Decimal(0), Decimal(0), None, None),
         ],
         [Project("Apollo", "Acme", "TM", "over_budget", 1.04, date(2026, 11, 2), None)],
         unbilled,
+        IdleMonths(date(2026, 1, 1), date(2026, 1, 1), date(2026, 2, 1)),
     )
     message = weekly_summary(summary, "rollups/organization_kpis", LINK)
-    assert message.title == "The firm as of 18 Nov 2026"
+    assert message.title == f"\u2067{HEBREW_FIRM}\u2069 as of 18 Nov 2026"
     for line in (
+        "Computed 1 day ago; refresh first.",
+        "No work before February 2026 is in the lake, so the capacity of January 2026 lowers 2026 to date; if the firm "
+        "began then, set TIMIX_START_MONTH to 2026-02 and refresh into a new lake.",
         "• October 2026: 75 % billable, 90 % in all (900 of 1,000 h)",
         "• Apollo, customer Acme: time and materials over budget, burn 104 %, cap reached 2 Nov 2026",
         "• 31-60 days old: 12.5 h, 1,234.5 EUR",
@@ -116,4 +124,4 @@ def test_the_weekly_summary_has_utilization_budgets_and_unbilled_work() -> None:
 
 def test_a_quiet_week_says_none() -> None:
     empty = pl.DataFrame(schema={"currency": pl.String, "bucket": pl.String, "hours": AMOUNT, "amount": AMOUNT})
-    assert weekly_summary(Summary(TODAY, [], [], empty), "", LINK).text.count("• none") == 2
+    assert weekly_summary(Summary(TODAY, TODAY, None, "lake", [], [], empty, None), "", LINK).text.count("• none") == 2

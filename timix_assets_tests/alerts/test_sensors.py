@@ -52,7 +52,7 @@ class Firm:
             self.instance,
         )
 
-    def budgets(self, *, named: str = "Apollo", **used: int) -> None:
+    def budgets(self, *, named: str = "Apollo", as_of: date = TODAY, **used: int) -> None:
         """Project id -> hours used of a cap of 100, as a refresh would leave them."""
         rows = [
             {
@@ -64,6 +64,7 @@ class Firm:
                 "used": hours,
                 "burn": hours / 100,
                 "status": "over_budget" if hours >= 100 else "at_risk" if hours >= 80 else "on_track",
+                "as_of": as_of,
             }
             for project, hours in used.items()
         ]
@@ -72,6 +73,16 @@ class Firm:
         projects = [{"id": project, "name": f"{named} {project}", "status": "Active"} for project in used]
         self.store("timix/projects", projects, {"id": text, "name": text, "status": text}, ["id"])
         self.store("timix/customers", [{"id": "cus-1", "name": "Acme"}], {"id": text, "name": text}, ["id"])
+
+    def october(self, as_of: date = TODAY) -> None:
+        """The firm's hours of one month, and no unbilled work."""
+        kpis = {"month": date(2026, 10, 1), "total_hours": 90, "billable_hours": 75, "capacity_hours": 100}
+        self.store(
+            "rollups/organization_kpis", [kpis | {"as_of": as_of}], ORGANIZATION_KPIS.schema, ORGANIZATION_KPIS.key
+        )
+        self.store("rollups/unbilled_aging", [], UNBILLED_AGING.schema, UNBILLED_AGING.key)
+        text = pl.String()
+        self.store("timix/organization", [{"id": "org", "name": "Acme Inc"}], {"id": text, "name": text}, ["id"])
 
     def me(self, expires_at: datetime | None, name: str = "lake") -> None:
         schema = {"user_id": pl.String(), "key_name": pl.String(), "key_expires_at": pl.Datetime("us", "UTC")}
@@ -246,17 +257,47 @@ def test_a_wrong_number_of_days_fails_the_tick_with_a_sentence(
 def test_days_and_links_are_as_configured(firm: Firm, told: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIMIX_UI_URL", "https://lake.example/")
     monkeypatch.setenv("TIMIX_ALERT_DAYS", "30")
-    row = {"level": "project", "project_id": "a", "customer_id": "cus-1", "scope": "TM", "status": "on_track"}
+    row: dict[str, Any] = {
+        "level": "project",
+        "project_id": "a",
+        "customer_id": "cus-1",
+        "scope": "TM",
+        "status": "on_track",
+    }
     watch = firm.watch(budget_alerts)
     firm.budgets(a=70)
     watch.tick()
-    row |= {"cap": 100, "used": 70, "burn": 0.7, "exhaustion_date": TODAY + timedelta(days=30)}
+    row |= {"cap": 100, "used": 70, "burn": 0.7, "exhaustion_date": TODAY + timedelta(days=30), "as_of": TODAY}
     firm.store("rollups/budget_health", [row], BUDGET_HEALTH.schema, BUDGET_HEALTH.key)
     watch.tick()
     [(title, text)] = told.messages
     assert title == "Apollo a: time and materials soon used up"
     assert "At this rate used up on 18 Dec 2026." in text
     assert text.endswith("https://lake.example/assets/rollups/budget_health")
+
+
+def test_days_are_counted_from_today_and_the_message_says_from_which_day_the_figures_are(
+    firm: Firm, told: WebhookReceiver
+) -> None:
+    row: dict[str, Any] = {
+        "level": "project",
+        "project_id": "a",
+        "customer_id": "cus-1",
+        "scope": "TM",
+        "status": "on_track",
+    }
+    row |= {"cap": 100, "used": 70, "burn": 0.7, "as_of": TODAY - timedelta(days=3)}
+    watch = firm.watch(budget_alerts)
+    firm.budgets(as_of=TODAY - timedelta(days=3), a=70)
+    watch.tick()
+    for days in (15, 14):
+        exhausted = row | {"exhaustion_date": TODAY + timedelta(days=days)}
+        firm.store("rollups/budget_health", [exhausted], BUDGET_HEALTH.schema, BUDGET_HEALTH.key)
+        watch.tick()
+        assert len(told.messages) == (days == 14)
+    [(_, text)] = told.messages
+    assert "At this rate used up on 2 Dec 2026." in text
+    assert "As of 15 Nov 2026, computed 3 days ago; refresh first. http" in text
 
 
 @op
@@ -388,16 +429,29 @@ def test_the_first_summary_comes_on_the_next_monday_and_then_once_a_week(firm: F
     watch.tick()
     assert "rollups/organization_kpis is not in the lake yet" in watch.said
     firm.budgets(a=120)
-    kpis = {"month": date(2026, 10, 1), "total_hours": 90, "billable_hours": 75, "capacity_hours": 100}
-    firm.store("rollups/organization_kpis", [kpis], ORGANIZATION_KPIS.schema, ORGANIZATION_KPIS.key)
-    firm.store("rollups/unbilled_aging", [], UNBILLED_AGING.schema, UNBILLED_AGING.key)
+    firm.october()
     for _ in range(2):
         watch.tick()
     [(title, text)] = told.messages
-    assert title == "The firm as of 18 Nov 2026"
+    assert title == "Acme Inc as of 18 Nov 2026"
     assert "• October 2026: 75 % billable, 90 % in all (90 of 100 h)" in text
     assert "• Apollo a, customer Acme: time and materials over budget, burn 120 %" in text
     assert watch.logged("rollups/organization_kpis") == [f"{title}\n{text}"]
+
+
+def test_a_summary_of_figures_that_were_computed_earlier_keeps_their_day_and_says_how_old_they_are(
+    firm: Firm, told: WebhookReceiver
+) -> None:
+    watch = firm.watch(weekly_summary)
+    watch.tick()
+    a_week_ago(firm)
+    firm.budgets(as_of=TODAY - timedelta(days=1), a=120)
+    firm.october(as_of=TODAY - timedelta(days=16))
+    watch.tick()
+    [(title, text)] = told.messages
+    assert title == "Acme Inc as of 2 Nov 2026"
+    assert text.splitlines()[0] == "Computed 16 days ago; refresh first."
+    assert "• October 2026: 75 % billable" in text
 
 
 def a_week_ago(firm: Firm) -> None:
