@@ -7,7 +7,7 @@ from timix_assets.assets import checks, exports, maintenance, rollups, timix
 from timix_assets.assets.reckoning import Reckoning
 from timix_assets.automation.alerts import ALERTS
 from timix_assets.automation.changes import timix_changes
-from timix_assets.automation.freshness import with_freshness
+from timix_assets.automation.freshness import latest_month_freshness, with_freshness
 from timix_assets.automation.jobs import JOBS
 from timix_assets.automation.orphans import orphaned_runs
 from timix_assets.automation.schedules import SCHEDULES
@@ -23,7 +23,7 @@ defs = Definitions(
     asset_checks=checks.CHECKS,
     jobs=JOBS,
     schedules=SCHEDULES,
-    sensors=[timix_changes, orphaned_runs, *ALERTS],
+    sensors=[timix_changes, orphaned_runs, latest_month_freshness, *ALERTS],
     resources={
         "timix": TimixResource(),
         "lake": lake,

@@ -2,6 +2,7 @@
 
 import functools
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -47,6 +48,7 @@ class Workspace:
     firm_settings: FirmSettings = field(default_factory=lambda: load_firm_settings(""))
     lake_settings: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    asset_checks: Sequence[AssetChecksDefinition] = tuple(checks.CHECKS)
 
     @cached_property
     def instance(self) -> DagsterInstance:
@@ -62,7 +64,7 @@ class Workspace:
     def refresh(self, *assets: str | AssetSelection, months: Months | None = FIRM_MONTHS) -> ExecuteInProcessResult:
         """One run over the months; of all raw assets and exports unless some assets are named."""
         return materialize(
-            [*timix.ASSETS, *exports.ASSETS, *rollups.ASSETS, *checks.CHECKS],
+            [*timix.ASSETS, *exports.ASSETS, *rollups.ASSETS, *self.asset_checks],
             selection=_selected(assets),
             resources=self._resources(),
             instance=self.instance,

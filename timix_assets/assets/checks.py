@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import polars as pl
 from dagster import (
@@ -16,12 +15,9 @@ from dagster import (
     multi_asset_check,
 )
 
-from timix_assets import environment
-from timix_assets.assets import reconciliation
+from timix_assets.assets import latest_month, reconciliation
 from timix_assets.assets.held import Held
 from timix_assets.assets.reckoning import TIME_REPORTS, Reckoning
-from timix_assets.contract.endpoints import ENDPOINTS
-from timix_assets.contract.schema import Window
 from timix_assets.failures import plainly
 from timix_assets.lake.errors import TableMissing
 from timix_assets.lake.io_manager import LakeResource
@@ -123,18 +119,6 @@ def no_month_missing(lake: Lake, reckoning: Reckoning) -> Held:
     )
 
 
-def latest_month_read(table: str) -> Rule:
-    def rule(lake: Lake, _: Reckoning) -> Held:
-        running = environment.today().replace(day=1)
-        missing: list[date] = [] if running in lake.memory.months_read(table) else [running]
-        return Held(
-            pl.DataFrame({"month": missing}, {"month": pl.Date}),
-            f"month, the running one, is not yet in {table}; refresh it.",
-        )
-
-    return rule
-
-
 def nothing_lost(lake: Lake, reckoning: Reckoning) -> Held:
     """The hours of the daily rollup against those of the raw table, user by user."""
     settings = reckoning.settings
@@ -200,10 +184,6 @@ def _checks() -> Iterator[Check]:
     )
     yield Check(TIME_REPORTS, "hours_sane", "Every entry has more than 0 and at most 24 hours.", hours_sane)
     yield Check(TIME_REPORTS, "no_month_missing", "Every month since the first has been read.", no_month_missing)
-    for endpoint in ENDPOINTS:
-        if endpoint.window is not Window.NONE:
-            table = f"timix/{endpoint.name}"
-            yield Check(table, "latest_month_read", "The running month has been read.", latest_month_read(table))
     for child, parent_id, parent in (
         ("time_reports", "subtask_id", "subtasks"),
         ("subtasks", "task_id", "tasks"),
@@ -304,4 +284,4 @@ def _steps() -> Iterator[AssetChecksDefinition]:
     return map(_together, steps.values())
 
 
-CHECKS = list(_steps())
+CHECKS = [*_steps(), *latest_month.CHECKS]

@@ -82,11 +82,6 @@ def test_a_month_that_was_never_read_is_named(workspace: Workspace) -> None:
     assert "2026-10-01" in offending(result, "timix/time_reports", "no_month_missing")
 
 
-def test_a_table_whose_running_month_was_not_read_says_so(workspace: Workspace) -> None:
-    result = workspace.refresh("timix/revenue_report", months=OCTOBER)
-    assert "latest_month_read" in warnings(result, "timix/revenue_report")
-
-
 def test_a_comparison_with_a_table_that_was_never_read_is_no_pass(workspace: Workspace) -> None:
     result = workspace.refresh("timix/time_reports")
     assert "Not checked" in warnings(result, "timix/time_reports")["no_orphans"]
