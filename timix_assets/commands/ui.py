@@ -4,13 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
 from rich.console import Console
 
-from timix_assets.commands.sandbox_process import running_sandbox
-from timix_assets.environment import API_KEY, LAKE
+from timix_assets.commands.sandbox_process import RunningSandbox, running_sandbox
+from timix_assets.environment import API_KEY, LAKE, UI_URL
+
+EVERY_ADDRESS = ("0.0.0.0", "::")
+"""Hosts to listen on that are no address to open."""
 
 
 def run(host: str, port: int, console: Console) -> int:
@@ -22,11 +26,10 @@ def run(host: str, port: int, console: Console) -> int:
             highlight=False,
         )
     with running_sandbox() if without_key else nullcontext() as sandbox:
-        # Never the real workspace's lake, which .env may name already: a lake belongs to one organization.
-        settings = {**sandbox.environment, LAKE.name: LAKE.default} if sandbox else {}
-        console.print(f"The UI opens on http://{host}:{port} in a few seconds; Ctrl-C ends it.", highlight=False)
+        url = address(host, port)
+        console.print(f"The UI opens on {url} in a few seconds; Ctrl-C ends it.", highlight=False)
         command = [_dagster(), "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)]
-        with subprocess.Popen(command, env={**os.environ, **settings}) as dagster:
+        with subprocess.Popen(command, env=settings_of(os.environ, url, sandbox)) as dagster:
             try:
                 return dagster.wait()
             except KeyboardInterrupt:
@@ -34,6 +37,21 @@ def run(host: str, port: int, console: Console) -> int:
                 dagster.terminate()
                 dagster.wait()
                 return 0
+
+
+def address(host: str, port: int) -> str:
+    """Where a browser on this machine opens what listens there."""
+    reached = "127.0.0.1" if host in EVERY_ADDRESS else host
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def settings_of(environ: Mapping[str, str], url: str, sandbox: RunningSandbox | None) -> dict[str, str]:
+    """The environment that Dagster gets: links in alerts lead to `url` unless the user said where people open the UI."""
+    settings = {**environ, UI_URL.name: environ.get(UI_URL.name, "").strip() or url}
+    if sandbox is not None:
+        # Never the real workspace's lake, which .env may name already: a lake belongs to one organization.
+        settings |= {**sandbox.environment, LAKE.name: LAKE.default}
+    return settings
 
 
 def _dagster() -> str:
