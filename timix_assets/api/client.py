@@ -166,6 +166,23 @@ class TimixClient:
         self.me()
         return self._ask(call, lambda answer: json_of(call, answer))
 
+    def envelope(self, path: str, params: Parameters | None = None, *, object_is_row: bool = False) -> Envelope:
+        """One answer alone, read as a page of a listing: its rows, and what the server says of those it has in all.
+
+        object_is_row: a bare object is a listing of that one row.
+        """
+        call = Call("GET", path_of(path), query_of(params or {}))
+        if call == self._me_call:
+            return envelope_of(call, self.me(), {}, object_is_row=object_is_row)
+        self.me()
+        return self._envelope(call, object_is_row=object_is_row)
+
+    def _envelope(self, call: Call, *, object_is_row: bool) -> Envelope:
+        return self._ask(
+            call,
+            lambda answer: envelope_of(call, json_of(call, answer), answer.headers, object_is_row=object_is_row),
+        )
+
     def pages(
         self,
         path: str,
@@ -190,11 +207,7 @@ class TimixClient:
 
         def ask(paging: Parameters, number: int | None) -> Envelope:
             sent = {names.get(name, name): value for name, value in {**(params or {}), **paging}.items()}
-            call = Call("GET", path_of(path), query_of(sent), page=number)
-            return self._ask(
-                call,
-                lambda answer: envelope_of(call, json_of(call, answer), answer.headers, object_is_row=object_is_row),
-            )
+            return self._envelope(Call("GET", path_of(path), query_of(sent), page=number), object_is_row=object_is_row)
 
         def fetch(number: int, size: int) -> Envelope:
             return ask({"pageSize": size, "page": number}, number)

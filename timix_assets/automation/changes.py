@@ -1,18 +1,17 @@
 """The sensor that looks for changes in Timix and refreshes just what changed, with all that hangs below."""
 
-import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date
 
 from dagster import (
     AssetKey,
     AssetSelection,
     DefaultSensorStatus,
-    Failure,
     RunRequest,
+    RunsFilter,
     SensorEvaluationContext,
     SensorResult,
     SkipReason,
@@ -23,17 +22,26 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from timix_assets import environment
 from timix_assets.api.client import TimixClient
 from timix_assets.api.errors import Closed, Forbidden, RateLimited
+from timix_assets.automation.cursor import Cursor
 from timix_assets.automation.jobs import range_tags, refresh_changed, unfinished_run
 from timix_assets.automation.partitions import MONTHLY
-from timix_assets.automation.sightings import WATCHED, Sighting, digest, look, read_cursor
+from timix_assets.automation.sightings import WATCHED, Sighting, look
 from timix_assets.automation.windows import clipped, recent
-from timix_assets.failures import EXPECTED
+from timix_assets.failures import plainly
+from timix_assets.lake.io_manager import LakeResource, table_of
+from timix_assets.lake.tables import Lake
 from timix_assets.resources import TimixResource
 
 LOOK_SECONDS = 40
 """Longest time for one tick's requests; Dagster gives a tick 60 s."""
 
 MONTHS_BEFORE = 1
+
+MOST_ATTEMPTS = 5
+"""Runs in a row for one change, a tick apart at least: what fails so often waits for a person, or for something new."""
+
+CHANGE = "timix/change"
+"""Tag of a run: the change it is for. A run that is started again, by Dagster or a person, inherits it."""
 
 TOLD_BY: Mapping[str, tuple[str, ...]] = {
     "time_reports": ("revenue_report", "customer_billing_report"),
@@ -47,6 +55,12 @@ DESCRIPTION = f"""Asks Timix for one row of each resource and for two reports ({
 them with the last look: how many rows there are, the first row, the figures of the unbilled-time and budget-health reports.
 What changed is read again, with the reports on it and all that hangs below, in one run of {refresh_changed.name}. The first
 look only remembers.
+
+A change is remembered until a run for it succeeds. When its run fails, is canceled or never starts, the next look asks again,
+together with what changed meanwhile; after {MOST_ATTEMPTS} runs in a row it waits for the next change or a schedule.
+
+It keeps up what is in the lake and does not fill it: what needs a table that was never read is left out, and the run's tag
+timix/missing names that table. Run refresh_everything once first.
 
 Its limits: no answer says which month changed, so of time reports and dated reports only the running month and the one
 before are read. An edit that changes neither a count nor a figure of the two reports (a text, a name) is not seen, one row
@@ -63,32 +77,50 @@ above all for the weekly sweep.
     default_status=DefaultSensorStatus.STOPPED,
     description=DESCRIPTION,
 )
-def timix_changes(context: SensorEvaluationContext, timix: TimixResource) -> SensorResult | SkipReason:
+def timix_changes(
+    context: SensorEvaluationContext, timix: TimixResource, lake: LakeResource
+) -> SensorResult | SkipReason:
     busy = unfinished_run(context.instance, refresh_changed.name)
     if busy:
         return SkipReason(
             f"{refresh_changed.name} is already queued or running (run {busy[:8]}); looking again after it."
         )
-    change, before = read_cursor(context.cursor)
+    with plainly():
+        return _tick(context, timix, lake.lake)
+
+
+def _tick(context: SensorEvaluationContext, timix: TimixResource, lake: Lake) -> SensorResult | SkipReason:
+    cursor = Cursor.read(context.cursor)
+    runs = context.instance.get_runs(RunsFilter(tags={CHANGE: cursor.change})) if cursor.unread else []
+    if any(run.is_success for run in runs):
+        cursor = cursor.settled()
     try:
-        now = _look_at_everything(timix, before)
+        now = _look_at_everything(timix, cursor.seen)
     except (Closed, RateLimited):
         return SkipReason(
             f"The plan's limit left no room for this look within {LOOK_SECONDS} s: other requests with this key have used it. "
             "The next tick looks again."
         )
-    except EXPECTED as error:
-        raise Failure(str(error), allow_retries=False) from error
-    if not before:
-        return SensorResult(skip_reason=f"First look, only remembered: {_said(now)}.", cursor=_cursor("", now))
-    changed = {name for name, seen in now.items() if name in before and seen.differs_from(before[name])}
-    if not changed:
-        return SkipReason(f"Nothing changed since the last change seen. Compared: {_said(now)}.")
-    # Chained to the change before it: a row deleted, restored and deleted again is a new change each time.
-    change = digest([change, sorted((name, seen.total, seen.content) for name, seen in now.items())])
-    context.log.info(f"Changed: {', '.join(sorted(changed))}. Compared: {_said(now)}.")
-    request = _request(change, changed, context.repository_def.asset_graph, environment.today())  # type: ignore[union-attr]
-    return SensorResult(run_requests=[request], cursor=_cursor(change, {**before, **now}))
+    if not cursor.seen:
+        return _skip(Cursor(seen=now), f"First look, only remembered: {_said(now)}.")
+    changed = {name for name, seen in now.items() if name in cursor.seen and seen.differs_from(cursor.seen[name])}
+    if not changed and not cursor.unread:
+        return _skip(cursor, f"Nothing changed since the last change seen. Compared: {_said(now)}.")
+    if not changed and cursor.attempts >= MOST_ATTEMPTS:
+        last = f"the last is {runs[0].run_id[:8]}" if runs else "the last was never started"
+        return _skip(
+            cursor,
+            f"No run has yet read the change of {', '.join(cursor.unread)}: {cursor.attempts} runs in a row did not succeed "
+            f"({last}), so it waits for the next change or a schedule. Compared: {_said(now)}.",
+        )
+    asked = cursor.asking(changed, now)
+    context.log.info(f"To read: {', '.join(asked.unread)} (attempt {asked.attempts}). Compared: {_said(now)}.")
+    graph = context.repository_def.asset_graph  # type: ignore[union-attr]
+    return SensorResult(run_requests=[_request(asked, graph, lake, environment.today())], cursor=asked.text())
+
+
+def _skip(cursor: Cursor, reason: str) -> SensorResult:
+    return SensorResult(skip_reason=reason, cursor=cursor.text())
 
 
 def _look_at_everything(timix: TimixResource, before: Mapping[str, Sighting]) -> dict[str, Sighting]:
@@ -124,20 +156,31 @@ def _hurried(timix: TimixResource) -> Iterator[TimixClient]:
         client.close()
 
 
-def _request(change: str, changed: Iterable[str], graph: AssetGraph, today: date) -> RunRequest:
-    assets = AssetSelection.assets(*(AssetKey(["timix", name]) for name in also_changed(changed))).downstream()
-    keys = assets.resolve(graph)
+def _request(asked: Cursor, graph: AssetGraph, lake: Lake, today: date) -> RunRequest:
+    changed = (AssetKey(["timix", name]) for name in also_changed(asked.unread))
+    wanted = AssetSelection.assets(*changed).downstream().resolve(graph)
+    missing = _missing(wanted, graph, lake)
+    keys = wanted - AssetSelection.assets(*missing).downstream().resolve(graph)
     months = clipped(recent(MONTHS_BEFORE)(today), MONTHLY.start.date())
     dated = months and any(graph.get(key).is_partitioned for key in keys)
     return RunRequest(
-        run_key=change,
+        run_key=asked.change,
         asset_selection=sorted(keys),
         tags={
             "timix/started_by": "timix_changes",
-            "timix/changed": ", ".join(sorted(changed)),
+            "timix/changed": ", ".join(asked.unread),
+            "timix/attempt": str(asked.attempts),
+            CHANGE: asked.change,
+            **({"timix/missing": ", ".join(sorted(map(table_of, missing)))} if missing else {}),
             **(range_tags(months) if dated and months else {}),
         },
     )
+
+
+def _missing(wanted: Set[AssetKey], graph: AssetGraph, lake: Lake) -> set[AssetKey]:
+    """The tables that the wanted ones are made of, and that are neither wanted nor in the lake."""
+    above = {parent for key in wanted for parent in graph.get(key).parent_keys} - wanted
+    return {key for key in above if not lake.exists(table_of(key))}
 
 
 def also_changed(changed: Iterable[str]) -> set[str]:
@@ -154,7 +197,3 @@ def also_changed(changed: Iterable[str]) -> set[str]:
 
 def _said(seen: Mapping[str, Sighting]) -> str:
     return ", ".join(f"{name} {sighting.total:,}" for name, sighting in seen.items())
-
-
-def _cursor(change: str, seen: Mapping[str, Sighting]) -> str:
-    return json.dumps({"change": change, "seen": {name: asdict(sighting) for name, sighting in seen.items()}})

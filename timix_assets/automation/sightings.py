@@ -5,13 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
 
 import polars as pl
 
 from timix_assets.api.client import TimixClient
 from timix_assets.api.errors import NotFound
-from timix_assets.assets.fetch import rows_of
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.contract.records import decode
 from timix_assets.contract.schema import RESCUED, Endpoint, Shape, Window
@@ -28,8 +26,9 @@ WATCHED = tuple(endpoint for endpoint in ENDPOINTS if endpoint.window is not Win
 class Sighting:
     """One look. Everything in it is what the API said.
 
-    path: the one that answered. total: rows in all. first: the key of the first row. content: of what was seen, as a hash.
-    moment: the latest time of creation or change among the rows seen, so far; empty when they carry none.
+    path: the one that answered. total: rows in all; those of the answer where the API counts none. first: the key of the
+    first row. content: of what was seen, as a hash. moment: the latest time of creation or change among the rows seen, so
+    far; empty when they carry none.
     """
 
     path: str
@@ -65,13 +64,11 @@ def _paths(endpoint: Endpoint, known: str | None) -> list[str]:
 
 
 def _seen(client: TimixClient, endpoint: Endpoint, path: str) -> Sighting:
-    answer = client.get(path, _page(endpoint, client.limits.page_size))
-    records = rows_of(answer, path)
-    total = answer.get("totalCount") if isinstance(answer, dict) else None
-    rows = decode(endpoint, records).rows
+    answer = client.envelope(path, _page(endpoint, client.limits.page_size), object_is_row=True)
+    rows = decode(endpoint, answer.items).rows
     return Sighting(
         path=path,
-        total=total if isinstance(total, int) else len(records),
+        total=len(answer.items) if answer.total is None else answer.total,
         first=" ".join(map(str, rows.select(endpoint.key).row(0))) if rows.height else "",
         content=_hash(endpoint, rows),
         moment=max(_moments(rows), default=""),
@@ -102,12 +99,3 @@ def digest(value: object) -> str:
     """A short hash of JSON-like data, the same in every process."""
     text = json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)
     return sha256(text.encode()).hexdigest()[:20]
-
-
-def read_cursor(cursor: str | None) -> tuple[str, dict[str, Sighting]]:
-    """The last change's name and what was seen then; empty when there is no cursor of this form."""
-    try:
-        kept: Mapping[str, Any] = json.loads(cursor or "{}")
-        return str(kept.get("change", "")), {name: Sighting(**seen) for name, seen in kept.get("seen", {}).items()}
-    except (ValueError, TypeError, AttributeError):
-        return "", {}

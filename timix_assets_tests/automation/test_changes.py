@@ -1,27 +1,35 @@
 """The sensor timix_changes against a real sandbox: what it asks, what it compares, what it starts."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus, DefaultSensorStatus, Failure, build_sensor_context
+from dagster import DagsterInstance, DagsterRunStatus, DefaultSensorStatus, Failure, RunRequest, build_sensor_context
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.test_utils import create_run_for_test
 
 from timix_assets import environment
-from timix_assets.automation.changes import timix_changes
+from timix_assets.api.client import TimixClient
+from timix_assets.automation.changes import MOST_ATTEMPTS, timix_changes
+from timix_assets.automation.cursor import Cursor
 from timix_assets.automation.jobs import RANGE_END, RANGE_START
-from timix_assets.automation.sightings import WATCHED, Sighting, read_cursor
+from timix_assets.automation.sightings import WATCHED, Sighting, look
 from timix_assets.automation.windows import months_before
+from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.definitions import defs
+from timix_assets.lake.io_manager import LakeResource, table_of
+from timix_assets.lake.tables import Lake
 from timix_assets.metrics.tables import ROLLUPS
 from timix_assets.resources import EndpointOverride, TimixResource
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.reports import unbilled_time
 from timix_assets.sandbox.server import Sandbox
+from timix_assets_tests.api.scripted import NOT_SCRIPTED, Asked, Reply, serving
 
 ALL_ROLLUPS = {f"rollups/{table.name}" for table in ROLLUPS}
 MOST_REQUESTS = 14
@@ -33,6 +41,7 @@ class Watch:
 
     sandbox: Sandbox
     instance: DagsterInstance
+    lake: LakeResource
     cursor: str | None = None
     resource: TimixResource | None = None
 
@@ -42,7 +51,7 @@ class Watch:
             instance=self.instance,
             cursor=self.cursor,
             repository_def=defs.get_repository_def(),
-            resources={"timix": timix},
+            resources={"timix": timix, "lake": self.lake},
         ) as context:
             ticked = timix_changes.evaluate_tick(context)
         self.cursor = ticked.cursor or self.cursor
@@ -53,6 +62,12 @@ class Watch:
         requests = self.tick().run_requests or []
         assert len(requests) <= 1
         return {key.to_user_string() for request in requests for key in request.asset_selection or []}
+
+    def run(self, status: DagsterRunStatus) -> RunRequest:
+        """The tick's one run request, after its run has ended like this."""
+        [request] = self.tick().run_requests or []
+        create_run_for_test(self.instance, job_name="refresh_changed", tags=dict(request.tags), status=status)
+        return request
 
     def asked(self) -> list[str]:
         return [seen.path.removeprefix("/api/integration/v1") for seen in self.sandbox.requests]
@@ -65,9 +80,23 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dagste
         yield temporary
 
 
+@pytest.fixture(scope="session")
+def full_lake(tmp_path_factory: pytest.TempPathFactory) -> LakeResource:
+    """Every table is there; the sensor asks for nothing more of it."""
+    resource = LakeResource(url=str(tmp_path_factory.mktemp("full")))
+    for key in defs.resolve_asset_graph().get_all_asset_keys():
+        if key.path[0] in ("timix", "rollups"):
+            put_table(resource.lake, table_of(key))
+    return resource
+
+
+def put_table(lake: Lake, name: str) -> None:
+    lake.replace(name, pl.DataFrame(schema={"id": pl.String}), key=["id"])
+
+
 @pytest.fixture
-def watch(sandbox: Sandbox, instance: DagsterInstance) -> Watch:
-    return Watch(sandbox, instance)
+def watch(sandbox: Sandbox, instance: DagsterInstance, full_lake: LakeResource) -> Watch:
+    return Watch(sandbox, instance, full_lake)
 
 
 @pytest.fixture
@@ -76,6 +105,15 @@ def watching(watch: Watch) -> Watch:
     watch.tick()
     watch.sandbox.requests.clear()
     return watch
+
+
+def add_a_customer(watch: Watch) -> None:
+    watch.sandbox.workspace.create("customers", {"name": "Newcomer"})
+
+
+def start_a_project(watch: Watch) -> None:
+    customer = watch.sandbox.workspace.rows("customers")[0]
+    watch.sandbox.workspace.create("projects", {"name": "New", "customerId": customer["id"]})
 
 
 def test_it_is_off_until_somebody_switches_it_on_and_looks_once_a_minute_at_most() -> None:
@@ -88,7 +126,7 @@ def test_the_first_look_only_remembers(watch: Watch) -> None:
     first = watch.tick()
     assert first.run_requests == []
     assert (first.skip_message or "").startswith("First look, only remembered: me 1, organization 1, org_users 10, ")
-    assert set(read_cursor(watch.cursor)[1]) == {endpoint.name for endpoint in WATCHED}
+    assert set(Cursor.read(watch.cursor).seen) == {endpoint.name for endpoint in WATCHED}
 
 
 def test_an_idle_tick_asks_each_resource_once_and_says_what_it_compared(watching: Watch) -> None:
@@ -121,7 +159,7 @@ def test_an_idle_tick_asks_each_resource_once_and_says_what_it_compared(watching
 
 
 def test_a_new_customer_refreshes_customers_and_what_hangs_below_them(watching: Watch) -> None:
-    watching.sandbox.workspace.create("customers", {"name": "Newcomer"})
+    add_a_customer(watching)
     assert watching.requested() == {
         "timix/customers",
         *(
@@ -130,7 +168,6 @@ def test_a_new_customer_refreshes_customers_and_what_hangs_below_them(watching: 
             if key.path[0] == "rollups" and is_below(key.to_user_string(), "timix/customers")
         ),
     }
-    assert watching.requested() == set()
 
 
 def is_below(asset: str, above: str) -> bool:
@@ -154,7 +191,7 @@ def test_a_deleted_entry_refreshes_two_months_of_time_reports_and_the_reports_on
 
 
 def test_a_change_of_nothing_dated_names_no_months(watching: Watch) -> None:
-    watching.sandbox.workspace.create("customers", {"name": "Newcomer"})
+    add_a_customer(watching)
     [request] = watching.tick().run_requests or []
     assert not {RANGE_START, RANGE_END} & request.tags.keys()
 
@@ -187,7 +224,7 @@ def test_ages_that_grow_by_themselves_are_no_change(watching: Watch) -> None:
 
 def test_the_run_key_names_the_change_so_that_a_tick_that_is_repeated_starts_no_second_run(watching: Watch) -> None:
     before = watching.cursor
-    watching.sandbox.workspace.create("customers", {"name": "Newcomer"})
+    add_a_customer(watching)
     [first] = watching.tick().run_requests or []
     watching.cursor = before
     [again] = watching.tick().run_requests or []
@@ -207,7 +244,7 @@ def test_a_row_that_comes_goes_and_comes_again_is_a_new_change_each_time(watchin
 
 def test_a_failing_api_fails_the_tick_with_its_sentence_and_the_cursor_stays(watching: Watch) -> None:
     cursor = watching.cursor
-    watching.sandbox.workspace.create("customers", {"name": "Newcomer"})
+    add_a_customer(watching)
     watching.sandbox.revoke(watching.sandbox.key)
     with pytest.raises(Failure) as failed:
         watching.tick()
@@ -248,12 +285,154 @@ def test_what_the_key_may_not_read_and_need_not_is_left_out(watch: Watch) -> Non
     )
     watch.sandbox.faults.add(Fault("forbidden", path="/invoices"))
     watch.tick()
-    assert "invoices" not in read_cursor(watch.cursor)[1]
+    assert "invoices" not in Cursor.read(watch.cursor).seen
 
 
 def test_a_cursor_of_another_form_counts_as_none(watch: Watch) -> None:
     watch.cursor = json.dumps({"seen": {"customers": {"rows": 3}}})
     assert "First look" in (watch.tick().skip_message or "")
+
+
+@pytest.mark.parametrize("status", [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED])
+def test_a_change_whose_run_did_not_succeed_is_asked_for_again_under_another_run_key(
+    watching: Watch, status: DagsterRunStatus
+) -> None:
+    add_a_customer(watching)
+    first = watching.run(status)
+    again = watching.run(DagsterRunStatus.SUCCESS)
+    assert again.run_key != first.run_key
+    assert again.asset_selection == first.asset_selection
+    assert again.tags["timix/changed"] == first.tags["timix/changed"] == "customers"
+    assert (first.tags["timix/attempt"], again.tags["timix/attempt"]) == ("1", "2")
+    assert "Nothing changed" in (watching.tick().skip_message or "")
+
+
+def test_a_change_whose_run_was_never_launched_is_asked_for_again(watching: Watch) -> None:
+    add_a_customer(watching)
+    [first] = watching.tick().run_requests or []
+    [again] = watching.tick().run_requests or []
+    assert again.run_key != first.run_key
+    assert again.asset_selection == first.asset_selection
+
+
+def test_a_change_whose_run_succeeded_is_asked_for_no_more_even_when_that_run_is_deleted_later(watching: Watch) -> None:
+    add_a_customer(watching)
+    watching.run(DagsterRunStatus.SUCCESS)
+    assert watching.tick().run_requests == []
+    for run in watching.instance.get_runs():
+        watching.instance.delete_run(run.run_id)
+    assert watching.tick().run_requests == []
+
+
+def test_a_run_that_dagster_or_a_person_started_again_counts_for_the_change_too(watching: Watch) -> None:
+    add_a_customer(watching)
+    request = watching.run(DagsterRunStatus.FAILURE)
+    create_run_for_test(
+        watching.instance, job_name="refresh_changed", tags=dict(request.tags), status=DagsterRunStatus.SUCCESS
+    )
+    assert "Nothing changed" in (watching.tick().skip_message or "")
+
+
+def test_what_changed_meanwhile_is_read_with_what_is_still_unread(watching: Watch) -> None:
+    add_a_customer(watching)
+    watching.run(DagsterRunStatus.FAILURE)
+    start_a_project(watching)
+    both = watching.run(DagsterRunStatus.FAILURE)
+    assert {"customers", "projects"} <= set(both.tags["timix/changed"].split(", "))
+    assert both.tags["timix/attempt"] == "1"
+    again = watching.run(DagsterRunStatus.SUCCESS)
+    assert again.tags["timix/changed"] == both.tags["timix/changed"]
+    assert watching.tick().run_requests == []
+
+
+def test_a_change_that_was_read_is_not_read_again_with_the_next_one(watching: Watch) -> None:
+    start_a_project(watching)
+    watching.run(DagsterRunStatus.SUCCESS)
+    add_a_customer(watching)
+    assert watching.run(DagsterRunStatus.SUCCESS).tags["timix/changed"] == "customers"
+
+
+def test_after_five_runs_in_a_row_that_failed_it_waits_for_the_next_change_and_says_why(watching: Watch) -> None:
+    add_a_customer(watching)
+    requests = [watching.run(DagsterRunStatus.FAILURE) for _ in range(MOST_ATTEMPTS)]
+    assert len({request.run_key for request in requests}) == MOST_ATTEMPTS == 5
+    for _ in range(2):
+        waiting = watching.tick()
+        assert waiting.run_requests == []
+        said = waiting.skip_message or ""
+        assert "customers" in said
+        assert "5 runs in a row" in said
+        assert watching.instance.get_runs(limit=1)[0].run_id[:8] in said
+        assert "the next change or a schedule" in said
+    start_a_project(watching)
+    assert "customers" in watching.run(DagsterRunStatus.SUCCESS).tags["timix/changed"]
+    assert "Nothing changed" in (watching.tick().skip_message or "")
+
+
+def test_a_run_repeated_by_hand_after_all_attempts_settles_the_change(watching: Watch) -> None:
+    add_a_customer(watching)
+    requests = [watching.run(DagsterRunStatus.FAILURE) for _ in range(MOST_ATTEMPTS)]
+    create_run_for_test(
+        watching.instance, job_name="refresh_changed", tags=dict(requests[-1].tags), status=DagsterRunStatus.SUCCESS
+    )
+    assert "Nothing changed" in (watching.tick().skip_message or "")
+
+
+def test_a_cursor_from_before_changes_were_kept_until_read_goes_on(watching: Watch) -> None:
+    kept = json.loads(watching.cursor or "")
+    watching.cursor = json.dumps({"change": "abc", "seen": kept["seen"]})
+    assert "Nothing changed" in (watching.tick().skip_message or "")
+
+
+def test_on_an_empty_lake_only_the_changed_table_is_read_for_what_hangs_below_needs_tables_that_are_not_there(
+    watching: Watch, tmp_path: Path
+) -> None:
+    watching.lake = LakeResource(url=str(tmp_path / "empty"))
+    add_a_customer(watching)
+    request = watching.run(DagsterRunStatus.SUCCESS)
+    assert [table_of(key) for key in request.asset_selection or []] == ["timix/customers"]
+    assert "timix/time_reports" in request.tags["timix/missing"]
+    assert watching.tick().run_requests == []
+
+
+def test_only_what_needs_a_table_that_was_never_read_is_left_out(watching: Watch, tmp_path: Path) -> None:
+    watching.lake = LakeResource(url=str(tmp_path / "without_invoices"))
+    for name in ("organization", "projects", "subtasks", "tasks", "time_reports", "budget_health_report"):
+        put_table(watching.lake.lake, f"timix/{name}")
+    put_table(watching.lake.lake, "rollups/utilization_daily")
+    add_a_customer(watching)
+    request = watching.run(DagsterRunStatus.SUCCESS)
+    assert request.tags["timix/missing"] == "timix/invoices"
+    assert {table_of(key) for key in request.asset_selection or []} == {
+        "timix/customers",
+        "rollups/budget_burn",
+        "rollups/budget_health",
+        "rollups/organization_kpis",
+        "rollups/project_profitability",
+        "rollups/unbilled_aging",
+    }
+
+
+ROW = {"id": "cus-1", "name": "Acme"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply({"items": [ROW], "totalCount": 60}),
+        Reply({"items": [ROW], "totalCount": "60"}),
+        Reply({"data": [ROW], "totalCount": 60}),
+        Reply({"rows": [ROW]}, headers={"X-Total-Count": "60"}),
+        Reply([ROW], headers={"X-Total-Count": "60"}),
+    ],
+    ids=["a number", "a text", "another envelope", "a header", "a header of a bare list"],
+)
+def test_a_look_counts_the_rows_in_every_way_that_a_refresh_does(reply: Reply) -> None:
+    def answer(asked: Asked) -> Reply:
+        return reply if asked.path == "/customers" else NOT_SCRIPTED
+
+    with serving(answer) as server, TimixClient(server.base_url, f"bbl_{secrets.token_hex(8)}") as client:
+        assert look(client, BY_NAME["customers"]).total == 60
 
 
 SEEN = Sighting("/customers", 60, "cus-1", "abc", "2026-11-01T00:00:00.000000+00:00")
