@@ -1,5 +1,6 @@
 """Faults in the answer as a whole: refusals, limits, redirects, servers that break, bodies that are something else."""
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from email.utils import formatdate
@@ -8,6 +9,7 @@ from .answers import JSON, Answer, Asked, refusal
 from .faults import Fault, Stage, kind
 
 HTML = b"<!doctype html><html><head><title>Something went wrong</title></head><body><h1>Please try again</h1></body></html>"
+TOTAL = re.compile(rb',"totalCount":\d+')
 LONG_AGO = 3600.0
 RETRY_AFTER = {"absurd": "86400", "negative": "-5", "garbage": "in a while"}
 
@@ -140,6 +142,14 @@ def text_plain_json(fault: Fault, answer: Answer) -> Answer:
 def bom(fault: Fault, answer: Answer) -> Answer:
     """The right JSON behind a UTF-8 byte order mark."""
     return replace(answer, body=b"\xef\xbb\xbf" + answer.body)
+
+
+@kind(Stage.ANSWER)
+def total_missing(fault: Fault, answer: Answer) -> Answer:
+    """Nothing says how many rows a listing has: no totalCount, no X-Total-Count. The header stays when `value` is header."""
+    headers = {name: value for name, value in answer.headers.items() if name.lower() != "x-total-count"}
+    kept = answer.headers if fault.value == "header" else headers
+    return replace(answer, body=TOTAL.sub(b"", answer.body), headers=kept)
 
 
 @kind(Stage.ANSWER)

@@ -24,14 +24,18 @@ def duplicate_rows(fault: Fault, rows: Sequence[Row]) -> list[Row]:
 
 @kind(Stage.LISTING)
 def duplicate_rows_differ(fault: Fault, rows: Sequence[Row]) -> list[Row]:
-    """The first `count` rows (default 1) come again at the end with another text or name, changed a minute later."""
-    return [*rows, *(_changed(row) for row in rows[: fault.count or 1])]
+    """The first `count` rows (default 1) come again at the end with another text or name, changed a minute later.
+
+    Changed a minute earlier when `value` is earlier.
+    """
+    minutes = timedelta(minutes=-1 if fault.value == "earlier" else 1)
+    return [*rows, *(_changed(row, minutes) for row in rows[: fault.count or 1])]
 
 
-def _changed(row: Row) -> Row:
+def _changed(row: Row, minutes: timedelta) -> Row:
     words = "text" if "text" in row else "name"
-    later = {"updated_at": row["updated_at"] + timedelta(minutes=1)} if row.get("updated_at") else {}
-    return {**row, words: f"{row.get(words) or ''} (changed)", **later}
+    moment = {"updated_at": row["updated_at"] + minutes} if row.get("updated_at") else {}
+    return {**row, words: f"{row.get(words) or ''} (changed)", **moment}
 
 
 @kind(Stage.LISTING)

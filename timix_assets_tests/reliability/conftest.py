@@ -6,12 +6,14 @@ Every test here starts from a copy of one good refresh of a small firm, so that 
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.lake.tables import Lake
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.firm import Firm
@@ -94,6 +96,40 @@ class Workplace:
     def ids(self, name: str) -> list[str]:
         """The ids that the lake holds of it, doubles included."""
         return sorted(self.table(f"timix/{name}")["id"].to_list())
+
+    def sent(self, name: str) -> list[dict[str, Any]]:
+        """The rows that the sandbox holds of a resource, as the lake should have them: each column's value, by id."""
+        return _by_id(
+            [{column: _to_the_second(row.get(column)) for column in _columns(name)} for row in self._held(name)]
+        )
+
+    def stored(self, name: str) -> list[dict[str, Any]]:
+        """The rows that the lake holds of it, in the same form."""
+        return _by_id(self.table(f"timix/{name}").select(_columns(name)).to_dicts())
+
+    def move_on(self, name: str) -> None:
+        """The first row of a resource comes again under a new id, in front, and the last one goes: as time passes."""
+        rows = self._held(name)
+        self.sandbox.workspace.insert_first(
+            name, [{**rows[0], **({"invoice_id": None} if name == "time_reports" else {})}]
+        )
+        self.sandbox.workspace.discard(name, [rows[-1]["id"]])
+
+    def _held(self, name: str) -> list[dict[str, Any]]:
+        return self.sandbox.workspace.rows(name)
+
+
+def _columns(name: str) -> list[str]:
+    return [column.name for column in BY_NAME[name].columns]
+
+
+def _by_id(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: row["id"])
+
+
+def _to_the_second(value: Any) -> Any:
+    """The API sends no fractions of a second."""
+    return value.replace(microsecond=0) if isinstance(value, datetime) else value
 
 
 def contents(lake: Lake) -> dict[str, tuple[int, list[str]]]:

@@ -176,6 +176,10 @@ EXAMPLES: dict[str, tuple[Fault, Check]] = {
         body_is(lambda a: a.headers["Content-Type"].startswith("text/plain") and "items" in a.json()),
     ),
     "bom": (Fault("bom"), body_is(lambda a: a.content.startswith(b'\xef\xbb\xbf{"items"'))),
+    "total_missing": (
+        Fault("total_missing"),
+        body_is(lambda a: "totalCount" not in a.text and "X-Total-Count" not in a.headers and "hasMore" in a.json()),
+    ),
     "truncated_json": (Fault("truncated_json"), body_is(lambda a: a.status_code == 200 and not a.text.endswith("}"))),
     "moved": (Fault("moved", path=ENTRIES, to="/time-entries"), moves_to_time_entries),
     "ignore_parameters": (
@@ -368,6 +372,21 @@ def test_a_reset_can_come_in_the_middle_of_a_body(sandbox: Sandbox) -> None:
     sandbox.faults.add(Fault("reset_connection", size=100))
     with pytest.raises(ConnectionResetError):
         raw(sandbox).read()
+
+
+def test_a_total_can_be_in_the_header_alone(sandbox: Sandbox, api: Reader) -> None:
+    sandbox.faults.add(Fault("total_missing", value="header"))
+    answer = api.get(LISTING)
+    assert "totalCount" not in answer.json()
+    assert answer.headers["X-Total-Count"] == str(total_of(sandbox))
+
+
+def test_of_a_double_the_second_copy_can_be_the_older_one(sandbox: Sandbox, api: Reader) -> None:
+    sandbox.faults.add(Fault("duplicate_rows_differ", value="earlier"))
+    rows = api.all(LISTING)
+    one, two = (row for row in rows if row["id"] == rows[0]["id"])
+    assert one["updatedAt"] > two["updatedAt"]
+    assert two["name"] == f"{one['name']} (changed)"
 
 
 def test_a_row_inserted_between_pages_lies_in_the_window_that_was_asked(sandbox: Sandbox, api: Reader) -> None:
