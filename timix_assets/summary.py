@@ -9,6 +9,7 @@ import polars as pl
 from timix_assets import environment
 from timix_assets.as_of import age, last_day_of
 from timix_assets.lake.tables import Lake
+from timix_assets.metrics.budget_status import WORRYING
 from timix_assets.metrics.organization import months_before_work
 
 KPIS = "rollups/organization_kpis"
@@ -155,7 +156,7 @@ def _projects(lake: Lake) -> list[Project]:
     customers = lake.scan("timix/customers").select(pl.col("id").alias("customer_id"), pl.col("name").alias("customer"))
     found = (
         lake.scan(BUDGETS)
-        .filter((pl.col("level") == "project") & pl.col("status").is_in(["at_risk", "over_budget"]))
+        .filter((pl.col("level") == "project") & pl.col("status").is_in(WORRYING))
         .join(names.rename({"status": "project_status"}), on="project_id", how="left")
         .filter(pl.col("project_status").is_in(RUNNING).fill_null(True))
         .join(customers, on="customer_id", how="left")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-SEVERITY: Mapping[str, int] = {"no_budget": 0, "on_track": 0, "at_risk": 1, "over_budget": 2}
-"""A cap that is set or lifted is no worsening by itself."""
+from timix_assets.metrics.budget_status import AT_RISK, NO_BUDGET, ON_TRACK, OVER_BUDGET
 
-OVER_BUDGET = "over_budget"
+SEVERITY: Mapping[str, int] = {NO_BUDGET: 0, ON_TRACK: 0, AT_RISK: 1, OVER_BUDGET: 2}
+"""A cap that is set or lifted is no worsening by itself."""
 
 RECOVERY_DAYS = 7
 """An exhaustion date wavers by a day or two with every entry: it counts as gone only when it moved this far beyond the limit."""
@@ -40,7 +40,7 @@ class Standing:
 Standings = Mapping[str, Mapping[str, Standing]]
 """Project -> scope -> standing."""
 
-UNHEARD_OF = Standing("no_budget", near=False)
+UNHEARD_OF = Standing(NO_BUDGET, near=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from timix_assets.alerts.crossings import Crossing
 from timix_assets.alerts.expiry import Key
 from timix_assets.as_of import age
 from timix_assets.charts.text import counted, day_name, label, number, percent, percent_reached, unit_of
+from timix_assets.metrics.budget_status import IN_WORDS
 from timix_assets.summary import MOST_PROJECTS, Period, Project, Summary
 
 LONGEST_NAME = 80
@@ -21,12 +22,6 @@ SCOPES = {
     "OVH": "overhead",
     "amount": "amount",
     "contract": "contract amount",
-}
-STATUSES = {
-    "no_budget": "without a budget",
-    "on_track": "on track",
-    "at_risk": "at risk",
-    "over_budget": "over budget",
 }
 
 
@@ -62,14 +57,14 @@ def budgets_crossed(crossings: Sequence[Crossing], as_of: date, today: date, ass
 
 
 def _headline(crossing: Crossing) -> str:
-    return STATUSES[crossing.budget.status or ""] if crossing.worsened else "soon used up"
+    return IN_WORDS[crossing.budget.status or ""] if crossing.worsened else "soon used up"
 
 
 def _crossing(crossing: Crossing) -> str:
     budget = crossing.budget
     unit = unit_of(budget.scope, budget.currency)
     who = f"{_named(budget.project)}, customer {_named(budget.customer)}"
-    what = f"{STATUSES[budget.status or '']}, was {STATUSES[crossing.was]}" if crossing.worsened else "soon used up"
+    what = f"{IN_WORDS[budget.status or '']}, was {IN_WORDS[crossing.was]}" if crossing.worsened else "soon used up"
     used = ""
     if budget.used is not None and budget.cap:
         burn = percent_reached(budget.used, budget.cap)
@@ -131,7 +126,7 @@ def _period(period: Period) -> str:
 
 def _projects(projects: Sequence[Project]) -> list[str]:
     lines = [
-        f"• {_named(each.project)}, customer {_named(each.customer)}: {SCOPES[each.scope]} {STATUSES[each.status]}, "
+        f"• {_named(each.project)}, customer {_named(each.customer)}: {SCOPES[each.scope]} {IN_WORDS[each.status]}, "
         f"burn {percent(each.burn)}" + (f", cap reached {day_name(each.exhausted)}" if each.exhausted else "")
         for each in projects[:MOST_PROJECTS]
     ]

@@ -8,11 +8,12 @@ from timix_assets import environment
 from timix_assets.assets.held import Held
 from timix_assets.assets.reckoning import Reckoning
 from timix_assets.lake.tables import Lake
+from timix_assets.metrics.budget_status import AT_RISK, NO_BUDGET, ON_TRACK, OVER_BUDGET
 
 TOLERANCE = Decimal("0.01")
 """Largest difference, in hours or in the row's currency, that rounding may explain."""
 
-STATUS_OF = {"on-track": "on_track", "warning": "at_risk", "critical": "over_budget"}
+STATUS_OF = {"on-track": ON_TRACK, "warning": AT_RISK, "critical": OVER_BUDGET}
 """Timix's word for a budget -> ours. A project without a cap is on-track there."""
 
 
@@ -31,7 +32,7 @@ def budget_statuses(lake: Lake, reckoning: Reckoning) -> Held:
         "percent_used",
     )
     both = ours.join(theirs, on="project_id", how="full", coalesce=True).collect()
-    ours_in_their_words = pl.col("project_budget_status").replace("no_budget", "on_track")
+    ours_in_their_words = pl.col("project_budget_status").replace(NO_BUDGET, ON_TRACK)
     # A word that we do not know, or a project that only one side has, is no agreement.
     agree = (ours_in_their_words == pl.col("theirs")).fill_null(False)
     differing = both.filter(~agree).drop("theirs").sort("project_id")

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
+from ..metrics.budget_status import AT_RISK, ON_TRACK, OVER_BUDGET, WORRYING
 from ..metrics.settings import Settings
 from ..metrics.thresholds import thresholds
 from . import palette
-from .budgets import AT_RISK, ON_TRACK, OVER, capped_budgets, described, words
+from .budgets import capped_budgets, described, words
 from .picture import as_png, heading
 from .text import PERCENT, counted, day_name, percent, percent_reached, used_of_cap
 
@@ -74,7 +75,7 @@ def _bars(budgets: pl.DataFrame) -> pl.DataFrame:
 def _status_colour() -> "alt.Color":
     import altair as alt  # noqa: PLC0415
 
-    statuses = (OVER, AT_RISK, ON_TRACK)
+    statuses = (OVER_BUDGET, AT_RISK, ON_TRACK)
     return alt.Color(
         "status:N",
         scale=alt.Scale(domain=statuses, range=[palette.STATUS[s] for s in statuses]),
@@ -87,7 +88,7 @@ def _limits(warning: float, critical: float) -> "list[alt.Chart]":
     at_cap = critical == 1
     return [
         *_limit(warning, f"warning {percent(warning)}", palette.STATUS[AT_RISK], align="right"),
-        *_limit(critical, "critical = cap" if at_cap else f"critical {percent(critical)}", palette.STATUS[OVER]),
+        *_limit(critical, "critical = cap" if at_cap else f"critical {percent(critical)}", palette.STATUS[OVER_BUDGET]),
         *([] if at_cap else _limit(1, "cap", palette.INK, above=12)),
     ]
 
@@ -106,7 +107,7 @@ def _limit(
 
 
 def _heading(budgets: pl.DataFrame, *, closed: int, settings: Settings) -> "alt.TitleParams":
-    over, at_risk = (budgets.filter(pl.col("status") == status).height for status in (OVER, AT_RISK))
+    over, at_risk = (budgets.filter(pl.col("status") == status).height for status in WORRYING)
     left_out = budgets.height - MOST_BUDGETS
     return heading(
         f"{over:,} over budget and {at_risk:,} at risk, of {counted(budgets.height, 'budget')} of open projects",

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from ..metrics.budget_status import WORRYING
 from ..metrics.settings import Settings
 from . import palette
-from .budgets import AT_RISK, OVER, capped_budgets, described
+from .budgets import capped_budgets, described
 from .periods import MONTH, MOST_MONTHS, iso, latest
 from .picture import as_png, heading, panel_heading
 from .text import counted, day_name, looked_up, month_texts, percent_reached, used_of_cap
@@ -37,7 +38,7 @@ def budget_curves(
     """
     import altair as alt  # noqa: PLC0415
 
-    troubled = capped_budgets(budget_health, projects).filter("is_open", pl.col("status").is_in((OVER, AT_RISK)))
+    troubled = capped_budgets(budget_health, projects).filter("is_open", pl.col("status").is_in(WORRYING))
     shown = described(troubled.head(MOST_CURVES), customers)
     burn = budget_burn.join(shown.select("project_id", "scope"), on=["project_id", "scope"])
     used = burn.filter((pl.col("used") != 0) | (pl.col("month") == pl.col("month").max()))

@@ -6,9 +6,6 @@ import polars as pl
 
 from .text import label, unit_of
 
-OVER, AT_RISK, ON_TRACK = "over_budget", "at_risk", "on_track"
-"""Values of `budget_health.status` that a capped budget has, the worst first."""
-
 _CLOSED = ("Completed", "Cancelled")
 _PROJECT_LENGTH, _CUSTOMER_LENGTH = 30, 20
 

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 
+from ..metrics.budget_status import AT_RISK, NO_BUDGET, ON_TRACK, OVER_BUDGET
+
 Colour = str
 """#rrggbb."""
 
 STATUS: Mapping[str, Colour] = {
-    "on_track": "#3d7ea6",
-    "at_risk": "#e3a01b",
-    "over_budget": "#bf3f2b",
-    "no_budget": "#a7adb4",
+    ON_TRACK: "#3d7ea6",
+    AT_RISK: "#e3a01b",
+    OVER_BUDGET: "#bf3f2b",
+    NO_BUDGET: "#a7adb4",
 }
 """Colours of `budget_health.status`."""
 

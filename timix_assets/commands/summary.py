@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from timix_assets.metrics.budgets import OVER_BUDGET
+from timix_assets.metrics.budget_status import IN_WORDS, OVER_BUDGET
 from timix_assets.summary import BUDGETS, MOST_PROJECTS, Project, Summary
 
 UTILIZATION = ("utilization", "billable", "total", "hours", "capacity")
@@ -64,7 +64,7 @@ def _project(project: Project) -> Sequence[Cell]:
         project.project,
         project.customer,
         project.scope,
-        Text(project.status.replace("_", " "), "red" if project.status == OVER_BUDGET else "yellow"),
+        Text(IN_WORDS[project.status], "red" if project.status == OVER_BUDGET else "yellow"),
         _percent(project.burn),
         f"{project.exhausted:%Y-%m-%d}" if project.exhausted else "",
     )

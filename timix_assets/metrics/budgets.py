@@ -8,6 +8,7 @@ import polars as pl
 
 from . import working_days
 from .amounts import AMOUNT, EXACT, amount, as_float, ratio, total_worth
+from .budget_status import AT_RISK, NO_BUDGET, ON_TRACK, OVER_BUDGET, WORST_FIRST
 from .entries import BILLING_TYPES, FIX, OVERHEAD, TM, first_day_of_burn_window, project_terms, work_by
 from .settings import Settings
 from .tables import AS_OF, BUDGET_BURN, BUDGET_HEALTH
@@ -17,9 +18,6 @@ PROJECT, TASK, SUBTASK = "project", "task", "subtask"
 AMOUNT_SCOPE, CONTRACT, HOURS = "amount", "contract", "hours"
 _MONEY_SCOPES = (AMOUNT_SCOPE, CONTRACT)
 _HOUR_CAPS = {TM: "tm_hour_limit", FIX: "fix_hour_limit", OVERHEAD: "ovh_hour_limit"}
-
-NO_BUDGET, ON_TRACK, AT_RISK, OVER_BUDGET = "no_budget", "on_track", "at_risk", "over_budget"
-_WORST_FIRST = (OVER_BUDGET, AT_RISK, ON_TRACK, NO_BUDGET)
 
 BUDGET = ["level", "place_id", "scope"]
 """What identifies a budget: place_id is the id of the project, task or subtask that the level names."""
@@ -324,7 +322,7 @@ def _outlook(settings: Settings) -> pl.Expr:
 
 def _project_status(judged: pl.LazyFrame) -> pl.LazyFrame:
     """project_id, project_budget_status: the worst status of the project's own rows, unknown ones passed over."""
-    rank = pl.col("status").replace_strict({s: n for n, s in enumerate(_WORST_FIRST)}, return_dtype=pl.Int64)
+    rank = pl.col("status").replace_strict({s: n for n, s in enumerate(WORST_FIRST)}, return_dtype=pl.Int64)
     return (
         judged.filter(pl.col("level") == PROJECT)
         .group_by("project_id")
@@ -332,7 +330,7 @@ def _project_status(judged: pl.LazyFrame) -> pl.LazyFrame:
         .select(
             "project_id",
             pl.col("rank")
-            .replace_strict(dict(enumerate(_WORST_FIRST)), return_dtype=pl.String)
+            .replace_strict(dict(enumerate(WORST_FIRST)), return_dtype=pl.String)
             .alias("project_budget_status"),
         )
     )

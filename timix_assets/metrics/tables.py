@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from .amounts import AMOUNT
+from .budget_status import AT_RISK, NO_BUDGET, ON_TRACK, OVER_BUDGET
 
 AS_OF = "as_of"
 """The column that says, in the table itself, by which day it was computed."""
@@ -323,7 +324,7 @@ BUDGET_HEALTH = Rollup(
         _ratio("burn", "Used ÷ cap.", *CAPS, *USED),
         _text(
             "status",
-            "no_budget, on_track, at_risk (burn from the warning threshold on) or over_budget (from the critical "
+            f"{NO_BUDGET}, {ON_TRACK}, {AT_RISK} (burn from the warning threshold on) or {OVER_BUDGET} (from the critical "
             "one on).",
             *CAPS,
             *USED,
