@@ -17,7 +17,7 @@ import httpx
 from timix_assets.documented import BASE_URL as DEFAULT_BASE_URL
 
 from .answers import Json, csv_of, json_of, status_error
-from .errors import ContractError, NotFound, RateLimited, ReadOnly, SettingsError, TimixError, Unauthorized
+from .errors import Closed, ContractError, NotFound, RateLimited, ReadOnly, SettingsError, TimixError, Unauthorized
 from .limits import Limits, is_known, plan_sentence, requests_per_minute
 from .listing import Envelope, Page, Row, RowKey, envelope_of, key_of_fields, only_page, read_listing
 from .pacing import FileBucket, MemoryBucket, Pacer
@@ -93,6 +93,7 @@ class TimixClient:
         self._me: dict[str, Any] | None = None
         self._me_stats = Stats()
         self._me_lock = threading.Lock()
+        self._me_failure: tuple[TimixError | None, float] = None, 0.0
         self._refused: Unauthorized | None = None
         self._counts = Stats()
         self._counts_lock = threading.Lock()
@@ -124,13 +125,16 @@ class TimixClient:
     # Reading
 
     def me(self) -> dict[str, Any]:
-        """Who the key is; asked once. Its plan sets the rate limit, so every other call asks this first."""
+        """Who the key is; asked once. Its plan sets the rate limit, so every other call asks this first.
+
+        When all tries failed, whoever asks within the next `window_seconds` gets that failure, and nothing is sent.
+        """
         with self._me_lock:
             self._raise_if_refused()
             if self._me is None:
                 before = self.stats
                 call = self._me_call
-                self._me = self._ask(call, lambda answer: _object_of(call, json_of(call, answer)))
+                self._me = self._ask_me()
                 # Whoever else would ask waits for this answer, so nothing else is counted meanwhile.
                 self._me_stats = self.stats - before
                 self._plan = self._plan_of(self._me)
@@ -138,6 +142,19 @@ class TimixClient:
                 if not is_known(self._plan):
                     self._notify(f"{call}: {plan_sentence(self._plan)}.")
             return self._me
+
+    def _ask_me(self) -> dict[str, Any]:
+        """Without /me nothing can be read, so that a table after another would wait for the same failure."""
+        call, (failure, stands_until) = self._me_call, self._me_failure
+        if failure is not None and time.monotonic() < stands_until:
+            raise failure.with_traceback(None)
+        try:
+            return self._ask(call, lambda answer: _object_of(call, json_of(call, answer)))
+        except Closed:
+            raise
+        except TimixError as error:
+            self._me_failure = error, time.monotonic() + self._limits.window_seconds
+            raise
 
     @property
     def plan(self) -> str | None:

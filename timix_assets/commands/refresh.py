@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from timix_assets.lake.months import Months
 
 
+MOST_NAMED_FIRST = 3
+"""Assets that failed for one reason and are named before it; when there are more, they are counted there."""
+
+
 @dataclass(frozen=True, slots=True)
 class AssetLine:
     """One line of the closing table. rows is the whole table's; None where an asset has no rows, such as an export."""
@@ -118,8 +122,12 @@ def show(outcome: Outcome, console: Console, errors: Console) -> None:
     for asset, sentence in outcome.failures:
         by_sentence.setdefault(sentence, []).append(asset)
     for sentence, assets in by_sentence.items():
-        errors.print(f"[red]failed[/] {', '.join(assets)}: ", end="", highlight=False, soft_wrap=True)
-        errors.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        named = len(assets) <= MOST_NAMED_FIRST
+        who = ", ".join(assets) if named else f"{len(assets)} assets"
+        errors.print(f"[red]failed[/] {who}: ", end="", highlight=False, soft_wrap=True)
+        # Many names would hide the cause: they come after it.
+        text = sentence if named else f"{sentence} They are {', '.join(assets)}."
+        errors.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _outcome(result: "ExecuteInProcessResult") -> Outcome:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timix_assets.api import DEFAULT_BASE_URL, Limits, Stats, TimixClient
-from timix_assets.api.errors import ContractError, SettingsError, TimixError, Unauthorized
+from timix_assets.api.errors import ContractError, ServerError, SettingsError, TimixError, Unauthorized
 from timix_assets.api.redaction import Redactor
 
 from .scripted import BRISK, NOT_SCRIPTED, Asked, Raw, Reply, in_turn, listing, rows_of, serving, sheet
@@ -121,6 +122,21 @@ def test_a_plan_that_is_not_known_is_told_of(key: str, me: dict[str, object], sa
         client.me()
         assert client.requests_per_minute == 300
     assert told == [f"GET /me: {said}, so at most 300 requests a minute are made."]
+
+
+def test_a_me_that_failed_in_all_tries_is_asked_again_only_after_a_window(key: str) -> None:
+    down, up = Reply(status=503), Reply({"plan": "Free"})
+    limits = replace(BRISK, attempts=2, window_seconds=1, window_margin_seconds=0)
+    with (
+        serving(in_turn("/me", down, down, up)) as server,
+        TimixClient(server.base_url, key, limits=limits) as client,
+    ):
+        for ask in (client.me, lambda: client.get("/tasks"), lambda: list(client.pages("/customers"))):
+            with pytest.raises(ServerError, match=r"^GET /me: .* \(tried 2 times\)\.$"):
+                ask()
+        assert len(server.asked) == 2
+        time.sleep(limits.window_seconds)
+        assert client.me() == {"plan": "Free"}
 
 
 @pytest.mark.parametrize("me", [[], "x", None, 3])

@@ -95,9 +95,8 @@ def test_a_revoked_key_is_exit_1_and_one_sentence_for_all_assets(project: Projec
 
     assert done.returncode == 1
     [said] = done.stderr.strip().splitlines()
-    assert said.startswith("failed ")
-    assert "timix/customers" in said
-    assert "GET /me: the server answered 401" in said
+    assert said.startswith("failed 17 assets: GET /me: the server answered 401")
+    assert "timix/customers" in said.partition(" They are ")[2]
     assert "Traceback" not in done.stderr
     assert len(live.requests) == 1
     assert live.key not in done.stdout + done.stderr
