@@ -53,15 +53,21 @@ def json_of(call: Call, answer: Answer) -> Json:
     try:
         return _decoded(body.decode("utf-8", "surrogatepass"))
     except (json.JSONDecodeError, UnicodeDecodeError):
-        kind = answer.content_type or "no content type"
+        what = _not_json(answer.content_type)
     except (ValueError, RecursionError):
         raise ContractError(
             f"{call}: the answer holds a number of thousands of digits, or nests too deep to be read; "
             "report it to Timix."
         ) from None
-    raise NotJson(
-        f"{call}: got {kind} that is no whole JSON; look for a proxy or a login page on the way, or try again later."
-    )
+    raise NotJson(f"{call}: {what}, or try again later.")
+
+
+def _not_json(content_type: str) -> str:
+    """What came in the place of JSON, and where to look."""
+    if content_type == "application/json":
+        return "the JSON of the answer is cut off or broken; look for a proxy on the way that shortens answers"
+    kind = content_type or "an answer of no named type"
+    return f"got {kind} where JSON was due; look for a proxy or a login page on the way"
 
 
 def _decoded(text: str) -> Json:

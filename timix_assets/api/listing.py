@@ -60,7 +60,8 @@ def envelope_of(what: object, body: Any, headers: Mapping[str, str], *, object_i
     if not isinstance(items, list):
         where = f"“{name}” is {_kind(items)}" if name else f"the answer is {_kind(items)} without “items”"
         raise ContractError(
-            f"{what}: {where} where a list of rows was due; the API has changed, or the path is not a listing."
+            f"{what}: {where} where a list of rows was due; the API has changed or the path is no listing: run "
+            "`timix-assets doctor` to see what it sends now."
         )
     for row in items:
         if type(row) is not dict:
@@ -146,7 +147,7 @@ def read_listing(
             reason = str(moved)
     raise ListingUnstable(
         f"{what}: the rows did not add up in {limits.readings} readings (in the last one, {reason}), so nothing of "
-        "them is kept; run it again at a quieter time."
+        "them is kept; run it again at a quieter time, and report it to Timix when that does not help."
     )
 
 

@@ -25,7 +25,7 @@ from .errors import (
     TimixError,
     TlsFailed,
 )
-from .limits import Limits
+from .limits import MEGABYTE, Limits
 from .redaction import Redactor
 
 Auth = Literal["x-api-key", "bearer"]
@@ -226,12 +226,16 @@ class Transport:
             return DeadlineExceeded(
                 f"{call}: no whole answer within {seconds:,.3g} s; Timix may be overloaded, try again later."
             )
-        return ConnectionFailed(f"{call}: the connection broke before the whole answer was here ({reason}); try again.")
+        return ConnectionFailed(
+            f"{call}: the connection broke before the whole answer was here ({reason}); check the network, "
+            "or try again later."
+        )
 
 
 def _too_large(call: Call, cap: int) -> AnswerTooLarge:
     return AnswerTooLarge(
-        f"{call}: the answer is larger than {cap:,} bytes, so it was not read; ask for smaller pages."
+        f"{call}: the answer is larger than {cap / MEGABYTE:,.3g} MB, so it was not read; look at what the path sends, "
+        "or raise TIMIX_MAX_ANSWER_MB."
     )
 
 
