@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from timix_assets.automation.jobs import UNFINISHED
 from timix_assets.lake.tables import Lake
 
 ROOT = Path(__file__).parent.parent.parent
@@ -69,11 +70,17 @@ class DagsterDev:
             )
         self.wait_for("the code location to load", self._is_loaded)
 
-    def refresh(self) -> None:
+    def refresh(self, *options: str) -> None:
         """`timix-assets refresh`, before the services are started."""
-        command = [sys.executable, "-m", "timix_assets.cli", "refresh"]
+        command = [sys.executable, "-m", "timix_assets.cli", "refresh", *options]
         done = subprocess.run(
-            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=100, check=False
+            command,
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_SECONDS,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
 
@@ -112,8 +119,29 @@ class DagsterDev:
         return self.ask(
             """query($s: RepositorySelector!) { repositoryOrError(repositorySelector: $s) { __typename ... on Repository {
               jobs { name } schedules { name scheduleState { status } executionTimezone cronSchedule }
-              sensors { name sensorState { status } } } } }""",
+              sensors { name sensorType sensorState { status } } } } }""",
             s=REPOSITORY,
+        )
+
+    def launch(self, job: str, tags: Mapping[str, str]) -> str:
+        """The UI's *Launch run*: the id of the new run."""
+        launched = self.ask(
+            """mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename
+              ... on LaunchRunSuccess { run { id } } ... on PythonError { message } } }""",
+            p={
+                "selector": {**REPOSITORY, "jobName": job},
+                "mode": "default",
+                "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+            },
+        )
+        return str(launched["run"]["id"])
+
+    def run(self, run_id: str) -> Any:
+        """Its status, when it began and ended, and the same of each step; times in seconds since the epoch."""
+        return self.ask(
+            """query($id: ID!) { runOrError(runId: $id) { __typename ... on Run {
+              id status startTime endTime stepStats { stepKey startTime endTime } } } }""",
+            id=run_id,
         )
 
     def backfill_job(self, job: str, partitions: Sequence[str]) -> str:
@@ -149,11 +177,42 @@ class DagsterDev:
         )
         return list(found["results"])
 
+    def unfinished(self) -> list[Any]:
+        """Runs that are queued, starting or under way."""
+        return self.runs(statuses=[status.value for status in UNFINISHED])
+
     def start_sensor(self, name: str) -> None:
         self.ask(
             """mutation($s: SensorSelector!) { startSensor(sensorSelector: $s) { __typename } }""",
             s={**REPOSITORY, "sensorName": name},
         )
+
+    def start_schedule(self, name: str) -> None:
+        self.ask(
+            """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename } }""",
+            s={**REPOSITORY, "scheduleName": name},
+        )
+
+    def stop_schedule(self, name: str) -> None:
+        state = self.ask(
+            """query($s: ScheduleSelector!) { scheduleOrError(scheduleSelector: $s) { __typename ... on Schedule {
+              scheduleState { id } } } }""",
+            s={**REPOSITORY, "scheduleName": name},
+        )
+        self.ask(
+            """mutation($id: String!) { stopRunningSchedule(id: $id) { __typename } }""",
+            id=state["scheduleState"]["id"],
+        )
+
+    def try_sensor(self, name: str, cursor: str | None = None) -> Any:
+        """The UI's *Test sensor*: one tick's result, which starts no run and keeps no cursor."""
+        tried = self.ask(
+            """mutation($s: SensorSelector!, $c: String) { sensorDryRun(selectorData: $s, cursor: $c) { __typename
+              ... on DryRunInstigationTick { evaluationResult { cursor skipReason error { message } } } } }""",
+            s={**REPOSITORY, "sensorName": name},
+            c=cursor,
+        )
+        return tried["evaluationResult"]
 
     def ticks(self, sensor: str) -> list[Any]:
         state = self.ask(

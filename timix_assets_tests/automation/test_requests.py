@@ -21,7 +21,7 @@ from timix_assets_tests.workspace import FIRM_MONTHS, Workspace
 
 DOC = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text()
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
-DATED = {timetable.name: timetable for timetable in TIMETABLES if timetable.window}
+DATED = {timetable.name: timetable for timetable in TIMETABLES if timetable.reach}
 
 
 def read_by(job: str) -> list[AssetKey]:
@@ -85,8 +85,8 @@ def documented(name: str) -> str:
 @pytest.mark.parametrize("name", sorted(DATED))
 def test_the_figures_of_schedules_in_the_documentation_are_those_of_the_sandbox(name: str, sandbox_firm: Firm) -> None:
     timetable = DATED[name]
-    assert timetable.window is not None
-    months = clipped(timetable.window(TODAY), sandbox_firm.first_day)
+    assert timetable.reach is not None
+    months = clipped(timetable.reach(TODAY), sandbox_firm.first_day)
     assert months is not None
     assert documented(name) == f"{requests_due(timetable.job.name, months, sandbox_firm)}"
 
@@ -97,5 +97,6 @@ def test_a_look_for_changes_is_documented_with_one_request_for_each_resource_tha
 
 def test_every_schedule_and_sensor_is_in_the_table() -> None:
     repository = defs.get_repository_def()
-    for each in (*repository.schedule_defs, *repository.sensor_defs):
-        assert documented(each.name)
+    names = [*(each.name for each in repository.schedule_defs), *(each.name for each in repository.sensor_defs)]
+    for name in names:
+        assert documented(name)
