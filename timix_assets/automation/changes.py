@@ -57,7 +57,7 @@ What changed is read again, with the reports on it and all that hangs below, in 
 look only remembers.
 
 A change is remembered until a run for it succeeds. When its run fails, is canceled or never starts, the next look asks again,
-together with what changed meanwhile; after {MOST_ATTEMPTS} runs in a row it waits for the next change or a schedule.
+together with what changed meanwhile; after {MOST_ATTEMPTS} runs in a row it waits for the next change; schedules read it too.
 
 It keeps up what is in the lake and does not fill it: what needs a table that was never read is left out, and the run's tag
 timix/missing names that table. Run refresh_everything once first.
@@ -110,8 +110,8 @@ def _tick(context: SensorEvaluationContext, timix: TimixResource, lake: Lake) ->
         last = f"the last is {runs[0].run_id[:8]}" if runs else "the last was never started"
         return _skip(
             cursor,
-            f"No run has yet read the change of {', '.join(cursor.unread)}: {cursor.attempts} runs in a row did not succeed "
-            f"({last}), so it waits for the next change or a schedule. Compared: {_said(now)}.",
+            f"Changed: {', '.join(cursor.unread)}. {cursor.attempts} runs in a row for it did not succeed ({last}), so it is "
+            f"asked for again only with the next change; a schedule reads it too. Compared: {_said(now)}.",
         )
     asked = cursor.asking(changed, now)
     context.log.info(f"To read: {', '.join(asked.unread)} (attempt {asked.attempts}). Compared: {_said(now)}.")
