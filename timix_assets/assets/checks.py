@@ -16,7 +16,7 @@ from dagster import (
 )
 
 from timix_assets.assets import latest_month, reconciliation
-from timix_assets.assets.held import Held
+from timix_assets.assets.held import MOST_SHOWN, Held
 from timix_assets.assets.reckoning import TIME_REPORTS, Reckoning
 from timix_assets.failures import plainly
 from timix_assets.lake.errors import TableMissing
@@ -25,10 +25,7 @@ from timix_assets.lake.months import Months
 from timix_assets.lake.preview import preview
 from timix_assets.lake.tables import Lake
 from timix_assets.metrics.entries import is_absurd, is_counted, is_time_off
-
-MOST_SHOWN = 20
-"""Offending rows shown in a check's metadata; the rest is counted."""
-
+from timix_assets.metrics.organization import months_before_work
 
 Rule = Callable[[Lake, Reckoning], Held]
 
@@ -156,6 +153,14 @@ def capacity_known(lake: Lake, reckoning: Reckoning) -> Held:
     )
 
 
+def begins_with_work(lake: Lake, _: Reckoning) -> Held:
+    return Held(
+        months_before_work(lake.scan("rollups/organization_kpis")).collect(),
+        "months have capacity and lie before the first logged work, so that they lower the utilization of every longer "
+        "period; where the firm began later, set TIMIX_START_MONTH to its first month and refresh into a new lake.",
+    )
+
+
 def history_complete(lake: Lake, _: Reckoning) -> Held:
     cut = (
         lake.scan("rollups/budget_health")
@@ -211,6 +216,12 @@ def _checks() -> Iterator[Check]:
         nothing_lost,
         reads=(TIME_REPORTS,),
         blocking=True,
+    )
+    yield Check(
+        "rollups/organization_kpis",
+        "begins_with_work",
+        "No month of capacity lies before the first logged work.",
+        begins_with_work,
     )
     yield Check(
         "rollups/budget_health",

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+MOST_SHOWN = 20
+"""Offending rows, or departures, that a check shows; the rest is counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:

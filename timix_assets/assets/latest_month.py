@@ -21,7 +21,7 @@ from dagster import (
 
 from timix_assets import environment
 from timix_assets.assets import timix
-from timix_assets.automation.partitions import key_of
+from timix_assets.automation.partitions import partition_key
 from timix_assets.failures import plainly
 from timix_assets.lake.io_manager import LakeResource
 from timix_assets.lake.tables import Lake
@@ -86,7 +86,7 @@ def _last_read(instance: DagsterInstance, lake: Lake, table: AssetKey, now: date
     # The event log may tell of another lake, such as the demo's; what was never read into this one is not there.
     if running not in lake.memory.months_read(table.to_user_string()):
         return None
-    wanted = AssetRecordsFilter(asset_key=table, asset_partitions=[key_of(running)])
+    wanted = AssetRecordsFilter(asset_key=table, asset_partitions=[partition_key(running)])
     found = instance.fetch_materializations(wanted, limit=1).records
     return datetime.fromtimestamp(found[0].timestamp, UTC) if found else None
 

@@ -46,7 +46,7 @@ GROUPS: Mapping[str, str] = {
 FOLLOWS_ITS_INPUTS = AutomationCondition.eager().without(~AutomationCondition.any_deps_missing())
 
 
-def key_of(table: str) -> AssetKey:
+def asset_key(table: str) -> AssetKey:
     """The asset of a table that a formula names: a rollup, else a raw one."""
     return AssetKey(table_path(table).split("/"))
 
@@ -59,13 +59,13 @@ def rollup_asset(table: Rollup) -> AssetsDefinition:
     behind_grains = {raw for grain in grains for raw in raw_tables_of(grain)} - set(inputs)
 
     @asset(
-        key=key_of(table.name),
+        key=asset_key(table.name),
         description=table.description,
         group_name=GROUPS[table.name],
         kinds={"polars", "deltalake"},
         owners=OWNERS,
-        ins={name: AssetIn(key_of(name)) for name in inputs},
-        deps=[key_of(name) for name in sorted(behind_grains)],
+        ins={name: AssetIn(asset_key(name)) for name in inputs},
+        deps=[asset_key(name) for name in sorted(behind_grains)],
         backfill_policy=BackfillPolicy.single_run(),
         automation_condition=FOLLOWS_ITS_INPUTS,
         metadata={

@@ -24,6 +24,7 @@ from timix_assets.api.errors import Forbidden
 from timix_assets.assets.alike import sentence as alike_sentence
 from timix_assets.assets.columns import column_schema
 from timix_assets.assets.fetch import Fetched, fetch
+from timix_assets.assets.held import MOST_SHOWN
 from timix_assets.assets.progress import logged
 from timix_assets.assets.session import begin, role_of
 from timix_assets.automation.partitions import MONTHLY
@@ -42,14 +43,9 @@ ROWS_READABLE = "rows_readable"
 DOUBLES_AGREE = "doubles_agree"
 
 
-def key_of(name: str) -> AssetKey:
-    """The asset of an endpoint: `timix/customers`."""
-    return AssetKey(["timix", name])
-
-
 def raw_asset(endpoint: Endpoint) -> AssetsDefinition:
     """The asset that reads one endpoint whole, or the run's months of a dated one, and hands it to the lake."""
-    key = key_of(endpoint.name)
+    key = AssetKey(["timix", endpoint.name])
     dated = endpoint.window is not Window.NONE
 
     @asset(
@@ -231,8 +227,5 @@ def _warning(key: AssetKey, name: str, departures: Sequence[str], expected: Sequ
         metadata={"departures": MetadataValue.md("\n".join(f"- {line}" for line in shown))} if shown else {},
     )
 
-
-MOST_SHOWN = 20
-"""Departures named in a check; the rest is counted."""
 
 ASSETS = [raw_asset(endpoint) for endpoint in ENDPOINTS]

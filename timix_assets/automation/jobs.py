@@ -2,7 +2,7 @@
 
 from dagster import AssetKey, AssetSelection, DagsterInstance, DagsterRunStatus, RunsFilter, define_asset_job
 
-from timix_assets.automation.partitions import key_of
+from timix_assets.automation.partitions import partition_key
 from timix_assets.lake.months import Months
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -77,7 +77,7 @@ JOBS = [refresh_everything, refresh_recent, close_month, refresh_changed, compac
 
 def range_tags(months: Months) -> dict[str, str]:
     """The run tags that give a job its range of months."""
-    return {RANGE_START: key_of(months.first), RANGE_END: key_of(months.last)}
+    return {RANGE_START: partition_key(months.first), RANGE_END: partition_key(months.last)}
 
 
 def unfinished_run(instance: DagsterInstance, job: str) -> str | None:

@@ -14,6 +14,6 @@ MONTHLY = MonthlyPartitionsDefinition(
 )
 
 
-def key_of(month: date) -> str:
+def partition_key(month: date) -> str:
     """The partition key of a month, given its first day."""
     return month.strftime(KEY_FORMAT)

@@ -17,19 +17,19 @@ from timix_assets import environment
 from timix_assets.automation import jobs
 from timix_assets.automation.jobs import range_tags, unfinished_run
 from timix_assets.automation.partitions import MONTHLY
-from timix_assets.automation.windows import Window, clipped, closed, recent, swept
+from timix_assets.automation.windows import Reach, clipped, closed, recent, swept
 from timix_assets.environment import Setting, SettingError, time_zone
 
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """One schedule. window: the months of each run, from the day of its tick; None for a job without months."""
+    """One schedule. reach: the months of each run, from the day of its tick; None for a job without months."""
 
     name: str
     job: UnresolvedAssetJobDefinition
     setting: Setting
     description: str
-    window: Window | None = None
+    reach: Reach | None = None
 
     def schedule(self) -> ScheduleDefinition:
         return ScheduleDefinition(
@@ -51,8 +51,8 @@ class Timetable:
             return
         due = context.scheduled_execution_time.astimezone(time_zone())
         tags = {"timix/started_by": self.name}
-        if self.window is not None:
-            months = clipped(self.window(due.date()), MONTHLY.start.date())
+        if self.reach is not None:
+            months = clipped(self.reach(due.date()), MONTHLY.start.date())
             if months is None:
                 yield SkipReason(
                     f"The months of this tick lie before {environment.START_MONTH.name} ({MONTHLY.start:%Y-%m}), so there "
@@ -74,7 +74,7 @@ def cron_line(setting: Setting) -> str:
     return line
 
 
-def _recent() -> Window:
+def _recent() -> Reach:
     return recent(environment.whole_number(environment.RECENT_MONTHS, at_least=0))
 
 

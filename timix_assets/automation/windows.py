@@ -11,7 +11,7 @@ CLOSED_TRAIL = 3
 SWEPT = 12
 """Months of the deep sweep, the running one included: what was edited or deleted late."""
 
-Window = Callable[[date], tuple[date, date]]
+Reach = Callable[[date], tuple[date, date]]
 """Today -> the first and the last month to read."""
 
 
@@ -21,7 +21,7 @@ def months_before(today: date, months: int) -> date:
     return date(number // 12, number % 12 + 1, 1)
 
 
-def recent(trail: int) -> Window:
+def recent(trail: int) -> Reach:
     """The running month and `trail` before it."""
     return lambda today: (months_before(today, trail), months_before(today, 0))
 
@@ -36,7 +36,7 @@ def swept(today: date) -> tuple[date, date]:
     return months_before(today, SWEPT - 1), months_before(today, 0)
 
 
-def clipped(window: tuple[date, date], first: date) -> Months | None:
-    """The window without the months before `first`, the first partition; None when nothing is left."""
-    start, end = window
+def clipped(months: tuple[date, date], first: date) -> Months | None:
+    """Those without the months before `first`, the first partition; None when nothing is left."""
+    start, end = months
     return Months(max(start, first), end) if end >= first else None

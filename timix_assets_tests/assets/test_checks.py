@@ -179,3 +179,15 @@ def test_people_whose_hours_nobody_knows_are_named(workspace: Workspace) -> None
 def test_capped_projects_that_began_before_the_first_loaded_month_are_named(workspace: Workspace) -> None:
     result = workspace.refresh(EVERYTHING, months=NOVEMBER)
     assert "began before the first loaded month" in warnings(result, "rollups/budget_health")["history_complete"]
+
+
+def test_months_of_capacity_before_the_first_work_are_named(workspace: Workspace) -> None:
+    result = workspace.refresh(EVERYTHING)
+    assert "begins_with_work" not in warnings(result, "rollups/organization_kpis")
+
+    timix = workspace.sandbox.workspace
+    timix.discard("time_reports", [row["id"] for row in timix.rows("time_reports") if row["date"] < NOVEMBER.first])
+    workspace.tags = {"timix/accept_shrink": "true"}
+    result = workspace.refresh(EVERYTHING)
+    assert "2 months have capacity and lie before" in warnings(result, "rollups/organization_kpis")["begins_with_work"]
+    assert "2026-09-01" in offending(result, "rollups/organization_kpis", "begins_with_work")

@@ -8,7 +8,7 @@ import pytest
 from dagster import AssetKey, DagsterInstance, evaluate_automation_conditions
 
 from timix_assets.assets.rollups import column_lineage
-from timix_assets.automation.partitions import key_of
+from timix_assets.automation.partitions import partition_key
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.definitions import defs
 from timix_assets.firm_settings import Targets, load_firm_settings
@@ -135,7 +135,7 @@ def test_rollups_follow_a_month_that_was_read_by_hand_once_and_together_and_neve
     workspace.refresh(*requested)
     requested, cursor = followers(workspace.instance, cursor)
     assert requested == set()
-    assert key_of(september.first) == "2026-09-01"
+    assert partition_key(september.first) == "2026-09-01"
 
 
 def test_the_logged_hours_of_a_month_are_those_of_the_entries(refreshed: Workspace) -> None:

@@ -27,7 +27,7 @@ from dagster._core.utils import make_new_run_id
 
 from timix_assets.assets.latest_month import KEPT_BY_MONTH, LATEST_MONTH_READ, check_of, judge, local_time, look
 from timix_assets.automation.freshness import latest_month_freshness, unsaid
-from timix_assets.automation.partitions import key_of
+from timix_assets.automation.partitions import partition_key
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.definitions import defs
 from timix_assets.lake.io_manager import LakeResource
@@ -45,7 +45,7 @@ OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
 def read(workspace: Workspace, month: date, at: datetime, table: AssetKey = REVENUE) -> None:
     """The table's month as if a run had materialized it then."""
     workspace.lake.memory.remember_months(table.to_user_string(), [month])
-    materialization = AssetMaterialization(table, partition=key_of(month))
+    materialization = AssetMaterialization(table, partition=partition_key(month))
     workspace.instance.handle_new_event(
         EventLogEntry(
             error_info=None,

@@ -23,7 +23,7 @@ from timix_assets.environment import Setting, SettingError, time_zone
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 NAMES = [timetable.name for timetable in TIMETABLES]
-DATED = [timetable.name for timetable in TIMETABLES if timetable.window]
+DATED = [timetable.name for timetable in TIMETABLES if timetable.reach]
 JOB_OF = {timetable.name: timetable.job.name for timetable in TIMETABLES}
 
 
