@@ -48,19 +48,27 @@ class Week(Config):
         return monday, tuesday, wednesday, thursday, friday, saturday, sunday
 
 
-MONDAY_TO_FRIDAY = Week(monday=8, tuesday=8, wednesday=8, thursday=8, friday=8)
+def _week(hours: values.Week) -> Week:
+    return Week(**dict(zip(Week.model_fields, map(float, hours), strict=True)))
+
+
+# A field that nobody sets keeps the default of the formulas.
+CALENDAR, POLICY = values.WorkCalendar(), values.BudgetPolicy()
 
 
 class WorkCalendar(ConfigurableResource):  # type: ignore[type-arg]
     """Working time where the API is silent."""
 
     default_week: Week = Field(
-        default=MONDAY_TO_FRIDAY, description="The week of everybody of whom nothing else is known."
+        default=_week(CALENDAR.default_week), description="The week of everybody of whom nothing else is known."
     )
     daily_break_hours: float = Field(
-        default=1, description="Comes off the days of a work schedule that are longer than break_threshold_hours."
+        default=float(CALENDAR.daily_break_hours),
+        description="Comes off the days of a work schedule that are longer than break_threshold_hours.",
     )
-    break_threshold_hours: float = Field(default=6, description="Days up to this long have no break.")
+    break_threshold_hours: float = Field(
+        default=float(CALENDAR.break_threshold_hours), description="Days up to this long have no break."
+    )
     users: dict[str, Week] = Field(default_factory=dict, description="Weeks of single people, by user id.")
     countries: dict[str, Week] = Field(default_factory=dict, description="Weeks of countries, by ISO 3166 code.")
     default_holiday_profile_id: str = Field(
@@ -89,21 +97,29 @@ class BudgetPolicy(ConfigurableResource):  # type: ignore[type-arg]
     """When a budget is at risk or over, and which entries count."""
 
     warning: float = Field(
-        default=0.80, description="Burn from which a budget is at risk, where the organization names none."
+        default=float(POLICY.warning),
+        description="Burn from which a budget is at risk, where the organization names none.",
     )
     critical: float = Field(
-        default=1.00, description="Burn from which a budget is over, where the organization names none."
+        default=float(POLICY.critical),
+        description="Burn from which a budget is over, where the organization names none.",
     )
     counted_statuses: list[str] = Field(
-        default=["Draft", "Submitted", "Approved", "Invoiced"],
+        default=list(POLICY.counted_statuses),
         description="Statuses whose entries count in every figure.",
     )
-    burn_window_days: int = Field(default=20, description="Working days back over which the burn rate is taken.")
-    burn_minimum_days: int = Field(
-        default=5, description="A budget with fewer working days of use has no burn rate yet."
+    burn_window_days: int = Field(
+        default=POLICY.burn_window_days, description="Working days back over which the burn rate is taken."
     )
-    exhaustion_horizon_years: int = Field(default=5, description="An exhaustion date beyond this is not said.")
-    overrun_tolerance: float = Field(default=0.10, description="How far burn may run ahead of elapsed time.")
+    burn_minimum_days: int = Field(
+        default=POLICY.burn_minimum_days, description="A budget with fewer working days of use has no burn rate yet."
+    )
+    exhaustion_horizon_years: int = Field(
+        default=POLICY.exhaustion_horizon_years, description="An exhaustion date beyond this is not said."
+    )
+    overrun_tolerance: float = Field(
+        default=float(POLICY.overrun_tolerance), description="How far burn may run ahead of elapsed time."
+    )
 
     def value(self) -> values.BudgetPolicy:
         """SettingError names a field that does not fit."""
@@ -137,7 +153,9 @@ class BudgetPolicy(ConfigurableResource):  # type: ignore[type-arg]
 class Targets(ConfigurableResource):  # type: ignore[type-arg]
     """What the firm aims at."""
 
-    utilization: float = Field(default=0.75, description="Billable utilization that the firm aims at, a ratio.")
+    utilization: float = Field(
+        default=float(values.Targets().utilization), description="Billable utilization that the firm aims at, a ratio."
+    )
 
     def value(self) -> values.Targets:
         """SettingError when the target is no ratio."""
@@ -150,7 +168,8 @@ class AgingBuckets(ConfigurableResource):  # type: ignore[type-arg]
     """How unbilled work is grouped by age."""
 
     upper_days: list[int] = Field(
-        default=[30, 60, 90], description="The last day of each bucket but the open one: 0-30, 31-60, 61-90, 91+."
+        default=list(values.AgingBuckets().upper_days),
+        description="The last day of each bucket but the open one: 0-30, 31-60, 61-90, 91+.",
     )
 
     def value(self) -> values.AgingBuckets:
