@@ -217,7 +217,7 @@ class DagsterDev:
     def ticks(self, sensor: str) -> list[Any]:
         state = self.ask(
             """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { __typename ... on Sensor {
-              sensorState { ticks(limit: 20) { status skipReason error { message } runIds cursor } } } } }""",
+              sensorState { ticks(limit: 500) { status skipReason error { message } runIds cursor } } } } }""",
             s={**REPOSITORY, "sensorName": sensor},
         )
         return list(state["sensorState"]["ticks"])
