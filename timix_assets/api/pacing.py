@@ -89,7 +89,7 @@ class FileBucket:
                     self._path.write_bytes(bytes(_NUMBERS * _NUMBER_BYTES))
         except (OSError, Timeout) as fault:
             raise SettingsError(
-                f"The pacing folder {folder} cannot be used ({fault}): make it writable, or name another."
+                f"The pacing folder {folder} cannot be used ({fault}): make room there, or make it writable."
             ) from None
 
     @contextmanager

@@ -120,7 +120,8 @@ def show(outcome: Outcome, console: Console, errors: Console) -> None:
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     by_sentence: dict[str, list[str]] = {}
     for asset, sentence in outcome.failures:
-        by_sentence.setdefault(sentence, []).append(asset)
+        # A sentence of the lake begins with the table's name, which stands before it already.
+        by_sentence.setdefault(sentence.removeprefix(f"{asset}: "), []).append(asset)
     for sentence, assets in by_sentence.items():
         named = len(assets) <= MOST_NAMED_FIRST
         who = ", ".join(assets) if named else f"{len(assets)} assets"
@@ -188,15 +189,27 @@ def _assets_of_steps(result: "ExecuteInProcessResult") -> dict[str, str]:
 
 @contextmanager
 def _instance() -> Iterator["DagsterInstance"]:
-    """The instance of the project. Two first commands at once must not make its storage at the same time."""
+    """The instance of the project. Two first commands at once must not make its storage at the same time.
+
+    WriteFailed when a run cannot be recorded there.
+    """
     from dagster import DagsterInstance  # noqa: PLC0415
+    from sqlalchemy.exc import OperationalError  # noqa: PLC0415
+
+    from timix_assets.lake.errors import WriteFailed  # noqa: PLC0415
 
     folder = environment.state_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "instance.lock"):
-        instance = DagsterInstance.get()
-    with instance:
-        yield instance
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "instance.lock"):
+            instance = DagsterInstance.get()
+        with instance:
+            yield instance
+    except OperationalError as error:
+        raise WriteFailed(
+            f"the run cannot be recorded in {folder / 'storage'} ({error.orig}), so it was given up, and every table is as the "
+            "last finished write left it; make room there or make it writable, then run it again."
+        ) from error
 
 
 class _Notices(logging.Handler):

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
 from typing import Self
 
 import polars as pl
 
 from .errors import LakeError, WriteFailed
-from .storage import is_full_disk
+from .storage import causes, is_full_disk
 
 FILE_ROWS = 20_000
 """Rows that are held in memory before they are written to a file; a listing with fewer never touches the disk."""
@@ -112,11 +112,15 @@ class Spool:
             if not is_full_disk(error):
                 raise
             raise WriteFailed(
-                f"Rows could not be spooled to disk ({error}); free space in the temporary folder or point TMPDIR "
-                "elsewhere, and run it again."
+                f"Its rows could not be kept in {self._place} until all are read ({causes(error)}); free space there or point "
+                "TMPDIR elsewhere, and run it again."
             ) from error
         self._files.append(file)
         self._held, self._held_rows = [], 0
+
+    @property
+    def _place(self) -> str:
+        return self._folder.name if self._folder else str(self._parent or gettempdir())
 
     def _drop_files(self) -> None:
         if self._folder is not None:

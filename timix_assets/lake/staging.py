@@ -10,7 +10,7 @@ import polars as pl
 from .content import Part
 from .errors import RowsOutsideRange, WriteFailed
 from .months import MONTH, Months
-from .storage import is_full_disk
+from .storage import causes, is_full_disk
 
 ROW_GROUP_ROWS = 20_000
 """Small row groups keep the memory of the month-wise writers small, whatever the number of rows."""
@@ -39,8 +39,8 @@ def stage(table: str, frame: pl.LazyFrame, schema: pl.Schema, folder: Path, mont
         if not is_full_disk(error):
             raise
         raise WriteFailed(
-            f"{table}: its rows could not be staged in {folder} ({error}); free space there or point TMPDIR elsewhere, "
-            "and run it again."
+            f"{table}: its rows could not be put together in {folder} ({causes(error)}); free space there or point TMPDIR "
+            "elsewhere, and run it again."
         ) from error
     if months is None:
         return Staged({None: [folder / "whole.parquet"]}, schema)

@@ -1,6 +1,7 @@
 """Where the lake lies: a folder, or an object store by URL. Files are put whole or not at all."""
 
 import errno
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,9 +38,7 @@ _DUMPED_CAUSE = re.compile(r'\b(?:message|error): "([^"]+)"')
 _SECRETS = re.compile(r"(?<=://)[^/\s@:]*:[^/\s@]+@|(?<=[\w/])\?[^\s\"]+")
 """Parts of an address that may be credentials: a password, a signature."""
 
-_NO_ROOM = re.compile(
-    "|".join(rf"os error {code}\b|Errno {code}\b" for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
-)
+_NO_ROOM = re.compile(rf"(?:os error|Errno) ({errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\b")
 
 
 def located(url: str) -> str:
@@ -110,7 +109,12 @@ def open_table(url: str, options: Mapping[str, str]) -> DeltaTable | None:
 
 
 def causes(error: Exception) -> str:
-    """What an error of a storage library says, on one line: its first cause, the address asked, and its last cause."""
+    """What an error of a storage library says, on one line: its first cause, the address asked, and its last cause.
+
+    Of a full disk just that.
+    """
+    if no_room := _NO_ROOM.search(str(error)):
+        return os.strerror(int(no_room[1])).lower()
     said, *internals = _INTERNALS.split(_COLOURS.sub("", str(error)).strip(), maxsplit=1)
     first, *below = [line.strip(" ↳") for line in said.splitlines()] or [type(error).__name__]
     asked = [line for line in below if "://" in line][:1]

@@ -1,5 +1,7 @@
 """Where a lake may lie, and what is said when it cannot be reached."""
 
+import errno
+import os
 import secrets
 import socket
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from timix_assets.lake.errors import LakeError, WriteFailed
+from timix_assets.lake.storage import causes
 from timix_assets.lake.tables import Lake
 
 from .rows import JANUARY, numbered
@@ -98,3 +101,9 @@ def test_a_folder_that_cannot_be_written_is_refused_by_the_settings_name() -> No
     sealed = "/proc" if Path("/proc/self").is_dir() else "/System"
     with pytest.raises(LakeError, match=rf"TIMIX_LAKE.*{sealed}/lake"):
         Lake(f"{sealed}/lake").check()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG])
+def test_of_a_full_disk_the_cause_is_said_in_the_systems_words_alone(number: int) -> None:
+    said = f"Generic LocalFileSystem error: Unable to copy data to file: {os.strerror(number)} (os error {number})"
+    assert causes(OSError(said)) == os.strerror(number).lower()
