@@ -164,7 +164,8 @@ def test_36_a_temporary_folder_that_fills_while_a_listing_is_read_is_red(
 
     assert done.returncode == 1
     [said] = done.stderr.strip().splitlines()
-    assert f"{TIME}: its rows could not be kept in {disk} until all are read (no space left on device)" in said
+    assert f"{TIME}: Its rows could not be kept in {disk}/timix-spool-" in said
+    assert "until all are read (no space left on device); free space there" in said
 
 
 def limited_files() -> None:
