@@ -3,6 +3,7 @@
 Exit status: 0 all well; 1 something failed, named on stderr; 2 wrong use or wrong settings.
 """
 
+import errno
 import os
 import sys
 import threading
@@ -162,21 +163,27 @@ def sandbox(port: int, people: int, months: int, seed: int, plan: str, latency: 
     from timix_assets.sandbox.server import serve  # noqa: PLC0415
 
     with _exit_status():
-        today = environment.today()
-        oldest = today.year * 12 + today.month - months
-        click.echo(f"{environment.START_MONTH.name}={oldest // 12:04d}-{oldest % 12 + 1:02d}")
-        serve(
-            port,
-            today=today,
-            people=people,
-            months=months,
-            seed=seed,
-            plan=plan,
-            latency=latency,
-            key=os.environ.get(SANDBOX_KEY),
-            say=click.echo,
-            until=_end_of_parent() if SANDBOX_KEY in os.environ else None,
-        )
+        try:
+            serve(
+                port,
+                today=environment.today(),
+                people=people,
+                months=months,
+                seed=seed,
+                plan=plan,
+                latency=latency,
+                key=os.environ.get(SANDBOX_KEY),
+                say=click.echo,
+                until=_end_of_parent() if SANDBOX_KEY in os.environ else None,
+            )
+        except KeyboardInterrupt:
+            sys.exit(0)
+        except OSError as refused:
+            if refused.errno != errno.EADDRINUSE:
+                raise
+            raise SettingError(
+                f"port {port} is taken; choose another by --port, or leave it out for a free one."
+            ) from refused
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """`timix-assets refresh`: the job `refresh_everything`, once, in this process, recorded in the instance that the UI reads."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 MOST_NAMED_FIRST = 3
 """Assets that failed for one reason and are named before it; when there are more, they are counted there."""
+
+_NEAR = 0.6
+"""Likeness from which on another key may have been meant; difflib's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def run(months: "Months", only: Sequence[str], console: Console, *, accept_shrin
     known = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
     for name in only:
         if name not in known:
-            raise SettingError(f"--only {name} is no asset; there are {', '.join(sorted(known))}.")
+            raise SettingError(f"--only {name} is no asset; {hint(name, known)}")
     with _instance() as instance, ended_by_sigterm(), _shown(console), _notices(console):
         result = job.execute_in_process(
             instance=instance,
@@ -100,6 +104,26 @@ def run(months: "Months", only: Sequence[str], console: Console, *, accept_shrin
             raise_on_error=False,
         )
         return _outcome(result)
+
+
+def hint(name: str, known: Collection[str]) -> str:
+    """What may have been meant by a name that no asset has: the nearest key, else those of its group, else the groups."""
+    near = max(known, key=lambda key: (_likeness(_within_group(name), _within_group(key)), _likeness(name, key)))
+    if _likeness(_within_group(name), _within_group(near)) >= _NEAR:
+        return f"did you mean {near}?"
+    group = [key for key in sorted(known) if key.startswith(f"{name.partition('/')[0]}/")]
+    if group:
+        return f"there are {', '.join(group)}."
+    groups = sorted({key.partition("/")[0] for key in known})
+    return f"write a whole key, such as {near}; their groups are {', '.join(groups)}, and the README lists them."
+
+
+def _within_group(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _likeness(name: str, other: str) -> float:
+    return SequenceMatcher(None, name, other).ratio()
 
 
 def show(outcome: Outcome, console: Console, errors: Console) -> None:

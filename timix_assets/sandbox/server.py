@@ -184,11 +184,16 @@ def serve(
 ) -> None:
     """Generate a firm and serve it until `until` is set, or for ever. key: one to accept, which is then not printed.
 
-    Raises OSError when the port is taken.
+    What it says is lines for a .env, once it answers. Raises OSError when the port is taken, before it says anything.
     """
     firm = Firm.generate(people=people, months=months, seed=seed, today=today)
     with Sandbox(firm, plan=plan, port=port, latency=latency, key=key) as sandbox:
+        say(f"TIMIX_START_MONTH={firm.first_day:%Y-%m}")
         say(f"TIMIX_BASE_URL={sandbox.base_url}")
         if key is None:
             say(f"TIMIX_API_KEY={sandbox.key}")
-        (until or threading.Event()).wait()
+            say("# Put these lines into .env, with a TIMIX_LAKE of its own; it answers until Ctrl-C.")
+        ended = until or threading.Event()
+        # In slices: Ctrl-C that the system gives to another thread does not interrupt an endless wait.
+        while not ended.wait(1):
+            pass

@@ -4,12 +4,15 @@ import os
 import shutil
 import signal
 import time
+from io import StringIO
 from pathlib import Path
 
 import httpx
 import pytest
+from dotenv import dotenv_values
 
 from timix_assets.contract.endpoints import ENDPOINTS
+from timix_assets.sandbox.server import Sandbox
 
 from .conftest import ROOT, Project
 
@@ -73,6 +76,31 @@ def test_the_sandbox_of_a_demo_ends_with_it_however_it_ends(tmp_path: Path, endi
             return
         time.sleep(0.1)
     pytest.fail("the sandbox still answers")
+
+
+def test_what_the_sandbox_prints_can_be_pasted_into_a_dotenv_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+    process = Project(tmp_path).start("sandbox", "--people", "4", "--months", "2")
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(4)]
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=10)
+
+    assert dotenv_values(stream=StringIO("".join(lines))).keys() == {
+        "TIMIX_START_MONTH",
+        "TIMIX_BASE_URL",
+        "TIMIX_API_KEY",
+    }
+    assert lines[-1].startswith("# Put these lines into .env")
+    assert "Ctrl-C" in lines[-1]
+    assert (process.returncode, rest) == (0, "")
+
+
+def test_a_taken_port_is_wrong_use_and_nothing_is_printed_that_could_be_pasted(tmp_path: Path, live: Sandbox) -> None:
+    port = live.origin.rpartition(":")[2]
+    done = Project(tmp_path).run("sandbox", "--port", port, "--people", "4", "--months", "1")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"port {port} is taken" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["--people", "2"], ["--months", "0"], ["--port", "99999"]])

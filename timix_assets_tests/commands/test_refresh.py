@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from timix_assets.commands.refresh import hint
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.server import Sandbox
 
@@ -51,7 +52,7 @@ def test_from_and_to_read_just_those_months(project: Project, live: Sandbox) -> 
         (["--from", "2001-01"], "--from 2001-01 is before the first month"),
         (["--to", "2999-01"], "--to 2999-01 is in the future"),
         (["--from", "yesterday"], "--from is 'yesterday', which is no month to read"),
-        (["--only", "timix/customer"], "--only timix/customer is no asset"),
+        (["--only", "timix/customer"], "--only timix/customer is no asset; did you mean timix/customers?"),
         (["--frm", "2025-01"], "No such option"),
     ],
 )
@@ -63,6 +64,26 @@ def test_wrong_use_is_exit_2_and_says_what_would_be_right(
     assert done.returncode == 2
     assert said in done.stderr
     assert live.requests == []
+
+
+KEYS = ["timix/time_reports", "timix/customers", "rollups/budget_health", "timix/budget_health_report"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("timix/time_report", "did you mean timix/time_reports?"),
+        ("time_reports", "did you mean timix/time_reports?"),
+        ("timix/budget_health", "did you mean rollups/budget_health?"),
+        ("rollup/budget_helth", "did you mean rollups/budget_health?"),
+        ("timix/xyz", "there are timix/budget_health_report, timix/customers, timix/time_reports."),
+        ("xyz", "their groups are rollups, timix, and the README lists them."),
+    ],
+)
+def test_of_a_name_that_no_asset_has_the_nearest_key_is_said_and_others_only_when_none_is_near(
+    typed: str, said: str
+) -> None:
+    assert hint(typed, KEYS).endswith(said)
 
 
 @pytest.mark.parametrize(
