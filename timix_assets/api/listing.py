@@ -21,6 +21,8 @@ RowKey = Callable[[Row], str | None]
 """What identifies a row, as text; None for a row that has no key."""
 
 _ROWS = ("items", "data", "rows")
+_ENVELOPE_ONLY = {"hasMore", "pageSize"}
+"""No row has these: an object with one of them is an envelope, and when it has no rows, they are missing."""
 _PARTS = 64
 
 
@@ -50,11 +52,11 @@ def envelope_of(what: object, body: Any, headers: Mapping[str, str], *, object_i
     """Reads `{items, totalCount, hasMore}`, the same with `data` or `rows`, or a bare list; else raises ContractError.
 
     what: names the request in the error. The header X-Total-Count counts where the body has no total.
-    object_is_row: an object with no list in it is one row.
+    object_is_row: an object with no list in it, and that is no empty envelope, is one row.
     """
     outer = body if isinstance(body, dict) else {}
     name = next((name for name in _ROWS if name in outer), None)
-    if name is None and outer and object_is_row:
+    if name is None and outer and object_is_row and not _ENVELOPE_ONLY & outer.keys():
         return Envelope([outer], 1, None)
     items = outer[name] if name else body
     if not isinstance(items, list):

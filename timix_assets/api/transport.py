@@ -35,6 +35,9 @@ ERROR_BODY_BYTES = 64 * 1024
 _WIRE_LOGS = ("httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks")
 _PIECE = 256 * 1024
 _GZIP = 31
+_UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
+"""OpenSSL's codes for a certificate whose signer is missing, self-signed or unknown."""
+
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~-._%"
 
 
@@ -205,17 +208,14 @@ class Transport:
     def _redirect_refused(self, call: Call, response: httpx.Response) -> RedirectRefused:
         target = self._redact(response.headers.get("location", "an unnamed place"))
         return RedirectRefused(
-            f"{call}: the server answered {response.status_code} and points to {target}, which is refused because "
-            "the API key may only go to the configured host: set TIMIX_BASE_URL to the right address."
+            f"{call}: the server answered {response.status_code} and points to {target}, where the API key is not sent; "
+            "set TIMIX_BASE_URL if Timix has moved, else look for a proxy or a login page on the way."
         )
 
     def _failure(self, call: Call, fault: Exception, seconds: float) -> TimixError:
+        if tls := _tls_fault_of(fault):
+            return TlsFailed(f"{call}: no secure connection to {self._base_url}, because {self._redact(_why(tls))}.")
         reason = self._redact(str(fault)) or type(fault).__name__
-        if _is_tls_fault(fault):
-            return TlsFailed(
-                f"{call}: no secure connection to {self._base_url} ({reason}); if your company signs its own "
-                "certificates, set SSL_CERT_FILE to its CA file."
-            )
         if isinstance(fault, httpx.ConnectTimeout | httpx.ConnectError | httpx.ProxyError | httpx.PoolTimeout):
             return ConnectionFailed(
                 f"{call}: cannot connect to {self._base_url} ({reason}); check the network, the proxy variables and "
@@ -285,14 +285,31 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise zlib.error("the packed answer is cut short")
 
 
-def _is_tls_fault(fault: BaseException) -> bool:
+def _tls_fault_of(fault: BaseException) -> ssl.SSLError | None:
+    """What TLS itself had against the connection; None when something else went wrong."""
     cause: BaseException | None = fault
     while cause is not None:
         # A connection that just ends in mid-handshake is a broken one, not a failed verification.
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            return True
+            return cause
         cause = cause.__cause__ or cause.__context__
-    return False
+    return None
+
+
+def _why(fault: ssl.SSLError) -> str:
+    """What is wrong, and what to do."""
+    if not isinstance(fault, ssl.SSLCertVerificationError):
+        reason = (fault.reason or "no reason given").replace("_", " ").lower()
+        return f"what answers there does not speak TLS as it should ({reason}); check TIMIX_BASE_URL and the proxy variables"
+    reason = fault.verify_message.rstrip(".")
+    if fault.verify_code in _UNKNOWN_AUTHORITY:
+        return (
+            f"its certificate comes from an authority that is not trusted here ({reason}); "
+            "if your company signs its own certificates, set SSL_CERT_FILE to its CA file"
+        )
+    return (
+        f"its certificate is not valid ({reason}); check TIMIX_BASE_URL and this machine's clock, or tell who runs it"
+    )
 
 
 class _Deadline(threading.local):
@@ -371,7 +388,10 @@ def _pooled_transport(base_url: str, limits: Limits, deadline: _Deadline) -> htt
     try:
         tls = _tls_for(base_url)
     except (OSError, ssl.SSLError) as fault:
-        raise SettingsError(f"SSL_CERT_FILE or SSL_CERT_DIR names no readable certificates ({fault}).") from None
+        raise SettingsError(
+            f"SSL_CERT_FILE or SSL_CERT_DIR names no readable certificates ({fault}): name a PEM file that holds some, "
+            "or unset it."
+        ) from None
     try:
         pool = httpx.Limits(max_connections=None, max_keepalive_connections=limits.concurrency)
         return _DeadlineTransport(tls, pool, _proxy_for(base_url), deadline)

@@ -89,7 +89,7 @@ class Answer:
     def all_headers(self, now: float) -> list[tuple[bytes, bytes]]:
         plain = {"Content-Type": self.content_type, "Date": formatdate(now, usegmt=True)} | dict(self.headers)
         if self.status != 204:
-            plain["Content-Length"] = str(len(self.body))
+            plain.setdefault("Content-Length", str(len(self.body)))
         return [(name.lower().encode(), value.encode("latin-1")) for name, value in plain.items()]
 
 

@@ -110,6 +110,14 @@ def test_one_object_is_a_row_only_where_that_is_allowed(key: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "envelope", [{"totalCount": 8, "hasMore": False}, {"totalCount": 8, "page": 1, "pageSize": 50}]
+)
+def test_an_envelope_that_lost_its_rows_is_no_row_of_a_report(key: str, envelope: dict[str, object]) -> None:
+    with pytest.raises(ContractError, match="without “items”"):
+        read(tasks(lambda _: envelope), key, object_is_row=True)
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"totalCount": 3},

@@ -290,7 +290,7 @@ def test_an_unknown_certificate_fails_at_once_and_says_what_to_set(key: str, tls
     ):
         client.me()
     assert tls_server.handshakes == 1
-    assert "certificate verify failed" in str(failed.value)
+    assert "from an authority that is not trusted here" in str(failed.value)
 
 
 def test_a_company_certificate_authority_is_trusted_by_environment(

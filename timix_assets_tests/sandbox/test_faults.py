@@ -374,6 +374,12 @@ def test_a_reset_can_come_in_the_middle_of_a_body(sandbox: Sandbox) -> None:
         raw(sandbox).read()
 
 
+def test_the_length_of_a_huge_body_can_be_told_in_advance(sandbox: Sandbox, api: Reader) -> None:
+    sandbox.faults.add(Fault("huge_body", size=3_000_000, value="length"))
+    answer = raw(sandbox)
+    assert int(answer.headers["Content-Length"]) == len(answer.read()) > 2_900_000
+
+
 def test_a_total_can_be_in_the_header_alone(sandbox: Sandbox, api: Reader) -> None:
     sandbox.faults.add(Fault("total_missing", value="header"))
     answer = api.get(LISTING)

@@ -1,0 +1,259 @@
+"""Answers that fail, break off, hold something else, or never end: rows 9 to 13, 29 and 30 of docs/reliability.md."""
+
+import os
+import time
+from dataclasses import replace
+
+import pytest
+
+from timix_assets.sandbox.faults import Fault
+
+from .conftest import TIME, Workplace
+
+CUSTOMERS = "timix/customers"
+LISTING = "/customers"
+ENTRIES = "/time-reports"
+MOST_PAGES = 4
+"""The entries take so many; a report by month takes three requests."""
+
+
+@pytest.fixture
+def workplace(workplace: Workplace) -> Workplace:
+    """The lake is a little behind: what a refresh reads is not what is there already."""
+    workplace.move_on("customers")
+    workplace.move_on("time_reports")
+    return workplace
+
+
+# Row 9
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_09_a_burst_of_server_errors_is_outlasted(workplace: Workplace, status: int) -> None:
+    done = workplace.refresh(TIME, faults=(Fault("server_error", path=ENTRIES, page=3, status=status, times=3),))
+
+    assert (done.status, done.stderr) == (0, "")
+    assert workplace.stored("time_reports") == workplace.sent("time_reports")
+    assert done.requests.count(ENTRIES) == 4 + 3
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "said"),
+    [
+        (500, None, "500 (INTERNAL_ERROR, “Internal error.”)"),
+        (502, "html", "502"),
+        (503, None, "503 (UNAVAILABLE, “Internal error.”)"),
+        (504, "html", "504"),
+    ],
+)
+@pytest.mark.usefixtures("untouched")
+def test_09_server_errors_for_ever_are_red_after_five_requests(
+    workplace: Workplace, status: int, value: str | None, said: str
+) -> None:
+    done = workplace.refresh(CUSTOMERS, faults=(Fault("server_error", path=LISTING, status=status, value=value),))
+
+    assert (done.status, done.requests) == (1, ["/me", *[LISTING] * 5])
+    assert done.sentence == (
+        f"failed {CUSTOMERS}: GET /customers, page 1: the server answered {said}; "
+        "Timix has trouble, try again later (tried 5 times)."
+    )
+
+
+@pytest.mark.usefixtures("untouched")
+def test_09_a_server_that_is_down_is_asked_five_times_in_all_and_not_five_times_by_each_table(
+    workplace: Workplace,
+) -> None:
+    done = workplace.refresh(faults=(Fault("server_error", status=503),))
+
+    assert (done.status, done.requests) == (1, ["/me"] * 5)
+    assert done.sentence.startswith("failed 17 assets: GET /me: the server answered 503 ")
+
+
+@pytest.mark.usefixtures("untouched")
+def test_09_all_tries_for_one_answer_share_one_budget_of_time(workplace: Workplace) -> None:
+    slow_errors = (Fault("server_error", path=LISTING), Fault("silence", path=LISTING, seconds=1.2))
+    done = workplace.refresh(CUSTOMERS, faults=slow_errors, TIMIX_RETRY_BUDGET_SECONDS="2")
+
+    assert (done.status, done.requests) == (1, ["/me", LISTING, LISTING])
+    assert "(tried 2 times)" in done.sentence
+
+
+# Rows 10 to 12
+
+
+BROKEN = [
+    pytest.param(
+        Fault("reset_connection"), "the connection broke before the whole answer was here", id="reset before a byte"
+    ),
+    pytest.param(
+        Fault("reset_connection", size=400), "the connection broke before the whole answer was here", id="reset in it"
+    ),
+    pytest.param(Fault("cut_body"), "the connection broke before the whole answer was here", id="body cut"),
+    pytest.param(Fault("truncated_json"), "the JSON of the answer is cut off or broken", id="JSON cut, honest length"),
+    pytest.param(Fault("truncated_json", share=0.999), "the JSON of the answer is cut off or broken", id="by a byte"),
+]
+SOMETHING_ELSE = [pytest.param(Fault("html"), "got text/html where JSON was due", id="HTML")]
+NOTHING = [
+    pytest.param(Fault("empty_body"), "the answer (200) is empty where JSON was due", id="no body"),
+    pytest.param(Fault("no_content"), "the answer (204) is empty where JSON was due", id="204"),
+]
+
+
+def is_outlasted(workplace: Workplace, fault: Fault) -> None:
+    done = workplace.refresh(TIME, faults=(replace(fault, path=ENTRIES, page=2, times=2),))
+
+    assert (done.status, done.stderr) == (0, "")
+    assert workplace.stored("time_reports") == workplace.sent("time_reports")
+    assert done.requests.count(ENTRIES) == 4 + 2
+
+
+def is_red(workplace: Workplace, fault: Fault, said: str) -> None:
+    done = workplace.refresh(TIME, faults=(replace(fault, path=ENTRIES, page=4),), TIMIX_ATTEMPTS="3")
+
+    assert done.status == 1
+    assert done.sentence.startswith(f"failed {TIME}: GET /time-reports, page 4: {said}")
+    assert done.sentence.endswith("(tried 3 times).")
+    assert done.requests.count(ENTRIES) == 3 + 3
+
+
+@pytest.mark.parametrize(("fault", "said"), BROKEN)
+def test_10_a_broken_page_is_asked_for_again_and_never_read_in_part(
+    workplace: Workplace, fault: Fault, said: str
+) -> None:
+    is_outlasted(workplace, fault)
+
+
+@pytest.mark.parametrize(("fault", "said"), BROKEN)
+@pytest.mark.usefixtures("untouched")
+def test_10_a_page_that_always_breaks_is_red(workplace: Workplace, fault: Fault, said: str) -> None:
+    is_red(workplace, fault, said)
+
+
+@pytest.mark.parametrize(("fault", "said"), SOMETHING_ELSE)
+def test_11_a_page_of_html_is_asked_for_again(workplace: Workplace, fault: Fault, said: str) -> None:
+    is_outlasted(workplace, fault)
+
+
+@pytest.mark.parametrize(("fault", "said"), SOMETHING_ELSE)
+@pytest.mark.usefixtures("untouched")
+def test_11_html_for_ever_is_red(workplace: Workplace, fault: Fault, said: str) -> None:
+    is_red(workplace, fault, said)
+
+
+@pytest.mark.parametrize("kind", ["text_plain_json", "bom"])
+def test_11_json_called_text_or_behind_a_byte_order_mark_is_read(workplace: Workplace, kind: str) -> None:
+    done = workplace.refresh(TIME, faults=(Fault(kind),))
+
+    assert (done.status, done.stderr) == (0, "")
+    assert workplace.stored("time_reports") == workplace.sent("time_reports")
+    assert done.requests == ["/me", *[ENTRIES] * 4]
+
+
+@pytest.mark.parametrize(("fault", "said"), NOTHING)
+def test_12_an_empty_answer_is_asked_for_again(workplace: Workplace, fault: Fault, said: str) -> None:
+    is_outlasted(workplace, fault)
+
+
+@pytest.mark.parametrize(("fault", "said"), NOTHING)
+@pytest.mark.usefixtures("untouched")
+def test_12_an_answer_that_stays_empty_is_red_and_never_no_rows(workplace: Workplace, fault: Fault, said: str) -> None:
+    is_red(workplace, fault, said)
+
+
+# Row 13
+
+
+@pytest.mark.parametrize(
+    ("asset", "path", "page"),
+    [
+        (CUSTOMERS, LISTING, 1),
+        (TIME, ENTRIES, 3),
+        ("timix/revenue_report", "/financial-reports/revenue", 1),
+        ("timix/budget_health_report", "/financial-reports/budget-health", 1),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("items_missing", "the answer is an object without “items”"),
+        ("items_null", "“items” is null"),
+        ("items_object", "“items” is an object"),
+    ],
+)
+@pytest.mark.usefixtures("untouched")
+def test_13_an_envelope_without_a_list_of_items_is_red(
+    workplace: Workplace, kind: str, said: str, asset: str, path: str, page: int
+) -> None:
+    done = workplace.refresh(asset, faults=(Fault(kind, path=path, page=page),))
+
+    assert done.status == 1
+    assert done.requests.count(path) <= MOST_PAGES  # none of them twice
+    assert done.sentence == (
+        f"failed {asset}: GET {path}, page {page}: {said} where a list of rows was due; the API has changed or the path "
+        "is no listing: run `timix-assets doctor` to see what it sends now."
+    )
+
+
+# Row 29
+
+
+def test_29_a_page_of_ten_megabytes_is_read(workplace: Workplace) -> None:
+    done = workplace.refresh(TIME, faults=(Fault("big_page", path=ENTRIES, page=1, size=10_000_000),))
+
+    assert (done.status, done.stderr) == (0, "")
+    assert workplace.stored("time_reports") == workplace.sent("time_reports")
+
+
+MOST_MEMORY_KB = 450 * 1024
+"""Measured: 260 MB, most of it Python, Dagster and Polars themselves."""
+
+
+@pytest.mark.parametrize("value", [None, "length"], ids=["length not told", "length told"])
+@pytest.mark.usefixtures("untouched")
+def test_29_a_body_of_200_megabytes_is_red_at_the_cap_and_memory_is_bounded(
+    workplace: Workplace, value: str | None
+) -> None:
+    workplace.sandbox.faults.add(Fault("huge_body", path=LISTING, value=value))
+    process = workplace.project.start("refresh", "--only", CUSTOMERS)
+    assert process.stdout is not None
+    said = process.stdout.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+
+    assert process.returncode == 1
+    assert (
+        f"failed {CUSTOMERS}: GET /customers, page 1: the answer is larger than 64 MB, so it was not read; "
+        "look at what the path sends, or raise TIMIX_MAX_ANSWER_MB."
+    ) in said
+    assert [seen.path.rpartition("/")[2] for seen in workplace.sandbox.requests] == ["me", "customers"]
+    assert used.ru_maxrss < MOST_MEMORY_KB
+
+
+# Row 30
+
+
+@pytest.mark.parametrize("kind", ["slow_drip", "silence"])
+def test_30_an_answer_at_a_byte_a_second_is_broken_off_and_asked_for_again(workplace: Workplace, kind: str) -> None:
+    done = workplace.refresh(
+        TIME, faults=(Fault(kind, path=ENTRIES, page=2, times=1),), TIMIX_REQUEST_DEADLINE_SECONDS="1.5"
+    )
+
+    assert (done.status, done.stderr) == (0, "")
+    assert workplace.stored("time_reports") == workplace.sent("time_reports")
+    assert done.requests.count(ENTRIES) == 4 + 1
+
+
+@pytest.mark.parametrize("kind", ["slow_drip", "silence"])
+@pytest.mark.usefixtures("untouched")
+def test_30_an_answer_that_always_drips_is_red_at_the_deadline(workplace: Workplace, kind: str) -> None:
+    began = time.monotonic()
+    done = workplace.refresh(
+        CUSTOMERS, faults=(Fault(kind, path=LISTING),), TIMIX_REQUEST_DEADLINE_SECONDS="1.5", TIMIX_ATTEMPTS="2"
+    )
+
+    assert (done.status, done.requests) == (1, ["/me", LISTING, LISTING])
+    assert done.sentence == (
+        f"failed {CUSTOMERS}: GET /customers, page 1: no whole answer within 1.5 s; Timix may be overloaded, "
+        "try again later (tried 2 times)."
+    )
+    assert time.monotonic() - began < 45
