@@ -20,7 +20,15 @@ EARLIEST_YEAR = 1970
 
 
 class SettingError(ValueError):
-    """A setting that cannot be used; the message names it and says what would be right."""
+    """A setting that cannot be used; the message names it and says what would be right.
+
+    The value that it quotes may be the API key, put into the wrong variable: that is masked.
+    """
+
+    def __init__(self, message: str) -> None:
+        from timix_assets.api.redaction import without_keys  # noqa: PLC0415 - the room loads httpx
+
+        super().__init__(without_keys(message))
 
 
 @dataclass(frozen=True, slots=True)

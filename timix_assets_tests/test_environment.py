@@ -1,5 +1,6 @@
 """The environment variables: defaults, and one clear sentence for each wrong value."""
 
+import secrets
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def test_the_first_month_can_be_pinned() -> None:
 def test_an_unreadable_first_month_is_refused_by_name(wrong: str) -> None:
     with pytest.raises(SettingError, match=r"TIMIX_START_MONTH .*YYYY-MM"):
         environment.start_month({"TIMIX_START_MONTH": wrong}, now=NOON)
+
+
+def test_a_key_in_the_wrong_variable_is_not_repeated() -> None:
+    key = "bbl_" + secrets.token_hex(20)
+    with pytest.raises(SettingError, match=r"TIMIX_AUTHENTICATION is 'bearer \[key\]'"):
+        environment.authentication({"TIMIX_AUTHENTICATION": f"Bearer {key}"})
 
 
 def test_a_first_month_in_the_future_is_refused() -> None:

@@ -24,6 +24,10 @@ _ROWS = ("items", "data", "rows")
 _ENVELOPE_ONLY = {"hasMore", "pageSize"}
 """No row has these: an object with one of them is an envelope, and when it has no rows, they are missing."""
 _PARTS = 64
+_CHANGED = "the API has changed: run `timix-assets doctor` to see what it sends now."
+_MOST_ROWS = 10**12
+"""A larger totalCount counts no rows."""
+_FLAGS: Mapping[str | int, bool] = {True: True, False: False, "true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the server says on one page. total and has_more are None where it says nothing."""
+    """What the server says on one page. total, has_more and page_size are None where it says nothing."""
 
     items: list[Row]
     total: int | None
     has_more: bool | None
+    page_size: int | None = None
 
 
 def envelope_of(what: object, body: Any, headers: Mapping[str, str], *, object_is_row: bool = False) -> Envelope:
@@ -67,10 +72,10 @@ def envelope_of(what: object, body: Any, headers: Mapping[str, str], *, object_i
         )
     for row in items:
         if type(row) is not dict:
-            raise ContractError(f"{what}: a row is {_kind(row)} where an object was due; the API has changed.")
+            raise ContractError(f"{what}: a row is {_kind(row)} where an object was due; {_CHANGED}")
     total = _total(what, outer.get("totalCount", headers.get("x-total-count")))
-    has_more = outer.get("hasMore")
-    return Envelope(items, total, has_more if isinstance(has_more, bool) else None)
+    size = outer.get("pageSize")
+    return Envelope(items, total, _has_more(what, outer.get("hasMore")), size if type(size) is int else None)
 
 
 def only_page(what: object, envelope: Envelope) -> Page:
@@ -96,11 +101,22 @@ def _total(what: object, value: object) -> int | None:
         total = (
             Decimal(value) if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else Decimal(-1)
         )
-        if total >= 0 and total == int(total):
+        # Bounded first: as an int, 1e999999999 would fill the memory.
+        if 0 <= total <= _MOST_ROWS and total == int(total):
             return int(total)
     except (ArithmeticError, ValueError):
         pass
-    raise ContractError(f"{what}: totalCount is no count of rows; the API has changed.")
+    raise ContractError(f"{what}: totalCount is no count of rows; {_CHANGED}")
+
+
+def _has_more(what: object, value: object) -> bool | None:
+    """true and false, as text or as 1 and 0 too. Anything else is not skipped over, for rows would be missed silently."""
+    if value is None:
+        return None
+    word = value.strip().casefold() if isinstance(value, str) else value
+    if isinstance(word, bool | str | int) and word in _FLAGS:
+        return _FLAGS[word]
+    raise ContractError(f"{what}: hasMore is neither true nor false; {_CHANGED}")
 
 
 def key_of_fields(names: Sequence[str]) -> RowKey:
@@ -251,9 +267,10 @@ class _Sums:
             raise _Moved(f"page {number} has {len(envelope.items):,} rows where {due:,} were due")
 
     def is_followed(self, envelope: Envelope) -> bool:
-        """Without a total: as the server says, else when the page is exactly full."""
+        """Without a total: as the server says, else when the page is exactly full, by our size or by the server's."""
         if envelope.has_more is None:
-            return len(envelope.items) == self._asked_size
+            rows = len(envelope.items)
+            return rows == self._asked_size or 0 < rows == envelope.page_size
         return envelope.has_more
 
     def expect_nothing_new(self, number: int, envelope: Envelope) -> None:
@@ -283,5 +300,13 @@ def _hashes(rows: list[Row], key: RowKey) -> tuple[list[int], int]:
     """
     hashes = [hash(value) for row in rows if (value := key(row)) is not None]
     if not hashes:
-        hashes = [hash(repr(row)) for row in rows]
-    return hashes, hash(tuple(hashes) if len(hashes) == len(rows) else repr(rows))
+        hashes = [hash(_text(row)) for row in rows]
+    return hashes, hash(tuple(hashes) if len(hashes) == len(rows) else tuple(map(_text, rows)))
+
+
+def _text(row: Row) -> str:
+    """The whole row; but the names of its fields alone when it nests too deep for this thread, as it did not for its reader."""
+    try:
+        return repr(row)
+    except RecursionError:
+        return repr(list(row))

@@ -12,6 +12,11 @@ _FRAGMENT = 6
 _ANY_KEY = re.compile(r"bbl_[\w.~+/=-]+", re.IGNORECASE)
 
 
+def without_keys(text: str) -> str:
+    """`text` with a mask in the place of everything that looks like a Timix key."""
+    return _ANY_KEY.sub(MASK, text)
+
+
 class Redactor:
     """Masks a key, any six characters of it in a row, their percent-encoded forms, and what looks like a Timix key."""
 
@@ -32,7 +37,7 @@ class Redactor:
         return [fragment for fragment in self._fragments if fragment in folded]
 
     def _masked(self, text: str) -> str:
-        text = _ANY_KEY.sub(MASK, text)
+        text = without_keys(text)
         found = self._fragments_in(text)
         if not found:
             return text

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
@@ -26,7 +26,7 @@ from .errors import (
     TlsFailed,
 )
 from .limits import MEGABYTE, Limits
-from .redaction import Redactor
+from .redaction import KEY_PREFIX, Redactor
 
 Auth = Literal["x-api-key", "bearer"]
 Parameters = Mapping[str, object]
@@ -79,7 +79,15 @@ def query_of(parameters: Parameters) -> str:
 
 
 def checked_base_url(base_url: str) -> str:
-    """`base_url` without its closing slash; SettingsError unless it is https, or http on this machine."""
+    """`base_url` without its closing slash; SettingsError unless it is https, or http on this machine.
+
+    A key in it is refused, for a URL is logged and shown.
+    """
+    if KEY_PREFIX in unquote(base_url).casefold():
+        raise SettingsError(
+            "TIMIX_BASE_URL holds an API key, which would be shown with it: put the key into TIMIX_API_KEY alone, and "
+            "give the URL as https://host/path."
+        )
     try:
         parts = urlsplit(base_url)
         _ = parts.port

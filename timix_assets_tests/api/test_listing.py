@@ -128,6 +128,11 @@ def test_an_envelope_that_lost_its_rows_is_no_row_of_a_report(key: str, envelope
         {"items": [], "totalCount": "many"},
         {"items": [], "totalCount": -1},
         {"items": [], "totalCount": True},
+        {"items": [], "totalCount": "1e999999999"},
+        {"items": [], "totalCount": 10**30},
+        {"items": [], "hasMore": "perhaps"},
+        {"items": [], "hasMore": [True]},
+        {"items": [], "hasMore": 2},
         "text",
         None,
         7,
@@ -147,6 +152,17 @@ def test_has_more_for_ever_stops_when_the_count_is_met(key: str) -> None:
     assert read(lying, key)[0] == rows
     clamped = tasks(lambda a: sheet(rows, min(a.page, 3), 200, hasMore=True))
     assert read(clamped, key)[0] == rows
+
+
+@pytest.mark.parametrize("word", [str, int])
+def test_has_more_may_be_said_as_text_or_as_a_number(key: str, word: type) -> None:
+    said = tasks(lambda a: sheet(rows_of(450), a.page, 150, totalCount=None, hasMore=word(a.page < 3)))
+    assert read(said, key) == (rows_of(450), 3)
+
+
+def test_a_page_that_is_full_by_the_servers_own_size_is_not_the_last(key: str) -> None:
+    silent = tasks(lambda a: sheet(rows_of(400), a.page, 150, totalCount=None, hasMore=None))
+    assert read(silent, key) == (rows_of(400), 3)
 
 
 def test_has_more_on_the_last_page_is_a_lie_when_the_next_page_is_refused(key: str) -> None:

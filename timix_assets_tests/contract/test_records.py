@@ -224,6 +224,15 @@ def test_lone_surrogates_are_replaced_and_counted():
     assert result.findings.replaced_characters == 4
 
 
+def test_lone_surrogates_are_replaced_however_deep_the_record_nests():
+    deep = ["\ud800"]
+    for _ in range(5000):
+        deep = [deep]
+    result = decode(CUSTOMERS, [{"id": 1, "x": deep}])
+    assert result.rows[RESCUED].item().count("[") == 5001
+    assert result.findings.replaced_characters == 1
+
+
 def test_the_tables_round_trip_through_delta(tmp_path):
     entries = decode(
         TIME_REPORTS,
