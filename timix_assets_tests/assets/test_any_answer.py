@@ -31,6 +31,9 @@ from timix_assets.lake.tables import Lake
 from timix_assets_tests.api.scripted import BRISK, NOT_SCRIPTED, Asked, Reply, serving, sheet
 from timix_assets_tests.contract.test_any_record import AMOUNTS, anything, names, plain_amount
 
+# A thread of the client that is given up may draw its back-off while the next example is drawn.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
+
 MONTHS = Months(date(2026, 9, 1), date(2026, 11, 1))
 ROWS, PER_PAGE = 7, 3
 PAGES = range(1, 4)
@@ -91,7 +94,7 @@ RAW = [
         "9" * 400,
         "9" * 4000,
         "9" * 5000,
-        "0." + "1" * 5000,
+        "0." + "1" * 4000,
         "9007199254740993",
         "-0",
         "1E+2",
@@ -280,13 +283,17 @@ def any_answers(draw: st.DrawFn) -> Answers:
 
 @dataclass
 class Served:
-    """What the server answers now, and which pages it was asked for."""
+    """What the server answers now, and which pages it was asked for.
 
+    Each example has a path of its own: threads of the one before may still ask.
+    """
+
+    path: str = ""
     bodies: list[bytes] = field(default_factory=list)
     pages: set[int] = field(default_factory=set)
 
     def answer(self, asked: Asked) -> Reply:
-        if asked.path == "/me":
+        if asked.path != self.path:
             return NOT_SCRIPTED
         self.pages.add(asked.page)
         return Reply(self.bodies[asked.page - 1] if asked.page in PAGES else sheet([], asked.page, PER_PAGE))
@@ -299,11 +306,13 @@ class Room:
     client: TimixClient
     lake: Lake
     served: Served = field(repr=False)
+    examples: int = 0
 
     def read(self, answers: Answers) -> tuple[Fetched, list[dict[str, Any]], list[int]] | str:
         """What was fetched, its rows as they are in the lake afterwards, and the pages that were asked; or why it is red."""
-        self.served.bodies, self.served.pages = answers.bodies, set()
-        endpoint = answers.endpoint
+        self.examples += 1
+        self.served.path, self.served.bodies, self.served.pages = f"/{self.examples}", answers.bodies, set()
+        endpoint = replace(answers.endpoint, path=self.served.path, fallback_paths=())
         months = MONTHS if endpoint.window is Window.RANGE else None
         try:
             with Spool(endpoint.schema, endpoint.key) as spool:

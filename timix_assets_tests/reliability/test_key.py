@@ -66,6 +66,7 @@ def stored_log(project: Project) -> str:
     return "\n".join(texts)
 
 
+@pytest.mark.timeout(400)
 def test_34_the_key_is_in_nothing_that_passing_and_failing_runs_wrote(place: tuple[Sandbox, Project]) -> None:
     sandbox, project = place
     traces, said = Traces(sandbox.key), list[str]()
@@ -124,6 +125,7 @@ def test_34_a_key_in_the_wrong_place_is_refused_and_not_repeated(
     assert Traces(sandbox.key).in_folder(project.folder) == []
 
 
+@pytest.mark.timeout(400)
 def test_34_the_ui_knows_but_the_name_of_the_keys_variable(firm: Firm, tmp_path: Path) -> None:
     with Sandbox(firm) as sandbox:
         (tmp_path / "tmp").mkdir()
