@@ -148,7 +148,7 @@ def doctor() -> None:
         project.check_settings()
         from timix_assets.commands import doctor as command  # noqa: PLC0415
 
-        sys.exit(0 if command.run(_console()) else 1)
+        sys.exit(0 if command.run(_console(), _console(stderr=True)) else 1)
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from timix_assets import environment
 from timix_assets.api.client import TimixClient
-from timix_assets.api.errors import Forbidden, NotFound, SettingsError, TimixError
+from timix_assets.api.errors import Forbidden, Invalid, NotFound, SettingsError, TimixError
 from timix_assets.api.limits import plan_sentence
 from timix_assets.assets.alike import alike, content_of
 from timix_assets.assets.alike import sentence as alike_sentence
@@ -19,6 +20,7 @@ from timix_assets.assets.fetch import dates_between, days_between, rows_of
 from timix_assets.assets.reports import ReportReader
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.contract.findings import hidden_from
+from timix_assets.contract.overrides import EndpointOverride, load_overrides
 from timix_assets.contract.records import RANGE_DATE, Decoded, decode
 from timix_assets.contract.schema import MONTH, Endpoint, Shape, Window
 from timix_assets.contract.suggestions import suggest
@@ -33,8 +35,9 @@ ME = "me"
 
 @dataclass(slots=True)
 class Finding:
-    """What one endpoint showed. broken: its asset would fail, or be wrong. notes: whole sentences. lines: override lines
-    to paste. sample: the rows that were seen. path: the one that answered.
+    """What one endpoint showed. failures: why an asset of it would fail, or be wrong. notes: what else is worth knowing.
+    Both are whole sentences. lines: override lines to paste. sample: the rows that were seen. path: the one that answered.
+    override: what the user's own file says of this endpoint.
     """
 
     endpoint: Endpoint
@@ -46,23 +49,42 @@ class Finding:
     unknown: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    broken: bool = False
+    failures: list[str] = field(default_factory=list)
     sample: pl.DataFrame = field(default_factory=pl.DataFrame)
+    override: EndpointOverride = field(default_factory=EndpointOverride)
+    overrides_file: str = ""
+
+    @property
+    def broken(self) -> bool:
+        return bool(self.failures)
+
+    def fail(self, sentence: str, *, asset: str | None = None) -> None:
+        """Notes why the endpoint's asset, or another one that hangs on it, would fail."""
+        self.failures.append(f"{asset or self.endpoint.name}: {sentence}")
+
+    def entry(self, *names: str) -> str:
+        """Where the user's file says that, such as `endpoints.customers.path` in overrides.yaml."""
+        return f"`{'.'.join(('endpoints', self.endpoint.name, *names))}` in {self.overrides_file}"
 
 
 def examine(timix: TimixResource, today: date) -> Iterator[Finding]:
     """One finding an endpoint, the key's own record first; when that does not answer, nothing else would."""
     client = timix.client()
+    file = timix.overrides_file
+    overrides = load_overrides(Path(file)).endpoints if file else {}
     seen: dict[str, Finding] = {}
     for declared in ENDPOINTS:
-        finding = seen[declared.name] = _examine_one(client, timix.endpoint(declared.name), today, seen)
+        override = overrides.get(declared.name, EndpointOverride())
+        finding = Finding(timix.endpoint(declared.name), override=override, overrides_file=file)
+        _examine_one(client, finding, today, seen)
+        seen[declared.name] = finding
         yield finding
         if declared.name == ME and finding.rows is None:
             return
 
 
-def _examine_one(client: TimixClient, endpoint: Endpoint, today: date, seen: dict[str, Finding]) -> Finding:
-    finding = Finding(endpoint)
+def _examine_one(client: TimixClient, finding: Finding, today: date, seen: dict[str, Finding]) -> None:
+    endpoint = finding.endpoint
     month = today.replace(day=1)
     # The month before too: on the first days of a month there may be no row to learn from.
     asked = Months((month - timedelta(days=1)).replace(day=1), month)
@@ -77,20 +99,36 @@ def _examine_one(client: TimixClient, endpoint: Endpoint, today: date, seen: dic
         _note_failure(finding, failed)
     if endpoint.csv_path and finding.rows is not None:
         _try_export(client, endpoint, _params(endpoint, Months(month, month)), finding)
-    return finding
 
 
 def _note_failure(finding: Finding, failed: TimixError) -> None:
     endpoint = finding.endpoint
     finding.status = str(getattr(failed, "status", None) or type(failed).__name__)
-    finding.broken = not (isinstance(failed, Forbidden) and endpoint.skip_forbidden)
-    finding.notes.append(str(failed))
+    if isinstance(failed, Forbidden) and endpoint.skip_forbidden:
+        finding.notes.append(str(failed))
+    else:
+        finding.fail(str(failed))
+    blamed = _blamed(finding, failed)
+    if blamed:
+        finding.notes.append(
+            f"{endpoint.name} is asked as said by {' and '.join(blamed)}; correct or remove what is wrong there."
+        )
     if endpoint.name == ME:
         finding.notes.append("Nothing else was asked, since every run begins with this; put it right first.")
     elif isinstance(failed, Forbidden) and finding.broken:
         finding.lines.append("    skip_forbidden: true")
-    elif isinstance(failed, NotFound):
+    elif isinstance(failed, NotFound) and not blamed:
         finding.lines.append(f"    path: {endpoint.path}  # write the path that your workspace uses")
+
+
+def _blamed(finding: Finding, failed: TimixError) -> list[str]:
+    """The user's own entries that such a failure comes from."""
+    override = finding.override
+    if isinstance(failed, NotFound) and override.path is not None:
+        return [finding.entry("path")]
+    if isinstance(failed, Invalid):
+        return [finding.entry("parameters", name) for name in override.parameters]
+    return []
 
 
 def _params(endpoint: Endpoint, months: Months) -> dict[str, str]:
@@ -173,15 +211,13 @@ def _test_end_date(client: TimixClient, finding: Finding, asked: Months) -> None
     included = answers(end_exclusive=False)
     name = endpoint.parameters["endDate"]
     if included and endpoint.end_exclusive:
-        finding.broken = True
-        finding.notes.append(
-            f"{path} includes the day of {name}, so the override end_exclusive is wrong here; remove it, and from the reports "
+        finding.fail(
+            f"{path} includes the day of {name}, so {finding.entry('end_exclusive')} is wrong; remove it, and from the reports "
             "too."
         )
     elif not included and not endpoint.end_exclusive and answers(end_exclusive=True):
-        finding.broken = True
         finding.lines.append("    end_exclusive: true")
-        finding.notes.append(
+        finding.fail(
             f"{path} leaves out the day of {name} (asked for {day} alone it gives no row, though there are some), so every "
             "last day of a range would be lost; set end_exclusive, and for the dated reports too unless their own figures "
             "include the last day."
@@ -193,8 +229,7 @@ def _try_export(client: TimixClient, endpoint: Endpoint, params: dict[str, str],
     try:
         client.csv(str(endpoint.csv_path), params)
     except TimixError as failed:
-        finding.broken = True
-        finding.notes.append(f"exports/{endpoint.name} will fail: {failed}")
+        finding.fail(str(failed), asset=f"exports/{endpoint.name}")
 
 
 def _role(me: Finding | None) -> str | None:
@@ -212,26 +247,42 @@ def _compare(finding: Finding, decoded: Decoded, asked: Months, role: str | None
     finding.missing = sorted(findings.missing_columns)
     required = [column.name for column in endpoint.columns if column.required and column.name in finding.missing]
     if required:
-        finding.broken = True
-        finding.notes.append(f"{endpoint.name} cannot be read: no field is known for {', '.join(required)}.")
+        finding.fail(f"it cannot be read, for no field is known for {', '.join(required)}.")
     elif not decoded.rejected.is_empty():
-        finding.broken = True
-        finding.notes.append(
-            f"{endpoint.name}: {decoded.rejected.height} of {findings.records} rows cannot be read "
-            f"({decoded.rejected['reason'][0]})."
+        finding.fail(
+            f"{decoded.rejected.height} of {findings.records} rows cannot be read ({decoded.rejected['reason'][0]})."
         )
     finding.notes.extend(findings.on_values(endpoint))
     # Without the first two lines, which name the endpoint.
-    finding.lines.extend(suggest(endpoint, findings)[2:])
+    finding.lines.extend(_not_overridden(finding, suggest(endpoint, findings)[2:]))
+    finding.notes.extend(
+        f"`{column}` of {endpoint.name} is read by {finding.entry('columns', column)}, and "
+        f"{'no record has a field for it' if column in finding.missing else 'not every value can be read so'}; correct or "
+        "remove that entry."
+        for column in finding.override.columns
+        if column in finding.missing or column in findings.unreadable
+    )
     if endpoint.window is Window.RANGE:
         outside = decoded.rows.filter(~decoded.rows[MONTH].is_between(asked.first, asked.last)).height
         if outside:
             names = endpoint.parameters
+            entries = [finding.entry("parameters", name) for name in names if name in finding.override.parameters]
             finding.notes.append(
                 f"{endpoint.name}: {outside} of {findings.records} rows lie outside the asked dates, so the server does not "
                 f"know {names['startDate']} and {names['endDate']}; every run would read the whole history. "
-                "Set parameters.startDate and parameters.endDate."
+                + (
+                    f"Correct {' and '.join(entries)}."
+                    if entries
+                    else "Set parameters.startDate and parameters.endDate."
+                )
             )
+
+
+def _not_overridden(finding: Finding, lines: Sequence[str]) -> list[str]:
+    """The lines on columns without those that the user's file has an expression for; it is that one that is wrong."""
+    head, columns = lines[:1], lines[1:]
+    free = [line for line in columns if line.split(":", 1)[0].strip() not in finding.override.columns]
+    return [*head, *free] if free else []
 
 
 def advice(timix: TimixResource, findings: Sequence[Finding], today: date) -> list[str]:
@@ -302,8 +353,10 @@ _NAME_WIDTH = max(len(endpoint.name) for endpoint in ENDPOINTS)
 _PATH_WIDTH = max(len(endpoint.path) for endpoint in ENDPOINTS)
 
 
-def show_advice(findings: Sequence[Finding], sentences: Sequence[str], console: Console) -> None:
-    """The sentences, then the lines to paste."""
+def show_advice(findings: Sequence[Finding], sentences: Sequence[str], console: Console, errors: Console) -> None:
+    """What fails, on stderr; then the other sentences and the lines to paste."""
+    for sentence in (failure for finding in findings for failure in finding.failures):
+        _failed(sentence, errors)
     console.print()
     for sentence in [*(note for finding in findings for note in finding.notes), *sentences]:
         console.print(f"• {sentence}", markup=False, highlight=False, soft_wrap=True)
@@ -317,7 +370,12 @@ def show_advice(findings: Sequence[Finding], sentences: Sequence[str], console: 
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def run(console: Console) -> bool:
+def _failed(sentence: str, errors: Console) -> None:
+    errors.print("[red]failed[/] ", end="", highlight=False, soft_wrap=True)
+    errors.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def run(console: Console, errors: Console) -> bool:
     """Examines the workspace that the environment names. False when an asset could not be read, or not rightly."""
     timix, today = TimixResource.configured(), environment.today()
     findings: list[Finding] = []
@@ -331,9 +389,10 @@ def run(console: Console) -> bool:
     except SettingsError:
         raise
     except TimixError as failed:
-        show_advice(findings, [str(failed)], console)
+        _failed(str(failed), errors)
+        show_advice(findings, [], console, errors)
         return False
     finally:
         timix.close()
-    show_advice(findings, sentences, console)
+    show_advice(findings, sentences, console, errors)
     return not any(finding.broken for finding in findings)

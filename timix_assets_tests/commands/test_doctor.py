@@ -49,7 +49,7 @@ def test_an_expired_key_ends_it_at_once(project: Project, live: Sandbox) -> None
     done = project.run("doctor", TIMIX_API_KEY=live.key_for(expired=True))
 
     assert done.returncode == 1
-    assert "401" in done.stdout
+    assert "me: GET /me: the server answered 401" in done.stderr
     assert len(live.requests) == 1
 
 
@@ -76,8 +76,9 @@ def test_when_me_does_not_answer_it_says_so_and_asks_nothing_else(
     live.faults.add(fault)
     done = project.run("doctor")
 
-    assert (done.returncode, done.stderr) == (1, "")
-    assert said in done.stdout
+    assert done.returncode == 1
+    assert done.stderr.startswith("failed me: GET /me")
+    assert said in done.stderr
     assert "Nothing else was asked" in done.stdout
     assert "endpoints:" not in done.stdout
     assert {seen.path.rsplit("/", 1)[-1] for seen in live.requests} == {"me"}
@@ -88,8 +89,8 @@ def test_a_server_that_is_not_there_is_told_in_a_sentence(project: Project, live
         taken.bind(("127.0.0.1", 0))
         done = project.run("doctor", TIMIX_BASE_URL=f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
 
-    assert (done.returncode, done.stderr) == (1, "")
-    assert "GET /me" in done.stdout
+    assert done.returncode == 1
+    assert "failed me: GET /me" in done.stderr
 
 
 def test_each_endpoint_is_shown_as_soon_as_it_answered(project: Project, live: Sandbox) -> None:
@@ -150,7 +151,44 @@ def test_an_end_date_that_is_left_out_ends_in_a_line_that_puts_it_right(project:
     live.faults.clear()
     needless = project.run("doctor", TIMIX_OVERRIDES="overrides.yaml")
     assert needless.returncode == 1
-    assert "the override end_exclusive is wrong here" in needless.stdout
+    assert "so `endpoints.time_reports.end_exclusive` in overrides.yaml is wrong; remove it" in needless.stderr
+    assert "endpoints:" not in needless.stdout
+
+
+def test_what_fails_is_named_on_stderr_and_the_table_stays_on_stdout(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("moved", path="/customers", to="/clients"))
+    live.faults.add(Fault("drop_field", path="/projects", field="id"))
+    live.faults.add(Fault("drop_field", path="/tasks", field="description"))
+    done = project.run("doctor")
+
+    first, second = done.stderr.splitlines()
+    assert first.startswith("failed customers: GET /customers: the server answered 404")
+    assert second == "failed projects: it cannot be read, for no field is known for id."
+    assert "columns missing: id" in done.stdout
+    assert "the server answered 404" not in done.stdout
+
+
+WRONG_OVERRIDES = """
+endpoints:
+  customers: {path: /clientz}
+  time_reports:
+    parameters: {startDate: since}
+    columns: {text: "textz"}
+"""
+
+
+def test_an_override_that_is_wrong_is_named_and_no_other_is_proposed_in_its_place(
+    project: Project, live: Sandbox
+) -> None:
+    live.faults.add(Fault("ignore_parameters", path="/time-reports"))
+    (project.folder / "overrides.yaml").write_text(WRONG_OVERRIDES)
+    done = project.run("doctor", TIMIX_OVERRIDES="overrides.yaml")
+
+    assert done.returncode == 1
+    assert "customers is asked as said by `endpoints.customers.path` in overrides.yaml; correct" in done.stdout
+    assert "`text` of time_reports is read by `endpoints.time_reports.columns.text` in overrides.yaml" in done.stdout
+    assert "Correct `endpoints.time_reports.parameters.startDate` in overrides.yaml." in done.stdout
+    assert "These lines may put it right" not in done.stdout
 
 
 def test_dates_that_the_server_ignores_are_noticed(project: Project, live: Sandbox) -> None:
