@@ -91,13 +91,15 @@ def csv_of(call: Call, answer: Answer) -> bytes:
     return answer.body
 
 
+_REFUSED = "run `timix-assets doctor`, which says what of the request to put right in TIMIX_OVERRIDES"
 _ERRORS: Mapping[int, tuple[type[StatusError], str]] = {
-    400: (Invalid, "correct the parameters or the record"),
+    400: (Invalid, _REFUSED),
     401: (Unauthorized, "TIMIX_API_KEY is wrong, expired or revoked: set a valid key"),
-    403: (Forbidden, "the key's role or the plan does not allow this: use another key, or leave this out"),
-    404: (NotFound, "check TIMIX_BASE_URL and the path"),
-    422: (Invalid, "correct the parameters or the record"),
+    403: (Forbidden, "use a key whose role and plan may see it, or leave it out by skip_forbidden in TIMIX_OVERRIDES"),
+    404: (NotFound, "check TIMIX_BASE_URL, and run `timix-assets doctor` to put another path into TIMIX_OVERRIDES"),
+    422: (Invalid, _REFUSED),
 }
+_TO_CORRECT_A_WRITE = "correct the record, or use a key that may write it"
 
 
 def status_error(call: Call, answer: Answer, limits: Limits, redact: Redactor, now: datetime) -> StatusError:
@@ -112,6 +114,8 @@ def status_error(call: Call, answer: Answer, limits: Limits, redact: Redactor, n
     if answer.status >= 500:
         return ServerError(f"{what}; Timix has trouble, try again later.", **facts)
     kind, remedy = _ERRORS.get(answer.status, (StatusError, "check the path and the parameters"))
+    if call.method != "GET" and kind in (Invalid, Forbidden):
+        remedy = _TO_CORRECT_A_WRITE
     return kind(f"{what}; {remedy}.", **facts)
 
 

@@ -16,7 +16,7 @@ from dagster import (
 )
 
 from timix_assets.api.errors import Forbidden
-from timix_assets.assets.fetch import dates_between
+from timix_assets.assets.fetch import dates_between, why_skipped
 from timix_assets.assets.session import begin
 from timix_assets.assets.timix import OWNERS
 from timix_assets.automation.partitions import MONTHLY
@@ -64,7 +64,7 @@ def export_asset(endpoint: Endpoint) -> AssetsDefinition:
             except Forbidden as refused:
                 if not wanted.skip_forbidden:
                     raise
-                context.log.warning(f"Skipped, as skip_forbidden says: {refused}")
+                context.log.warning(f"exports/{endpoint.name}: {why_skipped(refused)}")
                 return
             # Put only once all are here: a month that fails leaves every file as it was.
             stored = [lake.lake.put_export(target, data) for target, data in files.items()]

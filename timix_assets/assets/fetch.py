@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from timix_assets.api.client import TimixClient
-from timix_assets.api.errors import NotFound
+from timix_assets.api.errors import Forbidden, NotFound
 from timix_assets.api.listing import envelope_of
 from timix_assets.api.parallel import unordered
 from timix_assets.assets.alike import alike, content_of
@@ -125,6 +125,12 @@ def fetch(
     )
 
 
+def why_skipped(refused: Forbidden) -> str:
+    """What an asset says that is skipped because the key may not read it."""
+    said = f" (“{refused.server_message}”)" if refused.server_message else ""
+    return f"not read, as skip_forbidden says: the server answered 403{said}."
+
+
 def rows_of(answer: Any, path: str) -> list[Any]:
     """The records of one answer, without the pages after it: a list, a list in an envelope, or one bare object."""
     return envelope_of(f"GET {path}", answer, {}, object_is_row=True).items
@@ -142,7 +148,23 @@ def _answer(
         except NotFound:
             continue
         return path, chain([first], batches)
-    return last, _batches(client, endpoint, last, months, customer_ids)
+    batches = _batches(client, endpoint, last, months, customer_ids)
+    return last, _or_nowhere(endpoint, batches) if earlier else batches
+
+
+def _or_nowhere(endpoint: Endpoint, batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The batches of the last path; when it does not exist either, the error names all that were tried."""
+    try:
+        yield next(batches)
+    except NotFound as nowhere:
+        raise NotFound(
+            f"GET {endpoint.path}: the server answered 404, and for {' and '.join(endpoint.fallback_paths)} too; check "
+            "TIMIX_BASE_URL, and run `timix-assets doctor` to put another path into TIMIX_OVERRIDES.",
+            status=nowhere.status,
+            code=nowhere.code,
+            server_message=nowhere.server_message,
+        ) from None
+    yield from batches
 
 
 def _batches(

@@ -63,7 +63,7 @@ def revenue(lake: Lake, reckoning: Reckoning) -> Held:
         ),
         key,
         [("our_revenue", "timix_revenue")],
-        "rows of revenue differ from Timix's report.",
+        "rows of revenue differ from Timix's report",
     )
 
 
@@ -81,7 +81,7 @@ def unbilled(lake: Lake, reckoning: Reckoning) -> Held:
         ours.join(theirs, on="currency", how="full", coalesce=True),
         ["currency"],
         [("our_hours", "timix_hours"), ("our_amount", "timix_amount")],
-        "currencies have another unbilled total in Timix's report.",
+        "currencies differ in their unbilled total from Timix's report",
     )
     return _unless_in_the_past(reckoning, held.offending, held.sentence, dict(held.figures))
 
@@ -101,7 +101,19 @@ def _compared(both: pl.LazyFrame, key: list[str], pairs: list[tuple[str, str]], 
         for our, their in pairs
     }
     figures = {"rows compared": str(compared.height), "tolerance": str(TOLERANCE), **totals}
-    return Held(compared.filter(beyond).sort(key), sentence, figures)
+    offending = compared.filter(beyond).sort(key)
+    return Held(offending, f"{sentence}{_farthest(offending, key, pairs)}.", figures)
+
+
+def _farthest(offending: pl.DataFrame, key: list[str], pairs: list[tuple[str, str]]) -> str:
+    """The row with the largest difference, with both figures; nothing when no row differs."""
+    if offending.is_empty():
+        return ""
+    differences = pl.max_horizontal(pl.col(f"{our}_difference").abs() for our, _ in pairs)
+    row = offending.sort(differences, descending=True).row(0, named=True)
+    where = ", ".join(str(row[name]) for name in key)
+    both = ", ".join(f"{our.replace('_', ' ')} {row[our]:,.2f}, Timix's {row[their]:,.2f}" for our, their in pairs)
+    return f" by more than {TOLERANCE}; the farthest is {where}: {both}"
 
 
 def _unless_in_the_past(reckoning: Reckoning, differing: pl.DataFrame, sentence: str, figures: dict[str, str]) -> Held:

@@ -23,7 +23,7 @@ from timix_assets.api.client import Stats, TimixClient
 from timix_assets.api.errors import Forbidden
 from timix_assets.assets.alike import sentence as alike_sentence
 from timix_assets.assets.columns import column_schema
-from timix_assets.assets.fetch import Fetched, fetch
+from timix_assets.assets.fetch import Fetched, fetch, why_skipped
 from timix_assets.assets.held import MOST_SHOWN
 from timix_assets.assets.progress import logged
 from timix_assets.assets.session import begin, role_of
@@ -88,7 +88,7 @@ def raw_asset(endpoint: Endpoint) -> AssetsDefinition:
                 except Forbidden as refused:
                     if not wanted.skip_forbidden:
                         raise
-                    yield from _skipped(key, f"Skipped, as skip_forbidden says: {refused}")
+                    yield from _skipped(key, why_skipped(refused))
                     return
                 lake.lake.quarantine(
                     endpoint.name, fetched.rejected, months=months, run_id=context.run.run_id, seen_at=datetime.now(UTC)

@@ -1,7 +1,7 @@
 """`timix-assets refresh`: the job `refresh_everything`, once, in this process, recorded in the instance that the UI reads."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -44,12 +44,12 @@ class AssetLine:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a refresh ended. failures and warnings: (asset, sentence)."""
+    """How a refresh ended. failures, warnings, skipped: (asset, sentence)."""
 
     lines: list[AssetLine]
     failures: list[tuple[str, str]]
     warnings: list[tuple[str, str]]
-    skipped: list[str]
+    skipped: list[tuple[str, str]]
 
     @property
     def ok(self) -> bool:
@@ -137,11 +137,10 @@ def show(outcome: Outcome, console: Console, errors: Console) -> None:
         table.add_row(line.asset, rows, f"{line.requests:,}" if line.requests else "", f"{line.seconds:.1f}")
     if outcome.lines:
         console.print(table)
-    for asset in outcome.skipped:
-        console.print(f"[yellow]skipped[/] {asset}", highlight=False)
+    for asset, sentence in outcome.skipped:
+        _say(console, "[yellow]skipped[/]", asset, sentence)
     for asset, sentence in outcome.warnings:
-        console.print(f"[yellow]warning[/] {asset}: ", end="", highlight=False, soft_wrap=True)
-        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        _say(console, "[yellow]warning[/]", asset, sentence)
     by_sentence: dict[str, list[str]] = {}
     for asset, sentence in outcome.failures:
         # A sentence of the lake begins with the table's name, which stands before it already.
@@ -149,10 +148,15 @@ def show(outcome: Outcome, console: Console, errors: Console) -> None:
     for sentence, assets in by_sentence.items():
         named = len(assets) <= MOST_NAMED_FIRST
         who = ", ".join(assets) if named else f"{len(assets)} assets"
-        errors.print(f"[red]failed[/] {who}: ", end="", highlight=False, soft_wrap=True)
         # Many names would hide the cause: they come after it.
-        text = sentence if named else f"{sentence} They are {', '.join(assets)}."
-        errors.print(text, markup=False, highlight=False, soft_wrap=True)
+        _say(errors, "[red]failed[/]", who, sentence if named else f"{sentence} They are {', '.join(assets)}.")
+
+
+def _say(console: Console, what: str, asset: str, sentence: str) -> None:
+    """One line about an asset, which is not named twice where the sentence begins with it."""
+    named = "" if sentence.startswith(asset) else f"{asset}: "
+    console.print(f"{what} {named}", end="", highlight=False, soft_wrap=True)
+    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def _outcome(result: "ExecuteInProcessResult") -> Outcome:
@@ -164,10 +168,10 @@ def _outcome(result: "ExecuteInProcessResult") -> Outcome:
     lines: dict[str, AssetLine] = {}
     failures: list[tuple[str, str]] = []
     warnings: list[tuple[str, str]] = []
-    skipped: list[str] = []
+    skipped: list[tuple[str, str]] = []
     took: dict[str, float] = {}
     for event in result.all_events:
-        asset = names.get(event.step_key or "", event.step_key or "the run")
+        asset = _named(event.step_key, names)
         if event.event_type is DagsterEventType.STEP_SUCCESS:
             took[asset] = event.step_success_data.duration_ms / 1000
         elif event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
@@ -182,8 +186,8 @@ def _outcome(result: "ExecuteInProcessResult") -> Outcome:
             if _was_interrupted(event.step_failure_data.error):
                 raise KeyboardInterrupt
             failures.append((asset, sentence_of(event.step_failure_data.error)))
-        elif event.event_type is DagsterEventType.STEP_SKIPPED:
-            skipped.append(asset)
+        elif event.event_type is DagsterEventType.STEP_SKIPPED and event.step_key in names:
+            skipped.append((asset, "nothing was read for what it is computed from."))
         elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             if not check.passed:
@@ -192,8 +196,20 @@ def _outcome(result: "ExecuteInProcessResult") -> Outcome:
                 )
     if not result.success and not failures:
         failures.append(("the run", "it ended before it was done; start it again"))
+    for asset in sorted(took.keys() & set(names.values()) - lines.keys()):
+        # It ended well and left nothing behind: its check says why, where it has one.
+        why = [sentence.partition(": ")[2] for warned, sentence in warnings if warned == asset][:1]
+        warnings = [(warned, sentence) for warned, sentence in warnings if warned != asset]
+        skipped.append((asset, why[0] if why else "not read, as skip_forbidden says."))
     timed = [AssetLine(line.asset, line.rows, line.requests, took.get(line.asset, 0.0)) for line in lines.values()]
     return Outcome(timed, failures, warnings, skipped)
+
+
+def _named(step_key: str | None, names: Mapping[str, str]) -> str:
+    """The asset of a step; a step of checks is called by the asset that they are on."""
+    if step_key is None:
+        return "the run"
+    return names.get(step_key) or step_key.replace("__", "/", 1).replace("__", " ")
 
 
 def _was_interrupted(error: "SerializableErrorInfo | None") -> bool:

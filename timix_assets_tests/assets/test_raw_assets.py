@@ -187,6 +187,12 @@ def test_time_entries_are_found_under_their_other_path_at_the_cost_of_one_reques
     assert [path.rsplit("/", 1)[-1] for path in paths(workspace)][:3] == ["me", "time-reports", "time-entries"]
 
 
+def test_time_entries_that_are_nowhere_are_red_and_every_path_tried_is_named(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("not_found", path="/time*"))
+    red = failures(workspace.refresh("timix/time_reports"))["timix/time_reports"]
+    assert red.startswith("GET /time-reports: the server answered 404, and for /time-entries and /time too; check ")
+
+
 def test_a_404_on_any_other_list_is_red(workspace: Workspace) -> None:
     workspace.sandbox.faults.add(Fault("not_found", path="/customers"))
     assert "/customers" in failures(workspace.refresh("timix/customers"))["timix/customers"]

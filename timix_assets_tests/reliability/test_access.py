@@ -1,10 +1,33 @@
 """Faults of keys, roles and paths: rows 1 to 4 and 41 to 43 of docs/reliability.md."""
 
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
 import pytest
 
 from timix_assets.sandbox.faults import Fault
+from timix_assets.sandbox.firm import Firm
+from timix_assets.sandbox.server import Sandbox
+from timix_assets_tests.commands.conftest import Project, new_project, settings_of
 
-from .conftest import Workplace
+from .conftest import Workplace, contents
+
+RAW_AND_EXPORTS = 17
+"""Assets that ask Timix: 14 tables and 3 exports."""
+
+REFUSED_KEY = "TIMIX_API_KEY is wrong, expired or revoked: set a valid key."
+
+
+def failed_assets(line: str) -> list[str]:
+    """The assets that a line of stderr names behind the cause, when there are many."""
+    return line.rpartition(" They are ")[2].removesuffix(".").split(", ")
+
+
+# 1: the key is refused
 
 
 @pytest.mark.usefixtures("untouched")
@@ -13,12 +36,386 @@ def test_01_a_revoked_key_ends_the_run_after_one_request(workplace: Workplace) -
     done = workplace.refresh()
 
     assert (done.status, done.requests) == (1, ["/me"])
-    assert "GET /me: the server answered 401" in done.sentence
+    assert done.sentence.startswith(
+        f"failed {RAW_AND_EXPORTS} assets: GET /me: the server answered 401 (UNAUTHORIZED, “The API key was revoked.”); "
+        f"{REFUSED_KEY} They are "
+    )
+
+
+@pytest.mark.usefixtures("untouched")
+def test_01_one_sentence_tells_the_cause_first_and_then_names_the_other_assets_once(workplace: Workplace) -> None:
+    workplace.sandbox.revoke(workplace.sandbox.key)
+    line = workplace.refresh().sentence
+
+    named = failed_assets(line)
+    assert len(named) == len(set(named)) == RAW_AND_EXPORTS
+    assert line.count("401") == 1
+    assert line.index("401") < line.index(", timix/")
+
+
+@pytest.mark.usefixtures("untouched")
+def test_01_an_expired_key_is_told_as_such(workplace: Workplace) -> None:
+    expired = workplace.sandbox.key_for(expired=True)
+    done = workplace.refresh("timix/customers", TIMIX_API_KEY=expired)
+
+    assert (done.status, done.requests) == (1, ["/me"])
+    assert "“The API key has expired.”" in done.sentence
+    assert expired not in done.stdout + done.stderr
 
 
 @pytest.mark.usefixtures("untouched")
 def test_01_a_key_revoked_in_mid_run_ends_it_where_it_stands(workplace: Workplace) -> None:
-    done = workplace.refresh(faults=(Fault("unauthorized", path="/time-reports", page=2),))
+    done = workplace.refresh(faults=(Fault("unauthorized", path="/time-reports", page=1),))
+
+    assert done.status == 1
+    assert done.sentence.startswith(
+        "failed timix/time_reports, timix/unbilled_time_report: GET /time-reports, page 1: "
+    )
+    assert done.sentence.endswith(REFUSED_KEY)
+    assert done.requests[-1] == "/time-reports"
+    assert done.requests.count("/time-reports") == 1
+
+
+@pytest.mark.usefixtures("untouched")
+def test_01_a_key_revoked_between_two_pages_is_red_at_that_page(workplace: Workplace) -> None:
+    done = workplace.refresh("timix/time_reports", faults=(Fault("unauthorized", path="/time-reports", page=2),))
 
     assert done.status == 1
     assert "GET /time-reports, page 2: the server answered 401" in done.sentence
+    assert done.requests.count("/time-reports") <= 4, "each page at most once: nothing is asked again"
+
+
+def test_01_a_key_that_expires_in_mid_run_leaves_what_was_read_and_stops(firm: Firm, workplace: Workplace) -> None:
+    """The clock of the server passes the key's end after ten requests."""
+    asked: list[object] = []
+
+    def clock() -> float:
+        return time.time() + (timedelta(days=2).total_seconds() if len(asked) >= 10 else 0.0)
+
+    before = contents(workplace.lake)
+    with Sandbox(firm, clock=clock) as sandbox:
+        asked = sandbox.requests  # type: ignore[assignment]
+        key = sandbox.key_for(lasts=timedelta(days=1))
+        settings = {**settings_of(sandbox), "TIMIX_API_KEY": key}
+        done = Workplace(sandbox, Project(workplace.project.folder, settings)).refresh()
+        answers = [seen.status for seen in sandbox.requests]
+
+    assert (done.status, answers.count(200), answers[-1]) == (1, 10, 401)
+    assert len(answers) <= 10 + 3, "what was in flight, and nothing after it"
+    assert "“The API key has expired.”" in done.sentence
+    assert contents(workplace.lake) == before
+
+
+# 2: the key may not read one thing
+
+
+@pytest.mark.usefixtures("untouched")
+def test_02_a_403_fails_that_asset_alone(workplace: Workplace) -> None:
+    done = workplace.refresh(faults=(Fault("forbidden", path="/invoices"),))
+
+    assert done.status == 1
+    assert done.sentence == (
+        "failed timix/invoices: GET /invoices, page 1: the server answered 403 (FORBIDDEN, “Your plan or role does not "
+        "allow this.”); use a key whose role and plan may see it, or leave it out by skip_forbidden in TIMIX_OVERRIDES."
+    )
+    assert done.requests.count("/invoices") == 1
+    assert done.requests[-1] != "/invoices"
+
+
+@pytest.mark.usefixtures("untouched")
+def test_02_a_plan_without_the_api_is_asked_once(workplace: Workplace) -> None:
+    done = workplace.refresh(faults=(Fault("forbidden"),))
+
+    assert (done.status, done.requests) == (1, ["/me"])
+    assert "GET /me: the server answered 403" in done.sentence
+    assert len(failed_assets(done.sentence)) == RAW_AND_EXPORTS
+
+
+SKIP_INVOICES = "endpoints: {invoices: {skip_forbidden: true}}"
+
+
+def test_02_an_override_skips_it_and_no_empty_table_comes_about(workplace: Workplace, tmp_path: Path) -> None:
+    project = new_project(tmp_path, settings_of(workplace.sandbox))
+    (project.folder / "overrides.yaml").write_text(SKIP_INVOICES)
+    done = Workplace(workplace.sandbox, project).refresh(
+        faults=(Fault("forbidden", path="/invoices"),), TIMIX_OVERRIDES="overrides.yaml"
+    )
+
+    assert (done.status, done.stderr) == (0, "")
+    skipped = [line for line in done.stdout.splitlines() if line.startswith("skipped ")]
+    assert skipped == [
+        "skipped rollups/organization_money: nothing was read for what it is computed from.",
+        "skipped timix/invoices: not read, as skip_forbidden says: the server answered 403 (“Your plan or role does not "
+        "allow this.”).",
+    ]
+    assert not any("│ timix/invoices" in line for line in done.stdout.splitlines())
+    assert not project.lake.exists("timix/invoices")
+    assert not project.lake.exists("rollups/organization_money")
+    assert project.table("timix/customers")["id"].sort().to_list() == workplace.truth("customers")
+
+
+@pytest.mark.usefixtures("untouched")
+def test_02_a_skipped_table_that_was_read_before_stays_and_is_told_as_skipped(workplace: Workplace) -> None:
+    (workplace.project.folder / "overrides.yaml").write_text(SKIP_INVOICES)
+    done = workplace.refresh(
+        "timix/invoices", faults=(Fault("forbidden", path="/invoices"),), TIMIX_OVERRIDES="overrides.yaml"
+    )
+
+    assert (done.status, done.stderr) == (0, "")
+    assert "skipped timix/invoices: not read" in done.stdout
+    assert workplace.ids("invoices") == workplace.truth("invoices")
+
+
+def test_02_the_override_skips_nothing_that_may_be_read(workplace: Workplace) -> None:
+    (workplace.project.folder / "overrides.yaml").write_text(SKIP_INVOICES)
+    done = workplace.refresh("timix/invoices", TIMIX_OVERRIDES="overrides.yaml")
+
+    assert (done.status, "skipped" in done.stdout) == (0, False)
+    assert workplace.ids("invoices") == workplace.truth("invoices")
+
+
+@pytest.mark.usefixtures("untouched")
+def test_02_the_override_covers_a_refusal_of_that_endpoint_and_no_other(workplace: Workplace) -> None:
+    (workplace.project.folder / "overrides.yaml").write_text(SKIP_INVOICES)
+    done = workplace.refresh(
+        "timix/customers", faults=(Fault("forbidden", path="/customers"),), TIMIX_OVERRIDES="overrides.yaml"
+    )
+
+    assert done.status == 1
+    assert "failed timix/customers: GET /customers, page 1: the server answered 403" in done.sentence
+
+
+# 3: the path is not there
+
+
+@pytest.mark.usefixtures("untouched")
+def test_03_a_404_on_a_list_is_red_and_nothing_is_asked_again(workplace: Workplace) -> None:
+    done = workplace.refresh("timix/customers", faults=(Fault("not_found", path="/customers"),))
+
+    assert (done.status, done.requests) == (1, ["/me", "/customers"])
+    assert done.sentence == (
+        "failed timix/customers: GET /customers, page 1: the server answered 404 (NOT_FOUND, “There is no "
+        "/customers.”); check TIMIX_BASE_URL, and run `timix-assets doctor` to put another path into TIMIX_OVERRIDES."
+    )
+
+
+@pytest.mark.usefixtures("untouched")
+def test_03_another_version_of_the_api_is_red_after_one_request(workplace: Workplace) -> None:
+    url = workplace.sandbox.base_url
+    done = workplace.refresh(TIMIX_BASE_URL=f"{url[:-1]}2")
+
+    assert (done.status, len(done.requests)) == (1, 1)
+    assert "GET /me: the server answered 404" in done.sentence
+    assert "check TIMIX_BASE_URL" in done.sentence
+
+
+@pytest.mark.parametrize("path", ["/time-entries", "/time"])
+def test_03_time_entries_are_found_at_the_paths_that_the_contract_names_next(
+    workplace: Workplace, tmp_path: Path, path: str
+) -> None:
+    there = Workplace(workplace.sandbox, new_project(tmp_path, settings_of(workplace.sandbox)))
+    done = there.refresh("timix/time_reports", faults=(Fault("moved", path="/time-reports", to=path),))
+
+    assert (done.status, done.stderr) == (0, "")
+    assert done.requests.count("/time-reports") == 1
+    assert done.requests.count(path) == 4
+    assert there.ids("time_reports") == workplace.truth("time_reports")
+
+
+@pytest.mark.usefixtures("untouched")
+def test_03_time_entries_that_are_nowhere_are_red_and_every_path_tried_is_named(workplace: Workplace) -> None:
+    done = workplace.refresh("timix/time_reports", faults=(Fault("not_found", path="/time*"),))
+
+    assert (done.status, done.requests) == (1, ["/me", "/time-reports", "/time-entries", "/time"])
+    assert done.sentence == (
+        "failed timix/time_reports: GET /time-reports: the server answered 404, and for /time-entries and /time too; "
+        "check TIMIX_BASE_URL, and run `timix-assets doctor` to put another path into TIMIX_OVERRIDES."
+    )
+
+
+@pytest.mark.usefixtures("untouched")
+def test_03_a_404_behind_the_first_page_is_red_and_no_other_path_is_tried(workplace: Workplace) -> None:
+    """Half of a listing from one path and half from another would be a table of nothing."""
+    done = workplace.refresh("timix/time_reports", faults=(Fault("not_found", path="/time-reports", page=2),))
+
+    assert done.status == 1
+    assert "GET /time-reports, page 2: the server answered 404" in done.sentence
+    assert set(done.requests) == {"/me", "/time-reports"}
+
+
+# 4: the request is refused
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("status", [400, 422])
+def test_04_a_refused_request_is_red_with_the_servers_words(workplace: Workplace, status: int) -> None:
+    refused = Fault("invalid", path="/customers", status=status, value="pageSize is too large.")
+    done = workplace.refresh("timix/customers", faults=(refused,))
+
+    assert (done.status, done.requests) == (1, ["/me", "/customers"])
+    code = {400: "BAD_REQUEST", 422: "VALIDATION_ERROR"}[status]
+    assert done.sentence == (
+        f"failed timix/customers: GET /customers, page 1: the server answered {status} ({code}, “pageSize is too "
+        "large.”); run `timix-assets doctor`, which says what of the request to put right in TIMIX_OVERRIDES."
+    )
+
+
+@pytest.mark.usefixtures("untouched")
+def test_04_a_report_that_is_refused_with_and_without_paging_is_red(workplace: Workplace) -> None:
+    done = workplace.refresh("timix/revenue_report", faults=(Fault("invalid", path="/financial-reports/revenue"),))
+
+    assert (done.status, done.requests) == (1, ["/me", *["/financial-reports/revenue"] * 2])
+    assert "GET /financial-reports/revenue: the server answered 422" in done.sentence
+
+
+@pytest.mark.usefixtures("untouched")
+def test_04_the_servers_message_is_cut_at_2_kb_and_an_echoed_key_is_redacted(workplace: Workplace) -> None:
+    done = workplace.refresh("timix/customers", faults=(Fault("key_echoed", path="/customers"),))
+
+    assert done.status == 1
+    words = done.sentence.partition("“")[2].partition("”")[0]
+    assert words.startswith("Rejected request with key [key]")
+    assert 1_900 < len(words.encode()) <= 2_048
+    key = workplace.sandbox.key.encode()
+    written = [path for path in workplace.project.folder.rglob("*") if path.is_file()]
+    assert [path for path in written if key in path.read_bytes()] == []
+
+
+# 41: a listing that shrinks
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("name", ["time_reports", "subtasks"])
+def test_41_a_table_that_loses_most_of_its_rows_is_red(workplace: Workplace, name: str) -> None:
+    before = len(workplace.ids(name))
+    done = workplace.refresh(f"timix/{name}", faults=(Fault("shrunk", path=f"/{name.replace('_', '-')}"),))
+
+    assert done.status == 1
+    removed = before - int(before * 0.2)
+    assert f"this would remove {removed:,} of {before:,} rows, more than the 50% that the guard allows" in done.sentence
+    assert "refresh --accept-shrink" in done.sentence
+    assert done.sentence.startswith(f"failed timix/{name}")
+    assert done.sentence.count(f"timix/{name}") == 1
+
+
+@pytest.mark.usefixtures("untouched")
+def test_41_a_table_that_loses_every_row_is_red(workplace: Workplace) -> None:
+    done = workplace.refresh("timix/time_reports", faults=(Fault("shrunk", path="/time-reports", share=0.0),))
+
+    before = len(workplace.ids("time_reports"))
+    assert (done.status, f"remove {before:,} of {before:,} rows" in done.sentence) == (1, True)
+
+
+def test_41_a_table_that_loses_few_rows_is_replaced(workplace: Workplace) -> None:
+    before = len(workplace.ids("time_reports"))
+    done = workplace.refresh("timix/time_reports", faults=(Fault("shrunk", path="/time-reports", share=0.6),))
+
+    assert (done.status, len(workplace.ids("time_reports"))) == (0, int(before * 0.6))
+
+
+def test_41_one_switch_accepts_the_shrink_once(workplace: Workplace) -> None:
+    def shrunk(share: float, *words: str) -> int:
+        fault = Fault("shrunk", path="/time-reports", share=share)
+        return workplace.refresh("timix/time_reports", faults=(fault,), words=words).status
+
+    before = len(workplace.ids("time_reports"))
+    assert shrunk(0.4, "--accept-shrink") == 0
+    assert len(workplace.ids("time_reports")) == int(before * 0.4)
+
+    assert shrunk(0.1) == 1, "the switch holds for one run"
+    assert len(workplace.ids("time_reports")) == int(before * 0.4)
+
+
+@pytest.mark.usefixtures("untouched")
+def test_41_a_key_that_no_longer_sees_cost_is_red_and_the_cost_stays(workplace: Workplace) -> None:
+    member = workplace.sandbox.key_for("Member")
+    done = workplace.refresh("timix/time_reports", TIMIX_API_KEY=member)
+
+    assert done.status == 1
+    assert "cost_rate would lose every value" in done.sentence
+    assert "make sure that the key's role still sees them" in done.sentence
+    assert workplace.table("timix/time_reports")["cost_rate"].drop_nulls().sum() > Decimal(0)
+    assert member not in done.stdout + done.stderr
+
+
+# 42: the key of another organization
+
+
+@pytest.mark.usefixtures("untouched")
+def test_42_the_key_of_another_organization_is_red_before_anything_is_read_or_written(workplace: Workplace) -> None:
+    other = workplace.sandbox.key_for(organization="Northwind Advisory")
+    done = workplace.refresh(TIMIX_API_KEY=other)
+
+    assert (done.status, done.requests) == (1, ["/me"])
+    assert "holds the data of Meridian Bay Services" in done.sentence
+    assert "the API key belongs to Northwind Advisory" in done.sentence
+    assert "set TIMIX_LAKE to another place for this key" in done.sentence
+    assert len(failed_assets(done.sentence)) == RAW_AND_EXPORTS
+    assert other not in done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("untouched")
+def test_42_so_is_one_whose_me_is_silent_about_its_organization(workplace: Workplace) -> None:
+    faults = (
+        Fault("drop_field", path="/me", field="organizationId"),
+        Fault("other_organization", path="/organization"),
+    )
+    done = workplace.refresh("timix/customers", faults=faults)
+
+    assert (done.status, done.requests) == (1, ["/me", "/organization"])
+    assert "(org-another), so nothing was written" in done.sentence
+
+
+def test_42_in_a_lake_of_its_own_the_other_key_is_welcome(workplace: Workplace) -> None:
+    other = workplace.sandbox.key_for(organization="Northwind Advisory")
+    done = workplace.refresh("timix/customers", TIMIX_API_KEY=other, TIMIX_LAKE="data/northwind")
+
+    assert (done.status, done.stderr) == (0, "")
+    assert (workplace.project.folder / "data" / "northwind" / "timix" / "customers" / "_delta_log").is_dir()
+
+
+# 43: settings that cannot be right
+
+DAGSTER = (sys.executable, "-m", "dagster")
+WRONG_SETTINGS = [
+    ("TIMIX_API_KEY", "", "TIMIX_API_KEY is not set; put your Timix key into .env (see .env.example)"),
+    ("TIMIX_API_KEY", "blb_0123456789", "TIMIX_API_KEY is not a Timix key: such a key starts with bbl_."),
+    ("TIMIX_API_KEY", "bbl_", "TIMIX_API_KEY is not a Timix key: such a key starts with bbl_."),
+    ("TIMIX_BASE_URL", "http://api.example.com/v1", "TIMIX_BASE_URL must be https, because the API key would cross"),
+    ("TIMIX_BASE_URL", "http://127.0.0.1.example.com/v1", "TIMIX_BASE_URL must be https"),
+    ("TIMIX_BASE_URL", "api.example.com", "TIMIX_BASE_URL is not the URL of an API: give it as https://host/path"),
+]
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(("name", "value", "said"), WRONG_SETTINGS)
+def test_43_a_wrong_setting_is_exit_2_before_any_request(
+    workplace: Workplace, name: str, value: str, said: str
+) -> None:
+    workplace.project.settings[name] = value
+    done = workplace.refresh()
+
+    assert (done.status, done.requests) == (2, [])
+    assert done.sentence.startswith(f"timix-assets: {said}")
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(("name", "value", "said"), [WRONG_SETTINGS[0], WRONG_SETTINGS[1], WRONG_SETTINGS[3]])
+def test_43_in_a_run_of_dagster_it_is_red_before_any_request(
+    workplace: Workplace, name: str, value: str, said: str
+) -> None:
+    project = workplace.project
+    environment = project.environment | {name: value, "DAGSTER_HOME": str(project.folder)}
+    done = subprocess.run(
+        [*DAGSTER, "asset", "materialize", "--select", "key:timix/customers", "-m", "timix_assets.definitions"],
+        cwd=project.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert workplace.sandbox.requests == []
+    assert said.partition(";")[0] in done.stdout + done.stderr
