@@ -58,7 +58,7 @@ MOMENT = 0.001
 """The shortest time that a limit in seconds may be, where none at all would make no sense."""
 
 ATTEMPTS = Bound(
-    "attempts", 5, "Requests in all for one answer, when the server or the line fails.", Range(1, 20, whole=True)
+    "attempts", 5, "Requests in all for one answer, when the server or the line fails.", Range(1, whole=True)
 )
 REQUEST_DEADLINE = Bound(
     "request_deadline_seconds", 60, "Longest time for one request, from connecting to the last byte.", Range(MOMENT)
