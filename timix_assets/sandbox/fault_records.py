@@ -92,9 +92,9 @@ def rename_field(fault: Fault, records: Sequence[Record]) -> list[Record]:
 
 @kind(Stage.RECORD)
 def number_as_text(fault: Fault, records: Sequence[Record]) -> list[Record]:
-    """`field` (default hours) is its number in quotes; all records unless `count` says otherwise."""
+    """`field` (default hours) is its number in quotes, null stays null; all records unless `count` says otherwise."""
     everywhere = fault.set_up(count=len(records))
-    return _each(everywhere, records, fault.field or "hours", lambda number: number if '"' in number else f'"{number}"')
+    return _each(everywhere, records, fault.field or "hours", lambda n: n if n[0] in '"n' else f'"{n}"')
 
 
 @kind(Stage.RECORD)
