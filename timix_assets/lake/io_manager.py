@@ -36,6 +36,7 @@ from timix_assets.lake.preview import PREVIEW_ROWS, preview
 from timix_assets.lake.processes import forget, gone, sign_of_life
 from timix_assets.lake.replacement import Change, MonthChange, ShrinkGuard
 from timix_assets.lake.spool import Spooled
+from timix_assets.lake.storage import as_written
 from timix_assets.lake.tables import Lake
 from timix_assets.lake.turns import Turn
 
@@ -54,7 +55,7 @@ class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
     """The folder or object store that holds the Delta tables, and the rules for replacing them."""
 
     url: str = Field(
-        default=environment.LAKE.read(environment.ENVIRON),
+        default=as_written(environment.LAKE.read(environment.ENVIRON)),
         description="Folder or object-store URL (s3://…) of the lake. One organization each.",
     )
     state_folder: str = Field(

@@ -38,11 +38,26 @@ _DUMPED_CAUSE = re.compile(r'\b(?:message|error): "([^"]+)"')
 _SECRETS = re.compile(r"(?<=://)[^/\s@:]*:[^/\s@]+@|(?<=[\w/])\?[^\s\"]+")
 """Parts of an address that may be credentials: a password, a signature."""
 
+_SLASH_MISSING = re.compile(rf"(?:{'|'.join(SCHEMES)}|file):(?!//)|[a-z][\w+.-]+:/(?!/)", re.IGNORECASE)
+"""Of any scheme with one slash, of those that are known without any. One letter alone is a drive."""
+
 _NO_ROOM = re.compile(rf"(?:os error|Errno) ({errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\b")
 
 
+def as_written(url: str) -> str:
+    """The same; LakeError when it is a URL with a slash too few, which would silently become a folder of that name."""
+    if _SLASH_MISSING.match(url):
+        scheme, _, rest = url.partition(":")
+        raise LakeError(
+            f"TIMIX_LAKE is {url}, a URL with a slash too few; write {scheme}://{rest.lstrip('/')}, or ./{url} for a folder "
+            "of that name."
+        )
+    return url
+
+
 def located(url: str) -> str:
-    """An absolute folder, or the URL of an object store, without a slash at its end."""
+    """An absolute folder, or the URL of an object store, without a slash at its end. LakeError for a mistyped URL."""
+    as_written(url)
     if "://" in url and not url.startswith(FILE_SCHEME):
         scheme, _, rest = url.partition("://")
         return f"{scheme}://{rest.rstrip('/')}"

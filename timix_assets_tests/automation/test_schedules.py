@@ -151,13 +151,20 @@ def test_the_environment_sets_the_cron_lines(monkeypatch: pytest.MonkeyPatch) ->
     assert TIMETABLES[0].schedule().cron_schedule == "*/20 8-17 * * 0-4"
 
 
-def test_a_wrong_setting_is_refused_at_load() -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("TIMIX_CRON_CLOSE_MONTH", "monthly", "SettingError: TIMIX_CRON_CLOSE_MONTH is 'monthly'"),
+        ("TIMIX_LAKE", "s3:/bucket", "LakeError: TIMIX_LAKE is s3:/bucket, a URL with a slash too few"),
+    ],
+)
+def test_a_wrong_setting_is_refused_at_load(name: str, value: str, said: str) -> None:
     loading = subprocess.run(
         [sys.executable, "-c", "import timix_assets.definitions"],
-        env={**os.environ, "TIMIX_CRON_CLOSE_MONTH": "monthly"},
+        env={**os.environ, name: value},
         capture_output=True,
         text=True,
         check=False,
     )
     assert loading.returncode == 1
-    assert "SettingError: TIMIX_CRON_CLOSE_MONTH is 'monthly'" in loading.stderr
+    assert said in loading.stderr

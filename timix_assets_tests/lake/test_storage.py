@@ -107,3 +107,17 @@ def test_a_folder_that_cannot_be_written_is_refused_by_the_settings_name() -> No
 def test_of_a_full_disk_the_cause_is_said_in_the_systems_words_alone(number: int) -> None:
     said = f"Generic LocalFileSystem error: Unable to copy data to file: {os.strerror(number)} (os error {number})"
     assert causes(OSError(said)) == os.strerror(number).lower()
+
+
+@pytest.mark.parametrize(
+    "mistyped", ["s3:/bucket", "s3:bucket/lake", "S3:/bucket", "abfss:/c@a/lake", "file:/lake", "foo:/bar"]
+)
+def test_a_url_with_a_slash_too_few_is_no_folder_of_that_name(mistyped: str) -> None:
+    with pytest.raises(LakeError, match=f"TIMIX_LAKE is {mistyped}, a URL with a slash too few; write ") as error:
+        Lake(mistyped)
+    assert "://" in said_by(error)
+
+
+@pytest.mark.parametrize("folder", ["./s3:/bucket", "C:/lake", "data/2026:/lake", "s3/lake"])
+def test_a_folder_may_have_a_colon_in_its_name(folder: str) -> None:
+    assert Path(Lake(folder).url).is_absolute()
