@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import demo, machine, memory, peers, reading, requests, rollups, validate
+from . import demo, machine, memory, peers, reading, refreshes, requests, rollups, validate
 from .child import MeasurementFailedError
 from .figures import Figure, Measurement, table, write
 
@@ -11,6 +11,7 @@ MEASUREMENTS = (
     Measurement("reading", "a minute", reading.figures),
     Measurement("validate", "half a minute", validate.figures),
     Measurement("demo", "a minute", demo.figures),
+    Measurement("refreshes", "three minutes", refreshes.figures),
     Measurement("requests", "two minutes, for that is what it measures", requests.figures),
     Measurement("memory", "five minutes", memory.figures),
     Measurement("rollups", "three minutes", rollups.figures),

@@ -1,0 +1,151 @@
+"""What refreshes cost when nobody looks: requests and seconds of a real `dagster dev` on the demo's sandbox."""
+
+import math
+import sys
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from timix_assets.automation.jobs import range_tags
+from timix_assets.automation.schedules import TIMETABLES
+from timix_assets.automation.windows import clipped
+from timix_assets.documented import LARGEST_PAGE
+from timix_assets.lake.months import Months
+from timix_assets.sandbox.firm import Firm
+from timix_assets.sandbox.server import Sandbox
+from timix_assets_tests.automation.dagster_dev import DagsterDev
+
+from .child import MeasurementFailedError, run
+from .figures import Figure
+
+ROUNDS = 3
+ENTRIES = "timix/time_reports"
+
+MOST_RECENT_REQUESTS, MOST_RECENT_SECONDS = 60, 8
+MOST_IDLE_REQUESTS = 14
+MOST_ROLLUP_SECONDS = 2
+
+
+def figures() -> list[Figure]:
+    today = date.today()
+    firm = Firm.generate(today=today)
+    with TemporaryDirectory(prefix="timix-benchmark-") as folder, Sandbox(firm) as sandbox:
+        settings = {
+            "TIMIX_API_KEY": sandbox.key,
+            "TIMIX_BASE_URL": sandbox.base_url,
+            "TIMIX_START_MONTH": f"{firm.first_day:%Y-%m}",
+        }
+        dev = DagsterDev(Path(folder), settings)
+        try:
+            run([sys.executable, "-m", "timix_assets.cli", "refresh"], dev.folder, settings)
+            dev.start()
+            return _Live(dev, sandbox, today).figures()
+        except AssertionError as failed:
+            raise MeasurementFailedError(str(failed)) from failed
+        finally:
+            dev.kill()
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Of one run. rollups: seconds of the steps that compute rollups, added up."""
+
+    requests: int
+    seconds: float
+    rollups: float
+
+
+@dataclass(frozen=True)
+class _Live:
+    """A lake that holds everything, kept fresh by a running Dagster."""
+
+    dev: DagsterDev
+    sandbox: Sandbox
+    today: date
+
+    def figures(self) -> list[Figure]:
+        recent = [self._scheduled("recent_hourly") for _ in range(ROUNDS)]
+        others = ("everything_nightly", "close_month_monthly", "deep_sweep_weekly")
+        everything = [self._everything(edited=True) for _ in range(ROUNDS)]
+        unchanged = [self._everything(edited=False) for _ in range(ROUNDS)]
+        return [
+            Figure("requests of refresh_recent", [run.requests for run in recent], "", MOST_RECENT_REQUESTS),
+            Figure("run time of refresh_recent", [run.seconds for run in recent], "s", MOST_RECENT_SECONDS),
+            *(Figure(f"requests of {name}", [self._scheduled(name).requests], "") for name in others),
+            *self._backfill(),
+            Figure("requests of an idle look for changes", [self._idle_look()], "", MOST_IDLE_REQUESTS),
+            Figure("rollup steps, an entry edited", [run.rollups for run in everything], "s", MOST_ROLLUP_SECONDS),
+            Figure("rollup steps, nothing changed", [run.rollups for run in unchanged]),
+            Figure("run time of refresh_everything, 24 months", [run.seconds for run in everything]),
+        ]
+
+    def _scheduled(self, name: str) -> _Cost:
+        """A run such as that schedule starts today."""
+        [timetable] = [each for each in TIMETABLES if each.name == name]
+        assert timetable.reach is not None
+        months = clipped(timetable.reach(self.today), self.sandbox.firm.first_day)
+        assert months is not None
+        self._edit_an_entry()
+        return self._run(timetable.job.name, months)
+
+    def _everything(self, *, edited: bool) -> _Cost:
+        if edited:
+            self._edit_an_entry()
+        return self._run("refresh_everything", self._all_months)
+
+    def _run(self, job: str, months: Months) -> _Cost:
+        before = len(self.sandbox.requests)
+        run_id = self.dev.launch(job, range_tags(months))
+        ended = self.dev.wait_for(f"{job} to end", lambda: self._ended(run_id))
+        if ended["status"] != "SUCCESS":
+            raise MeasurementFailedError(f"{job} over {months} ended as {ended['status']}.")
+        steps = [step for step in ended["stepStats"] if step["stepKey"].startswith("rollups__")]
+        return _Cost(
+            requests=len(self.sandbox.requests) - before,
+            seconds=ended["endTime"] - ended["startTime"],
+            rollups=sum(step["endTime"] - step["startTime"] for step in steps),
+        )
+
+    def _ended(self, run_id: str) -> Any:
+        found = self.dev.run(run_id)
+        return found if found["endTime"] and found["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
+
+    def _edit_an_entry(self) -> None:
+        """A quarter of an hour more on one draft of the running months: no count changes, and every rollup does."""
+        entry = next(
+            row
+            for row in reversed(self.sandbox.workspace.rows("time_reports"))
+            if row["status"] == "Draft" and row["date"] <= self.today and row["hours"] < 20
+        )
+        self.sandbox.workspace.update("time_reports", entry["id"], {"hours": entry["hours"] + Decimal("0.25")})
+
+    def _backfill(self) -> list[Figure]:
+        rows = len(self.sandbox.workspace.rows("time_reports"))
+        before = len(self.sandbox.requests)
+        months = [month.isoformat() for month in self._all_months]
+        ended = self.dev.wait_for_backfill(self.dev.backfill_assets([ENTRIES], months))
+        if ended["status"] != "COMPLETED_SUCCESS":
+            raise MeasurementFailedError(f"the backfill of {ENTRIES} ended as {ended['status']}.")
+        asked = [seen.path for seen in self.sandbox.requests[before:]]
+        due = math.ceil(rows / LARGEST_PAGE)
+        pages = sum(path.endswith("/time-reports") for path in asked)
+        return [
+            Figure(f"runs of a backfill of {len(months)} months of entries", [len(ended["runs"])], "", 1),
+            Figure(f"its pages for {rows:,} entries", [pages], "", due),
+            Figure("all its requests, with `/me`", [len(asked)], "", due + 1),
+        ]
+
+    def _idle_look(self) -> int:
+        first = self.dev.try_sensor("timix_changes")
+        before = len(self.sandbox.requests)
+        idle = self.dev.try_sensor("timix_changes", first["cursor"])
+        if "Nothing changed" not in (idle["skipReason"] or ""):
+            raise MeasurementFailedError(f"the look for changes was not idle: {idle}.")
+        return len(self.sandbox.requests) - before
+
+    @property
+    def _all_months(self) -> Months:
+        return Months(self.sandbox.firm.first_day, self.today - timedelta(days=self.today.day - 1))
