@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import demo, machine, memory, peers, reading, refreshes, requests, rollups, validate
+from . import demo, machine, memory, peers, reading, refreshes, requests, rollups, soak, validate
 from .child import MeasurementFailedError
 from .figures import Figure, Measurement, table, write
 
@@ -15,6 +15,7 @@ MEASUREMENTS = (
     Measurement("requests", "two minutes, for that is what it measures", requests.figures),
     Measurement("memory", "five minutes", memory.figures),
     Measurement("rollups", "three minutes", rollups.figures),
+    Measurement("soak", "a quarter of an hour", soak.figures, by_default=False),
     Measurement("peers", "two minutes; installs dlt in a temporary environment", peers.figures, by_default=False),
 )
 
@@ -23,7 +24,7 @@ def main() -> int:
     names = [measurement.name for measurement in MEASUREMENTS]
     options = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     options.add_argument(
-        "names", nargs="*", metavar="figure", help=f"{', '.join(names)}; all but peers when none is named"
+        "names", nargs="*", metavar="figure", help=f"{', '.join(names)}; all but soak and peers when none is named"
     )
     options.add_argument("--peers", action="store_true", help="measure dlt too")
     options.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
