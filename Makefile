@@ -13,8 +13,9 @@ ui: .venv/.ready  ## open the Dagster UI on http://127.0.0.1:3000
 test: .venv/.dev  ## the test suite, but for the long ones
 	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
 
-test-long: .venv/.dev  ## the long ones: a real Dagster, killed and started again; large firms against the oracle
-	$(BIN)/pytest -m long --timeout 600
+test-long: .venv/.dev  ## the long ones: every fault through the command; a real Dagster, killed and started again; large firms
+	$(BIN)/pytest -n 2 --dist loadfile -m long --timeout 600 timix_assets_tests/reliability
+	$(BIN)/pytest -m long --timeout 600 --ignore timix_assets_tests/reliability
 
 check: .venv/.dev  ## lint, format and types
 	$(BIN)/ruff check .
