@@ -18,7 +18,7 @@ from dagster import (
     asset,
 )
 
-from timix_assets import bounds
+from timix_assets import bounds, environment
 from timix_assets.api.client import Stats, TimixClient
 from timix_assets.api.errors import Forbidden
 from timix_assets.assets.alike import sentence as alike_sentence
@@ -28,6 +28,7 @@ from timix_assets.assets.held import MOST_SHOWN
 from timix_assets.assets.progress import logged
 from timix_assets.assets.session import begin, role_of
 from timix_assets.automation.partitions import MONTHLY
+from timix_assets.charts.text import counted
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.contract.schema import Endpoint, Window
 from timix_assets.failures import plainly
@@ -133,17 +134,18 @@ def _refuse_unreadable(endpoint: Endpoint, fetched: Fetched, timix: TimixResourc
     if gone:
         what = "key field" if gone[0] in endpoint.key else "required field"
         raise Failure(
-            f"{fetched.path}: none of the {records:,} records read has the {what} {', '.join(gone)}; nothing was replaced. "
-            f"Run `timix-assets doctor` to see which field it could be, and set it by an override.",
+            f"{fetched.path}: none of the {records:,} records read has the {what} {', '.join(gone)}, so nothing was replaced; "
+            f"run `timix-assets doctor` to see which field it could be, and name that in {environment.OVERRIDES.name}.",
             allow_retries=False,
         )
     share_passed = rejected > 1 and rejected > timix.max_rejected_share * records
     if rejected > timix.max_rejected_rows or share_passed:
+        passed = bounds.MAX_REJECTED_SHARE if share_passed else bounds.MAX_REJECTED_ROWS
         raise Failure(
             f"{fetched.path}: {rejected:,} of {records:,} rows cannot be read "
-            f"(most often: {fetched.reasons.most_common(1)[0][0]}); nothing was replaced. "
-            f"Look at the table quarantine/{endpoint.name}, which holds the first of them, then override the column "
-            f"or raise {(bounds.MAX_REJECTED_SHARE if share_passed else bounds.MAX_REJECTED_ROWS).variable}.",
+            f"(most often: {fetched.reasons.most_common(1)[0][0]}), so nothing was replaced; "
+            f"look at the table quarantine/{endpoint.name}, which holds the first of them, then put the column right in "
+            f"{environment.OVERRIDES.name}, or raise {passed.variable}.",
             allow_retries=False,
         )
 
@@ -207,7 +209,9 @@ def _check_results(key: AssetKey, endpoint: Endpoint, fetched: Fetched, role: st
     conflicting = list(fetched.spooled.conflicting)
     return [
         _warning(key, CONTRACT_KEPT, departures, expected),
-        _warning(key, ROWS_READABLE, [f"{reason}: {rows:,} rows" for reason, rows in fetched.reasons.most_common()]),
+        _warning(
+            key, ROWS_READABLE, [f"{reason}: {counted(rows, 'row')}" for reason, rows in fetched.reasons.most_common()]
+        ),
         _warning(key, DOUBLES_AGREE, [f"{double} came twice with different content" for double in conflicting]),
     ]
 

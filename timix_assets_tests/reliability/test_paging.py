@@ -1,4 +1,4 @@
-"""Faults of paging, and of rows that come, go or come twice: rows 14 to 20 of docs/reliability.md."""
+"""Faults of paging, and of rows that come, go or come twice: rows 14 to 19 of docs/reliability.md."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 
 from timix_assets.sandbox.faults import Fault
 
-from .conftest import TIME, Workplace, contents
+from .conftest import TIME, Workplace
 
 ENTRIES = "/time-reports"
 PAGES = 4
@@ -287,54 +287,3 @@ def test_19_doubles_that_are_gone_in_the_second_reading_were_drift(workplace: Wo
     assert workplace.stored("time_reports") == workplace.sent("time_reports")
     assert pages_asked(done.requests) == 2 * PAGES
     assert not [warning for warning in done.warnings if "doubles_agree" in warning]
-
-
-# Row 20
-
-
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        pytest.param(Fault("null_id"), "`id` is missing", id="null"),
-        pytest.param(Fault("missing_id"), "`id` is missing", id="not there"),
-        pytest.param(Fault("raw_value", field="id", value='""'), "`id` is missing", id="empty"),
-        pytest.param(Fault("raw_value", field="id", value='{"a":1}'), "`id` cannot be read", id="an object"),
-    ],
-)
-def test_20_a_row_without_an_id_goes_to_quarantine_and_the_others_are_right(
-    workplace: Workplace, fault: Fault, reason: str
-) -> None:
-    without = workplace.sandbox.workspace.rows("time_reports")[200]
-    done = workplace.refresh(TIME, faults=(replace(fault, path=ENTRIES, page=2),))
-
-    assert (done.status, done.stderr) == (0, "")
-    others = [row for row in workplace.sent("time_reports") if row["id"] != without["id"]]
-    assert workplace.stored("time_reports") == others
-    [(why, column)] = workplace.quarantined("time_reports")
-    assert (reason in why, column) == (True, "id")
-    [record] = workplace.table("quarantine/time_reports")["record"]
-    assert f'"hours":{without["hours"]}' in record.replace(" ", "")
-    assert [warning for warning in done.warnings if warning.startswith(f"warning {TIME}: rows_readable: ")]
-
-
-def test_20_the_quarantine_empties_itself_when_the_id_is_back(workplace: Workplace) -> None:
-    workplace.refresh(TIME, faults=(Fault("null_id", path=ENTRIES, page=2),))
-    assert len(workplace.quarantined("time_reports")) == 1
-
-    assert workplace.refresh(TIME).status == 0
-    assert workplace.quarantined("time_reports") == []
-    assert workplace.stored("time_reports") == workplace.sent("time_reports")
-
-
-def test_20_many_rows_without_an_id_are_red_and_shown_in_quarantine(workplace: Workplace) -> None:
-    before = contents(workplace.lake)
-    done = workplace.refresh(TIME, faults=(Fault("missing_id", path=ENTRIES, page=2, count=7),))
-
-    assert done.status == 1
-    assert f"failed {TIME}: /time-reports: 7 of 668 rows cannot be read (most often: `id` is missing)" in done.sentence
-    assert "Look at the table quarantine/time_reports" in done.sentence
-    assert len(workplace.quarantined("time_reports")) == 7
-    after = contents(workplace.lake)
-    assert {name: rows for name, rows in after.items() if "quarantine/" not in name} == {
-        name: rows for name, rows in before.items() if "quarantine/" not in name
-    }
