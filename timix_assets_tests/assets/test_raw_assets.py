@@ -286,7 +286,7 @@ def test_a_row_without_an_id_goes_to_quarantine_and_leaves_it_when_the_source_is
     result = workspace.refresh("timix/customers")
 
     assert failures(result) == {}
-    assert "1 rows" in warnings(result, "timix/customers")["rows_readable"]
+    assert ": 1 row" in warnings(result, "timix/customers")["rows_readable"]
     [held] = workspace.table("quarantine/customers").to_dicts()
     assert (held["column"], held["run_id"]) == ("id", result.run_id)
 
