@@ -21,7 +21,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from timix_assets import environment
 from timix_assets.api.client import TimixClient
-from timix_assets.api.errors import Closed, Forbidden, RateLimited
+from timix_assets.api.errors import Closed, ConnectionFailed, DeadlineExceeded, Forbidden, RateLimited, TimixError
 from timix_assets.automation.cursor import Cursor
 from timix_assets.automation.jobs import range_tags, refresh_changed, unfinished_run
 from timix_assets.automation.partitions import MONTHLY
@@ -33,7 +33,10 @@ from timix_assets.lake.tables import Lake
 from timix_assets.resources import TimixResource
 
 LOOK_SECONDS = 40
-"""Longest time for one tick's requests; Dagster gives a tick 60 s."""
+"""After this a tick asks nothing more; with a request that is under way then, it ends before the 60 s of Dagster."""
+
+REQUEST_SECONDS = 15
+"""Longest time for one of its requests."""
 
 MONTHS_BEFORE = 1
 
@@ -54,7 +57,11 @@ TOLD_BY: Mapping[str, tuple[str, ...]] = {
 DESCRIPTION = f"""Asks Timix for one row of each resource and for two reports ({len(WATCHED)} requests a tick) and compares
 them with the last look: how many rows there are, the first row, the figures of the unbilled-time and budget-health reports.
 What changed is read again, with the reports on it and all that hangs below, in one run of {refresh_changed.name}. The first
-look only remembers.
+look at a resource only remembers it.
+
+No request is repeated within a tick: one that fails makes the tick fail, and the next tick looks again. Only where a path
+answers 404 are the other paths known for that resource asked too; the one that answers is remembered. A tick for which the
+plan's limit leaves no room is skipped; one whose answers take longer than {LOOK_SECONDS} s fails.
 
 A change is remembered until a run for it succeeds. When its run fails, is canceled or never starts, the next look asks again,
 together with what changed meanwhile; after {MOST_ATTEMPTS} runs in a row it waits for the next change; schedules read it too.
@@ -95,21 +102,18 @@ def _tick(context: SensorEvaluationContext, timix: TimixResource, lake: Lake) ->
     if any(run.is_success for run in runs):
         cursor = cursor.settled()
     try:
-        now = _look_at_everything(timix, cursor.seen)
-    except (Closed, RateLimited):
-        return SkipReason(
-            f"The plan's limit left no room for this look within {LOOK_SECONDS} s: other requests with this key have used it. "
-            "The next tick looks again."
-        )
+        now = look_at_everything(timix, cursor.seen)
+    except RateLimited as error:
+        return SkipReason(f"The plan's limit left no room for this look: {error} The next tick looks again.")
     if not cursor.seen:
         return _skip(Cursor(seen=now), f"First look, only remembered: {_said(now)}.")
     changed = {name for name, seen in now.items() if name in cursor.seen and seen.differs_from(cursor.seen[name])}
     if not changed and not cursor.unread:
-        return _skip(cursor, f"Nothing changed since the last change seen. Compared: {_said(now)}.")
+        return _skip(cursor.meeting(now), f"Nothing changed since the last change seen. Compared: {_said(now)}.")
     if not changed and cursor.attempts >= MOST_ATTEMPTS:
         last = f"the last is {runs[0].run_id[:8]}" if runs else "the last was never started"
         return _skip(
-            cursor,
+            cursor.meeting(now),
             f"Changed: {', '.join(cursor.unread)}. {cursor.attempts} runs in a row for it did not succeed ({last}), so it is "
             f"asked for again only with the next change; a schedule reads it too. Compared: {_said(now)}.",
         )
@@ -123,10 +127,16 @@ def _skip(cursor: Cursor, reason: str) -> SensorResult:
     return SensorResult(skip_reason=reason, cursor=cursor.text())
 
 
-def _look_at_everything(timix: TimixResource, before: Mapping[str, Sighting]) -> dict[str, Sighting]:
-    """What every watched resource shows now; those that the key may not read, and need not, are left out."""
+def look_at_everything(
+    timix: TimixResource, before: Mapping[str, Sighting], seconds: float = LOOK_SECONDS
+) -> dict[str, Sighting]:
+    """What every watched resource shows now; those that the key may not read, and need not, are left out.
+
+    Raises RateLimited when the plan's limit leaves no room for it, after a 429 or for most of `seconds`; DeadlineExceeded
+    when the answers take too long; every other TimixError as the client says.
+    """
     seen = {}
-    with _hurried(timix) as client:
+    with _hurried(timix, seconds) as client:
         for watched in WATCHED:
             endpoint = timix.endpoint(watched.name)
             known = before.get(endpoint.name)
@@ -142,18 +152,41 @@ def _look_at_everything(timix: TimixResource, before: Mapping[str, Sighting]) ->
 
 
 @contextmanager
-def _hurried(timix: TimixResource) -> Iterator[TimixClient]:
-    """A client that shares the limit with all others of this key, and gives up before Dagster gives up on the tick."""
-    brief = timix.model_copy(update={"attempts": 2, "request_deadline_seconds": 15, "wait_budget_seconds": 0})
-    client = brief.client()
-    timer = threading.Timer(LOOK_SECONDS, client.close)
+def _hurried(timix: TimixResource, seconds: float) -> Iterator[TimixClient]:
+    """A client that shares the limit with all others of this key, repeats nothing, and is closed after `seconds`."""
+    hurry = {"attempts": 1, "request_deadline_seconds": REQUEST_SECONDS, "wait_budget_seconds": 0}
+    client = timix.model_copy(update=hurry).client()
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        client.close()
+
+    timer = threading.Timer(seconds, give_up)
     timer.daemon = True
     timer.start()
     try:
         yield client
+    except (Closed, ConnectionFailed) as error:
+        # A request that is under way when the client is closed sees its connection break.
+        if not late.is_set():
+            raise
+        raise _too_late(seconds, client.stats.waited_seconds) from error
     finally:
         timer.cancel()
         client.close()
+
+
+def _too_late(seconds: float, waited: float) -> TimixError:
+    """What kept a look too long is what took the greater part of its time."""
+    if waited > seconds / 2:
+        return RateLimited(
+            f"it waited {waited:.1f} of its {seconds:g} s for the plan's limit, which other requests with this key have used."
+        )
+    return DeadlineExceeded(
+        f"The look for changes had not all answers within {seconds:g} s, {waited:.1f} s of which it waited for the plan's "
+        "limit: Timix is slow, so wait for the next tick, and switch timix_changes off if this goes on."
+    )
 
 
 def _request(asked: Cursor, graph: AssetGraph, lake: Lake, today: date) -> RunRequest:

@@ -10,7 +10,7 @@ from timix_assets.automation.sightings import Sighting, digest
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """seen: what each watched resource showed at the last change; empty before the first look.
+    """seen: what each watched resource showed at the last change, or at its first sight; empty before the first look.
 
     change: the name of that change, by which its runs are known. unread: the resources that it is about, until a run
     for it has succeeded. attempts: how often it was asked for, without a further change in between.
@@ -41,6 +41,11 @@ class Cursor:
     def settled(self) -> Self:
         """After a run for the change has succeeded."""
         return replace(self, unread=(), attempts=0)
+
+    def meeting(self, now: Mapping[str, Sighting]) -> Self:
+        """After a look without a change: what was never seen before is remembered, and of the others the path."""
+        met = {name: replace(self.seen.get(name, shown), path=shown.path) for name, shown in now.items()}
+        return replace(self, seen={**self.seen, **met})
 
     def asking(self, changed: Iterable[str], now: Mapping[str, Sighting]) -> Self:
         """For what has changed now and what is still unread, under a new name.

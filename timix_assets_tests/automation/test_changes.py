@@ -15,7 +15,10 @@ from dagster._core.test_utils import create_run_for_test
 
 from timix_assets import environment
 from timix_assets.api.client import TimixClient
-from timix_assets.automation.changes import MOST_ATTEMPTS, timix_changes
+from timix_assets.api.errors import DeadlineExceeded, RateLimited
+from timix_assets.api.limits import Limits
+from timix_assets.api.pacing import FileBucket, Pacer
+from timix_assets.automation.changes import MOST_ATTEMPTS, look_at_everything, timix_changes
 from timix_assets.automation.cursor import Cursor
 from timix_assets.automation.jobs import RANGE_END, RANGE_START
 from timix_assets.automation.sightings import WATCHED, Sighting, look
@@ -45,13 +48,16 @@ class Watch:
     cursor: str | None = None
     resource: TimixResource | None = None
 
+    @property
+    def timix(self) -> TimixResource:
+        return self.resource or TimixResource(api_key=self.sandbox.key, base_url=self.sandbox.base_url)
+
     def tick(self) -> SensorExecutionData:
-        timix = self.resource or TimixResource(api_key=self.sandbox.key, base_url=self.sandbox.base_url)
         with build_sensor_context(
             instance=self.instance,
             cursor=self.cursor,
             repository_def=defs.get_repository_def(),
-            resources={"timix": timix, "lake": self.lake},
+            resources={"timix": self.timix, "lake": self.lake},
         ) as context:
             ticked = timix_changes.evaluate_tick(context)
         self.cursor = ticked.cursor or self.cursor
@@ -258,8 +264,41 @@ def test_a_limit_that_others_have_used_up_skips_the_tick_with_a_reason(watching:
     cursor = watching.cursor
     watching.sandbox.faults.add(Fault("rate_limited", path="/projects", times=1))
     skipped = watching.tick()
-    assert "The plan's limit left no room" in (skipped.skip_message or "")
+    said = skipped.skip_message or ""
+    assert said.startswith("The plan's limit left no room for this look: GET /projects: the server answered 429")
     assert watching.cursor == cursor
+
+
+def test_a_look_that_mostly_waited_for_the_limit_says_so(watch: Watch) -> None:
+    with_this_key = FileBucket(environment.state_folder(), watch.sandbox.base_url, watch.sandbox.key)
+    other = Pacer(with_this_key, Limits(), print)
+    assert other.hold_back(60)
+    other.close()
+    with pytest.raises(RateLimited, match=r"waited 0\.\d of its 0\.3 s for the plan's limit"):
+        look_at_everything(watch.timix, {}, seconds=0.3)
+    assert watch.asked() == []
+
+
+@pytest.mark.parametrize(
+    "slow",
+    [Fault("silence", seconds=0.2), Fault("silence", path="/projects", seconds=1)],
+    ids=["every answer", "one answer that is under way"],
+)
+def test_a_look_that_a_slow_server_kept_too_long_is_no_matter_of_the_limit(watch: Watch, slow: Fault) -> None:
+    watch.sandbox.faults.add(slow)
+    with pytest.raises(DeadlineExceeded, match=r"not all answers within 0\.5 s, 0\.0 s of which .* Timix is slow"):
+        look_at_everything(watch.timix, {}, seconds=0.5)
+    assert len(watch.asked()) < len(WATCHED)
+
+
+@pytest.mark.parametrize("kind", ["server_error", "reset_connection"])
+def test_a_request_that_fails_is_made_once_a_tick(watching: Watch, kind: str) -> None:
+    watching.sandbox.faults.add(Fault(kind, path="/projects"))
+    with pytest.raises(Failure, match="GET /projects"):
+        watching.tick()
+    assert sorted(set(watching.asked())) == sorted(watching.asked())
+    watching.sandbox.faults.clear()
+    assert "Nothing changed" in (watching.tick().skip_message or "")
 
 
 def test_while_its_own_run_is_queued_or_running_it_asks_nothing(watching: Watch) -> None:
@@ -277,7 +316,20 @@ def test_a_path_that_had_to_be_found_is_remembered(watch: Watch) -> None:
     assert [path for path in watch.asked() if path.startswith("/time")] == ["/time-entries"]
 
 
-def test_what_the_key_may_not_read_and_need_not_is_left_out(watch: Watch) -> None:
+def test_a_path_that_moves_later_is_looked_for_once_although_nothing_else_changed(watching: Watch) -> None:
+    watching.sandbox.faults.add(Fault("moved", path="/time-reports", to="/time-entries"))
+    assert "Nothing changed" in (watching.tick().skip_message or "")
+    watching.tick()
+    assert [path for path in watching.asked() if path.startswith("/time")] == [
+        "/time-reports",
+        "/time-entries",
+        "/time-entries",
+    ]
+
+
+@pytest.fixture
+def without_invoices(watch: Watch) -> Watch:
+    """After the first tick of a key that may not read them yet."""
     watch.resource = TimixResource(
         api_key=watch.sandbox.key,
         base_url=watch.sandbox.base_url,
@@ -285,7 +337,23 @@ def test_what_the_key_may_not_read_and_need_not_is_left_out(watch: Watch) -> Non
     )
     watch.sandbox.faults.add(Fault("forbidden", path="/invoices"))
     watch.tick()
-    assert "invoices" not in Cursor.read(watch.cursor).seen
+    return watch
+
+
+def test_what_the_key_may_not_read_and_need_not_is_left_out(without_invoices: Watch) -> None:
+    assert "invoices" not in Cursor.read(without_invoices.cursor).seen
+
+
+def test_what_becomes_readable_is_remembered_at_its_first_sight_and_compared_from_then_on(
+    without_invoices: Watch,
+) -> None:
+    watch = without_invoices
+    watch.sandbox.faults.clear()
+    assert "Nothing changed" in (watch.tick().skip_message or "")
+    invoice = watch.sandbox.workspace.rows("invoices")[-1]
+    watch.sandbox.workspace.discard("invoices", [invoice["id"]])
+    [request] = watch.tick().run_requests or []
+    assert "invoices" in request.tags["timix/changed"].split(", ")
 
 
 def test_a_cursor_of_another_form_counts_as_none(watch: Watch) -> None:
