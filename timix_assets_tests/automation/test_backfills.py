@@ -52,11 +52,20 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         }
         dev = DagsterDev(tmp_path_factory.mktemp("project"), settings)
         dev.refresh()
+        _rewrite_history(sandbox, months)
         try:
             dev.start()
             yield _told(dev, sandbox, months)
         finally:
             dev.kill()
+
+
+def _rewrite_history(sandbox: Sandbox, months: list[str]) -> None:
+    """In every month that has entries one goes and one comes, so that the lake is right only once it was backfilled."""
+    for month in months:
+        entries = [row for row in sandbox.workspace.rows("time_reports") if f"{row['date']:%Y-%m-01}" == month]
+        sandbox.workspace.insert_first("time_reports", entries[-1:])
+        sandbox.workspace.discard("time_reports", [entry["id"] for entry in entries[:1]])
 
 
 def _told(dev: DagsterDev, sandbox: Sandbox, months: list[str]) -> Story:
@@ -122,8 +131,9 @@ def test_runs_that_were_killed_with_everything_else_end_by_themselves_and_are_tr
 
 
 def test_after_all_of_this_every_row_is_there_once(story: Story) -> None:
-    rows = story.dev.lake.scan("timix/time_reports").collect()
-    assert rows["id"].n_unique() == rows.height == len(story.sandbox.workspace.rows("time_reports"))
+    # Of the rows that the lake was filled with before the backfills, some are gone since, and others have come.
+    ids = story.dev.lake.scan("timix/time_reports").collect()["id"].to_list()
+    assert sorted(ids) == sorted(entry["id"] for entry in story.sandbox.workspace.rows("time_reports"))
 
 
 def test_the_sensor_refreshes_what_changed_and_nothing_else(story: Story) -> None:
