@@ -20,22 +20,24 @@ from dagster import (
     DagsterEventType,
     DagsterInstance,
     DagsterRun,
+    DagsterRunStatus,
     DefaultSensorStatus,
-    EventLogRecord,
     Failure,
-    RunStatusChangeRecordsFilter,
+    RunRecord,
+    RunsFilter,
     SensorEvaluationContext,
     SensorResult,
     sensor,
 )
-from dagster._core.storage.tags import PARTITION_NAME_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
 
 from timix_assets import environment
-from timix_assets.alerts import crossings, expiry, messages
+from timix_assets.alerts import crossings, expiry, failed_runs, messages
 from timix_assets.alerts.budgets import read_budgets
 from timix_assets.alerts.crossings import Standing
 from timix_assets.alerts.delivery import Receiver, deliver, receivers_of
 from timix_assets.alerts.expiry import Key
+from timix_assets.alerts.failed_runs import OVERLAP, Failed, Retry
 from timix_assets.alerts.ledger import Ledger, LedgerBusy, LedgerError, opened
 from timix_assets.alerts.messages import FailedRun, Message
 from timix_assets.api.redaction import Redactor
@@ -50,7 +52,6 @@ SELDOM_SECONDS = 300
 ME = "timix/me"
 MONDAY_AT = time(8)
 
-MOST_RUNS_A_TICK = 50
 RUNS_REMEMBERED = 1000
 
 WHERE_TO = (
@@ -113,27 +114,27 @@ def budget_alerts(context: SensorEvaluationContext, lake: LakeResource) -> Senso
 def failure_alerts(context: SensorEvaluationContext, lake: LakeResource) -> SensorResult:
     # Dagster's own run_failure_sensor skips runs of the command line, and never tries again when it fails itself.
     def notice(ledger: Ledger) -> Noticed:
-        if context.cursor is None:
-            ledger.record(ledger.memory or [])
-            return Noticed(
-                "First look: only runs that fail from now on are told.", str(_last_failure(context.instance))
-            )
-        told = list(ledger.memory or [])
-        failed = _failures_after(context.instance, int(context.cursor))
-        said = []
-        for record in failed:
-            run = context.instance.get_run_by_id(record.run_id)
-            if run is None or run.run_id in told:
-                continue
-            if run.tags.get(WILL_RETRY_TAG) == "true":
-                context.log.info(f"Run {run.run_id[:8]} of {run.job_name} failed; Dagster starts it again by itself.")
-                continue
-            said.append(messages.run_failed(_failed_run(context.instance, run, record), f"{_ui()}/runs/{run.run_id}"))
-            told.append(run.run_id)
-        if said:
-            ledger.record(told[-RUNS_REMEMBERED:], said)
-        cursor = str(failed[-1].storage_id) if failed else context.cursor
-        return Noticed(f"{len(said)} runs failed since the last look.", cursor)
+        now = datetime.now(UTC)
+        since = min(_since(context.cursor, now), now)
+        told, waiting = _failures_of(ledger.memory)
+        records = {record.dagster_run.run_id: record for record in _failed_after(context.instance, since - OVERLAP)}
+        if ledger.memory is None:
+            ledger.record(_remembered(list(records), {}, len(records)))
+            return Noticed("First look: only runs that fail from now on are told.", now.isoformat())
+        failed = [
+            Failed(run_id, _failed_at(record), _retry(context.instance, record.dagster_run))
+            for run_id, record in records.items()
+        ]
+        found = failed_runs.look(failed, set(told), waiting, since, now)
+        said = [
+            messages.run_failed(_failed_run(context.instance, records[run_id].dagster_run), f"{_ui()}/runs/{run_id}")
+            for run_id in found.tell
+        ]
+        memory = _remembered([*told, *found.tell], found.waiting, len(records))
+        if memory != ledger.memory:
+            ledger.record(memory, said)
+        wait = f" {len(found.waiting)} more may be started again by Dagster." if found.waiting else ""
+        return Noticed(f"{len(said)} runs failed since the last look.{wait}", found.until.isoformat())
 
     return _tick(context, Path(lake.state_folder) / "alerts" / "failure_alerts.json", notice)
 
@@ -225,7 +226,7 @@ def _red_on_a_broken_ledger() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class EventLog:
-    """Dagster's event log as a receiver: an observation on the asset that a message speaks of."""
+    """Dagster's event log as a receiver: an observation on the asset that a message speaks of. A run's failure is in it anyway."""
 
     instance: DagsterInstance
     id: str = "event log"
@@ -259,29 +260,64 @@ def _key(lake: LakeResource) -> Key | None:
     return Key(rows["key_name"][0] or "", rows["key_expires_at"][0]) if rows.height else None
 
 
-def _last_failure(instance: DagsterInstance) -> int:
-    found = instance.fetch_run_status_changes(DagsterEventType.RUN_FAILURE, limit=1).records
-    return found[0].storage_id if found else 0
+def _since(cursor: str | None, now: datetime) -> datetime:
+    # Ids of the event log were the cursor once. Dagster gives the id of a deleted run's event to another, so a time it is.
+    return now if cursor is None or cursor.isdigit() else datetime.fromisoformat(cursor)
 
 
-def _failures_after(instance: DagsterInstance, storage_id: int) -> list[EventLogRecord]:
-    wanted = RunStatusChangeRecordsFilter(event_type=DagsterEventType.RUN_FAILURE, after_storage_id=storage_id)
-    return list(instance.fetch_run_status_changes(wanted, limit=MOST_RUNS_A_TICK, ascending=True).records)
+def _failures_of(memory: Any) -> tuple[list[str], dict[str, datetime]]:
+    """The runs that were told of, and those whose retry is waited for."""
+    if memory is None or isinstance(memory, list):  # a list of the told ones was all that an earlier version remembered
+        return list(memory or []), {}
+    return memory["told"], {run_id: datetime.fromisoformat(first) for run_id, first in memory["waiting"].items()}
 
 
-def _failed_run(instance: DagsterInstance, run: DagsterRun, record: EventLogRecord) -> FailedRun:
+def _remembered(told: list[str], waiting: dict[str, datetime], looked_at: int) -> dict[str, Any]:
+    """No run that the next look sees again is forgotten."""
+    return {
+        "told": told[-max(RUNS_REMEMBERED, looked_at) :],
+        "waiting": {run_id: first.isoformat() for run_id, first in waiting.items()},
+    }
+
+
+def _failed_after(instance: DagsterInstance, time: datetime) -> list[RunRecord]:
+    # Whoever tags a run updates it: an old failure is no news, so the time that it failed decides.
+    updated = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.FAILURE], updated_after=time))
+    return [record for record in updated if _failed_at(record) > time]
+
+
+def _failed_at(record: RunRecord) -> datetime:
+    return datetime.fromtimestamp(record.end_time, UTC) if record.end_time else record.update_timestamp
+
+
+def _retry(instance: DagsterInstance, run: DagsterRun) -> Retry:
+    """What Dagster does about a failed run. Its tag alone is no answer: it comes after the failure, and promises too much."""
+    if run.tags.get(WILL_RETRY_TAG) == "false":
+        return Retry.NEVER
+    if AUTO_RETRY_RUN_ID_TAG in run.tags:
+        return Retry.STARTED
+    # A run of the command line has no origin that Dagster could start it from again.
+    return Retry.EXPECTED if instance.run_retries_enabled and run.remote_job_origin else Retry.NEVER
+
+
+def _failed_run(instance: DagsterInstance, run: DagsterRun) -> FailedRun:
     """The sentences of its steps; of a run without any, killed before or between them, its own."""
-    steps = [
-        cast(DagsterEvent, step.event_log_entry.dagster_event)
-        for step in instance.get_records_for_run(run.run_id, of_type=DagsterEventType.STEP_FAILURE).records
-    ]
+    steps = _events(instance, run, DagsterEventType.STEP_FAILURE)
     said = [((e.step_key or "").replace("__", "/"), sentence_of(e.step_failure_data.error)) for e in steps]
     if not said:
-        event = cast(DagsterEvent, record.event_log_entry.dagster_event)
-        # A run that somebody else declares failed, as of a killed process, has words and no data.
-        error = event.job_failure_data.error if event.event_specific_data else None
-        said = [("the run", sentence_of(error) if error else event.message or sentence_of(None))]
+        said = [("the run", _own_words(event)) for event in _events(instance, run, DagsterEventType.RUN_FAILURE)[-1:]]
     return FailedRun(run.job_name, _months(run), [(where, _without_key(sentence)) for where, sentence in said])
+
+
+def _own_words(event: DagsterEvent) -> str:
+    # A run that somebody else declares failed, as of a killed process, has words and no data.
+    error = event.job_failure_data.error if event.event_specific_data else None
+    return sentence_of(error) if error else event.message or sentence_of(None)
+
+
+def _events(instance: DagsterInstance, run: DagsterRun, kind: DagsterEventType) -> list[DagsterEvent]:
+    records = instance.get_records_for_run(run.run_id, of_type=kind).records
+    return [cast(DagsterEvent, record.event_log_entry.dagster_event) for record in records]
 
 
 def _months(run: DagsterRun) -> str:

@@ -15,7 +15,8 @@ LOOK_EVERY_SECONDS = 30
     # It asks Timix for nothing, and a queue that is blocked after a power cut must not wait for somebody to switch this on.
     default_status=DefaultSensorStatus.RUNNING,
     description="Ends runs that are recorded as running although their process on this machine is gone: they were killed, or "
-    "the machine lost power. Dagster then starts a killed run once more, and a backfill goes on. It asks Timix for nothing.",
+    "the machine lost power. Dagster then starts a killed run once more, unless somebody terminated it before or the command "
+    "line had started it, and a backfill goes on. It asks Timix for nothing.",
 )
 def orphaned_runs(context: SensorEvaluationContext, lake: LakeResource) -> SkipReason:
     ended = end_orphans(context.instance, Path(lake.state_folder))

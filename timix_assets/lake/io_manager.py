@@ -14,6 +14,7 @@ from dagster import (
     DagsterError,
     DagsterInstance,
     DagsterRun,
+    DagsterRunStatus,
     DataVersion,
     Failure,
     InputContext,
@@ -117,13 +118,19 @@ def executed_by(run_id: str, process: str) -> str:
 
 
 def end_orphans(instance: DagsterInstance, state_folder: Path) -> list[str]:
-    """Fails the runs that are recorded as running although their process is gone, and gives their ids."""
+    """Ends the runs that are recorded as running although their process is gone, and gives their ids.
+
+    They failed, so Dagster may start them again; those that a person terminated before are cancelled, so it does not.
+    """
     left = gone(state_folder)
     # Processes first, runs after: a run that ended well is recorded so before its process ends.
     running = instance.get_runs(RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES)) if left else []
     orphans = [run for run in running if run.tags.get(PROCESS) in {executed_by(run.run_id, name) for name in left}]
     for run in orphans:
-        instance.report_run_failed(run, "Its process was killed.")
+        if run.status is DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, "It was terminated, and its process was killed.")
+        else:
+            instance.report_run_failed(run, "Its process was killed.")
     for name in left:
         forget(state_folder, name)
     return [run.run_id for run in orphans]

@@ -10,9 +10,12 @@ from typing import Any
 import polars as pl
 import pytest
 from dagster import DagsterInstance, DefaultSensorStatus, Failure, SensorDefinition, job, op
-from dagster._core.storage.tags import WILL_RETRY_TAG
+from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, ROOT_RUN_ID_TAG, WILL_RETRY_TAG
 from dagster._core.test_utils import create_run_for_test
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from timix_assets.alerts.failed_runs import GRACE
 from timix_assets.alerts.ledger import opened
 from timix_assets.automation.alerts import (
     ALERTS,
@@ -44,6 +47,11 @@ class Firm:
     @property
     def lake(self) -> Lake:
         return Lake(str(self.folder / "lake"))
+
+    @property
+    def ledger(self) -> Path:
+        """Of the alert of failed runs."""
+        return self.folder / ".dagster" / "alerts" / "failure_alerts.json"
 
     def watch(self, sensor: SensorDefinition) -> Watch:
         return Watch(
@@ -373,18 +381,141 @@ def test_a_run_that_was_killed_is_told_in_its_own_words(firm: Firm, told: Webhoo
     assert "• the run: Its process was killed" in text
 
 
-def test_a_run_that_dagster_starts_again_by_itself_is_told_only_when_the_last_one_fails(
+def test_a_failure_is_told_although_an_earlier_run_was_deleted_and_its_number_in_the_event_log_is_anothers_now(
     firm: Firm, told: WebhookReceiver
 ) -> None:
     watch = firm.watch(failure_alerts)
     watch.tick()
-    again = create_run_for_test(firm.instance, job_name="close_month", tags={WILL_RETRY_TAG: "true"})
-    firm.instance.report_run_failed(again)
+    first = fail(firm.instance)
+    watch.tick()
+    firm.instance.delete_run(first)
+    second = fail(firm.instance)
+    watch.tick()
+    watch.tick()
+    assert [text.splitlines()[-1].rsplit("/")[-1] for _, text in told.messages] == [first, second]
+
+
+def test_failures_from_before_the_first_look_are_never_told_even_when_somebody_tags_their_runs(
+    firm: Firm, told: WebhookReceiver
+) -> None:
+    watch = firm.watch(failure_alerts)
+    early = fail(firm.instance)
+    watch.tick()
+    firm.instance.add_run_tags(early, {"seen by": "us"})
     watch.tick()
     assert told.messages == []
+
+
+def test_neither_a_reset_cursor_nor_a_ledger_moved_away_tells_anything_again(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(failure_alerts)
+    watch.tick()
     fail(firm.instance)
     watch.tick()
-    assert told.titles == ["refresh_something failed (2026-09 to 2026-11)"]
+    watch.cursor = None
+    watch.tick()
+    firm.ledger.unlink()
+    watch.tick()
+    watch.tick()
+    assert len(told.messages) == 1
+
+
+def test_the_cursor_of_an_earlier_version_tells_nothing_again_and_loses_nothing(
+    firm: Firm, told: WebhookReceiver
+) -> None:
+    watch, known = firm.watch(failure_alerts), fail(firm.instance)
+    with opened(firm.ledger) as ledger:
+        ledger.record([known])
+    watch.cursor = "2"
+    news = fail(firm.instance)
+    watch.tick()
+    watch.tick()
+    [(_, text)] = told.messages
+    assert text.endswith(news)
+    assert datetime.fromisoformat(watch.cursor) <= datetime.now(UTC)
+
+
+@pytest.fixture
+def retrying(tmp_path: Path) -> Iterator[Firm]:
+    """The firm on an instance that starts killed runs once more, as dagster.yaml has it; its daemon is the test."""
+    retries = {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False}
+    with DagsterInstance.local_temp(str(tmp_path), {"run_retries": retries}) as instance:
+        yield Firm(tmp_path, instance)
+
+
+ORIGIN = RemoteJobOrigin(
+    RemoteRepositoryOrigin(
+        InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="timix_assets.definitions")), "__repository__"
+    ),
+    "close_month",
+)
+
+
+def killed(firm: Firm, origin: RemoteJobOrigin | None = ORIGIN) -> str:
+    """A run that Dagster means to start again: from `origin`, without which it cannot."""
+    run = create_run_for_test(firm.instance, job_name="close_month", remote_job_origin=origin)
+    firm.instance.report_run_failed(run, "Its process was killed.")
+    ended = firm.instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.tags[WILL_RETRY_TAG] == "true"
+    return run.run_id
+
+
+def test_a_killed_refresh_of_the_command_line_is_told_at_once_whatever_dagster_means_to_do(
+    retrying: Firm, told: WebhookReceiver
+) -> None:
+    watch = retrying.watch(failure_alerts)
+    watch.tick()
+    killed(retrying, origin=None)
+    watch.tick()
+    watch.tick()
+    assert told.titles == ["close_month failed"]
+
+
+def test_a_run_that_dagster_starts_again_by_itself_is_told_only_when_the_last_one_fails(
+    retrying: Firm, told: WebhookReceiver
+) -> None:
+    watch = retrying.watch(failure_alerts)
+    watch.tick()
+    first = killed(retrying)
+    watch.tick()
+    assert "1 more may be started again" in watch.said
+    again = create_run_for_test(
+        retrying.instance,
+        job_name="close_month",
+        root_run_id=first,
+        parent_run_id=first,
+        tags={PARENT_RUN_ID_TAG: first, ROOT_RUN_ID_TAG: first},
+        remote_job_origin=ORIGIN,
+    )
+    retrying.instance.add_run_tags(first, {AUTO_RETRY_RUN_ID_TAG: again.run_id})
+    waited(retrying)
+    watch.tick()
+    assert told.messages == []
+    retrying.instance.report_run_failed(again)
+    watch.tick()
+    watch.tick()
+    [(_, text)] = told.messages
+    assert text.endswith(again.run_id)
+
+
+def test_a_run_whose_retry_does_not_come_is_told_after_a_while(retrying: Firm, told: WebhookReceiver) -> None:
+    watch = retrying.watch(failure_alerts)
+    watch.tick()
+    run_id = killed(retrying)
+    watch.tick()
+    assert told.messages == []
+    waited(retrying)
+    watch.tick()
+    watch.tick()
+    [(_, text)] = told.messages
+    assert text.endswith(run_id)
+
+
+def waited(firm: Firm) -> None:
+    """As if the runs whose retry is waited for had been seen so much earlier."""
+    with opened(firm.ledger) as ledger:
+        waiting = {run_id: datetime.fromisoformat(first) - GRACE for run_id, first in ledger.memory["waiting"].items()}
+        ledger.record(ledger.memory | {"waiting": {run_id: first.isoformat() for run_id, first in waiting.items()}})
 
 
 def test_the_keys_end_is_told_when_it_is_near_and_again_for_the_key_that_replaced_it(

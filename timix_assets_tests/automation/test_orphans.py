@@ -71,6 +71,17 @@ def test_a_run_whose_process_was_killed_is_ended_and_what_it_left_is_removed(
     assert list(folder.glob("process-*")) == []
 
 
+def test_a_run_that_a_person_terminated_and_whose_process_was_killed_then_is_cancelled_and_so_never_started_again(
+    instance: DagsterInstance, folder: Path, other: tuple[subprocess.Popen[str], str]
+) -> None:
+    process, name = other
+    run_id = running(instance, name, DagsterRunStatus.CANCELING)
+    process.kill()
+    process.wait()
+    assert end_orphans(instance, folder) == [run_id]
+    assert status(instance, run_id) is DagsterRunStatus.CANCELED
+
+
 def test_a_run_that_ended_well_before_its_process_did_stays_a_success(
     instance: DagsterInstance, folder: Path, other: tuple[subprocess.Popen[str], str]
 ) -> None:
