@@ -226,7 +226,7 @@ def _red_on_a_broken_ledger() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class EventLog:
-    """Dagster's event log as a receiver: an observation on the asset that a message speaks of. A run's failure is in it anyway."""
+    """Dagster's event log as a receiver: an observation on the asset that a message speaks of. Failed runs are in it anyway."""
 
     instance: DagsterInstance
     id: str = "event log"
