@@ -30,17 +30,17 @@ class Retention(Config):
 
     days: int = Field(
         default=30,
-        description="Files that no version of the last so many days needs are deleted; older versions cannot be "
-        f"restored after that. At least {SAFE_RETENTION.days}.",
+        description="Every version that was the table at any time of the last so many days can be restored; files that "
+        f"none of them needs are deleted. At least {SAFE_RETENTION.days}.",
     )
 
 
 @asset(
     key=AssetKey(["maintenance", "compact"]),
     description=(
-        "Keeps the lake small: compacts every table, deletes the files that no version of the last 30 days needs, trims "
-        "the tables' logs, and sweeps temporary folders that killed runs left behind. No row changes, Timix is not asked, "
-        "and until then any version can be restored (docs/operations.md)."
+        "Keeps the lake small: compacts every table, deletes the files that no version live within the last 30 days needs, "
+        "trims the tables' logs to the same, and sweeps temporary folders that killed runs left behind. No row changes, and "
+        "Timix is not asked. Every version that was live within those days can be restored (docs/operations.md)."
     ),
     group_name="maintenance",
     kinds={"deltalake"},

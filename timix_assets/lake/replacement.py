@@ -36,6 +36,7 @@ from .errors import DuplicateKeys, ShrinkRefused, WriteConflict, WriteFailed
 from .months import MONTH, Months
 from .staging import Staged
 from .storage import causes, open_store, open_table, scan_table
+from .versions import KEEP_THE_LOG
 
 MAX_ATTEMPTS = 20
 """Commits tried while other writers keep winning with other months."""
@@ -265,6 +266,7 @@ class Replacement:
                     additions,
                     partition_by=self._partition_columns,
                     description=self.comment,
+                    configuration=KEEP_THE_LOG,
                     storage_options=dict(self.options),
                     commit_properties=self._commit_properties,
                 )

@@ -19,8 +19,8 @@ from obstore.store import ObjectStore
 from .errors import TableMissing, WriteFailed
 from .exports import FOLDER as EXPORTS
 from .storage import causes, open_store, open_table
+from .versions import KEEP_THE_LOG, LOG, entries_of, live_since, trim
 
-LOG = "_delta_log"
 SAFE_RETENTION = timedelta(days=7)
 """Delta's own least: a reader or a writer under way must not lose files that it has seen."""
 
@@ -62,8 +62,9 @@ def tables_of(lake_url: str, options: Mapping[str, str]) -> list[str]:
 
 
 def keep(lake_url: str, options: Mapping[str, str], table: str, retention: timedelta) -> Kept:
-    """Compacts one table and deletes the files that no version younger than `retention` needs, whoever left them.
+    """Compacts one table and deletes the files, of rows and of its log, that no version live within `retention` needs.
 
+    Live is a version until the next one is committed, so what was the table at any time of the retention can be restored.
     TableMissing when it is not there; WriteFailed when the store refuses.
     """
     url = f"{lake_url}/{table}"
@@ -73,10 +74,12 @@ def keep(lake_url: str, options: Mapping[str, str], table: str, retention: timed
     store = open_store(url, options)
     before = _size(store)
     try:
+        _keep_the_log(delta)
         delta.optimize.compact()
-        _vacuum(delta, retention)
+        live = live_since(entries_of(store), datetime.now(UTC) - retention)
+        _vacuum(delta, retention, live)
         delta.create_checkpoint()
-        delta.cleanup_metadata()
+        trim(store, live[0])
     except (DeltaError, BaseError, OSError) as error:
         raise WriteFailed(
             f"{table}: its upkeep did not finish ({causes(error)}), its rows are unchanged; make room or make the "
@@ -111,11 +114,18 @@ def _tables_below(store: ObjectStore, prefix: str) -> Iterator[str]:
             yield from _tables_below(store, path)
 
 
-def _vacuum(delta: DeltaTable, retention: timedelta) -> None:
-    hours = int(retention.total_seconds() // 3600)
+def _keep_the_log(delta: DeltaTable) -> None:
+    """For tables that were made by an earlier release, or by another tool."""
+    if not KEEP_THE_LOG.items() <= delta.metadata().configuration.items():
+        delta.alter.set_table_properties(KEEP_THE_LOG)
+
+
+def _vacuum(delta: DeltaTable, retention: timedelta, live: range) -> None:
+    hours, versions = int(retention.total_seconds() // 3600), list(live)
+    # The versions are named, for a checkpoint forgets after a week when a file was removed; its own age says nothing.
     # A vacuum commits even when it finds nothing: look first.
-    if delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True):
-        delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+    if delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True, keep_versions=versions):
+        delta.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=versions)
 
 
 def _size(store: ObjectStore) -> Size:

@@ -1,6 +1,7 @@
 """Upkeep: fewer files, the same rows; young versions stay; what killed runs left goes."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dagster import materialize
+from deltalake import DeltaTable
 
 from timix_assets.assets import maintenance
 from timix_assets.assets.maintenance import Retention
@@ -21,6 +23,9 @@ from timix_assets_tests.workspace import FIRM_MONTHS, Workspace
 MONTH = date(2026, 11, 1)
 MONTHS = Months(MONTH, MONTH)
 AT_ONCE = timedelta(0)
+MONTH_LONG = timedelta(days=30)
+TABLE = "timix/time_reports"
+TIMES = re.compile(r'("(?:timestamp|deletionTimestamp|modificationTime)":)(\d+)')
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 
 
@@ -36,6 +41,10 @@ def refreshed(lake: Lake, hour: int, months: Months = MONTHS) -> None:
 
 def files(lake: Lake) -> list[Path]:
     return [path for path in Path(lake.url).rglob("*") if path.is_file()]
+
+
+def log_of(lake: Lake) -> Path:
+    return Path(lake.url, TABLE, "_delta_log")
 
 
 def data_files(lake: Lake) -> list[Path]:
@@ -56,24 +65,94 @@ def test_a_hundred_hourly_refreshes_leave_one_file_of_a_month_and_the_same_rows(
     assert kept.freed.bytes > 0
 
 
-def test_the_log_of_a_table_is_trimmed_to_what_the_last_thirty_days_need(lake: Lake) -> None:
-    log = Path(lake.url, "timix/time_reports/_delta_log")
-    long_ago = (datetime.now(UTC) - timedelta(days=40)).timestamp()
-    for hour in range(6):
-        refreshed(lake, hour)
-    keep(lake.url, {}, "timix/time_reports", timedelta(days=30))
-    for entry in log.iterdir():
-        os.utime(entry, (long_ago, long_ago))
-    for hour in range(6, 9):
-        refreshed(lake, hour)
-    rows = lake.scan("timix/time_reports").sort("id").collect()
+def days_pass(lake: Lake, days: int) -> None:
+    """Makes all that there is older, as if so many days had gone by: files, and the times that the log names."""
+    earlier = timedelta(days=days)
+    by = int(earlier.total_seconds() * 1000)
+    for path in files(lake):
+        modified = path.stat().st_mtime
+        if path.suffix == ".json" and path.stem.isdigit():
+            path.write_text(TIMES.sub(lambda found: f"{found[1]}{int(found[2]) - by}", path.read_text()))
+        elif path.match("*.checkpoint.parquet"):
+            pl.read_parquet(path).with_columns(
+                pl.col("remove").struct.with_fields(pl.field("deletionTimestamp") - by),
+                pl.col("add").struct.with_fields(pl.field("modificationTime") - by),
+            ).write_parquet(path)
+        os.utime(path, (modified - earlier.total_seconds(),) * 2)
 
-    keep(lake.url, {}, "timix/time_reports", timedelta(days=30))
 
-    assert [int(commit.stem) for commit in sorted(log.glob("*.json"))] == [5, 6, 7, 8]
-    assert lake.scan("timix/time_reports").sort("id").collect().equals(rows)
-    refreshed(lake, 99)
-    assert 99 in lake.scan("timix/time_reports").collect()["hours"]
+def hour_in(lake: Lake, version: int) -> int:
+    return int(pl.scan_delta(f"{lake.url}/{TABLE}", version=version).filter(id="a").collect()["hours"].item())
+
+
+def test_a_version_that_was_live_until_the_bad_refresh_of_today_outlasts_the_upkeep(lake: Lake) -> None:
+    refreshed(lake, 1)
+    days_pass(lake, 50)
+    refreshed(lake, 2)
+
+    keep(lake.url, {}, TABLE, MONTH_LONG)
+
+    assert hour_in(lake, 0) == 1
+    DeltaTable(f"{lake.url}/{TABLE}").restore(0)
+    assert lake.scan(TABLE).filter(id="a").collect()["hours"].item() == 1
+
+
+def test_its_files_stay_too_though_a_checkpoint_has_forgotten_when_they_were_removed(lake: Lake) -> None:
+    refreshed(lake, 1)
+    days_pass(lake, 50)
+    refreshed(lake, 2)
+    for _ in range(4):
+        keep(lake.url, {}, TABLE, MONTH_LONG)
+        assert hour_in(lake, 0) == 1
+        days_pass(lake, 7)
+    days_pass(lake, 7)
+    keep(lake.url, {}, TABLE, MONTH_LONG)
+    assert len(data_files(lake)) == 1
+
+
+def test_no_writer_trims_the_log_on_its_own(lake: Lake) -> None:
+    refreshed(lake, 0)
+    # Delta's writers make a checkpoint, and may clean, at each hundredth commit.
+    DeltaTable(f"{lake.url}/{TABLE}").alter.set_table_properties({"delta.checkpointInterval": "2"})
+    days_pass(lake, 50)
+    for hour in range(1, 5):
+        refreshed(lake, hour)
+    assert list(log_of(lake).glob("*.checkpoint.parquet"))
+    assert hour_in(lake, 0) == 0
+
+
+def test_a_table_that_others_made_gets_that_property_once(lake: Lake) -> None:
+    pl.DataFrame({"id": ["a"], "hours": [1]}).write_delta(f"{lake.url}/{TABLE}")
+    assert [keep(lake.url, {}, TABLE, MONTH_LONG).version for _ in range(2)] == [1, 1]
+    assert DeltaTable(f"{lake.url}/{TABLE}").metadata().configuration == {"delta.enableExpiredLogCleanup": "false"}
+
+
+@pytest.mark.parametrize("days", [14, 30])
+def test_week_after_week_what_was_live_can_be_restored_and_the_files_stay_few(lake: Lake, days: int) -> None:
+    hours: list[int] = []  # of each version
+    replaced_on: list[int] = []  # day of the next version
+    sizes: list[tuple[int, int]] = []
+
+    def noted(hour: int, today: int) -> None:
+        newest = lake.version(TABLE)
+        hours.extend([hour] * (newest + 1 - len(hours)))
+        replaced_on.extend([today] * (newest - len(replaced_on)))
+
+    weeks = days // 7
+    for today in range(0, (9 + 2 * weeks) * 7, 7):
+        if not 0 < today <= 35:  # weeks without a change: the table is not written
+            refreshed(lake, today)
+            noted(today, today)
+        keep(lake.url, {}, TABLE, timedelta(days=days))
+        noted(hours[-1], today)
+        live = [version for version, day in enumerate([*replaced_on, today]) if today - day < days]
+        assert [hour_in(lake, version) for version in live] == [hours[version] for version in live]
+        sizes.append((len(data_files(lake)), len(list(log_of(lake).iterdir()))))
+        days_pass(lake, 7)
+    assert sizes[-1] == sizes[-2]
+    rows, log = sizes[-1]
+    assert rows <= weeks + 2  # one of each week, of the version that was live when the retention began, and of now
+    assert log <= 4 * (weeks + 1) + 3  # of each week three commits, two of them the vacuum's, and a checkpoint
 
 
 def test_versions_younger_than_the_retention_stay_readable(lake: Lake) -> None:
