@@ -34,13 +34,15 @@ _FLAGS: Mapping[str | int, bool] = {True: True, False: False, "true": True, "fal
 class Page:
     """One page of a listing. A page of a later reading makes all pages of earlier readings void.
 
-    reading, number: from 1. items: the rows as sent. total: how many rows the listing has, where the server says so.
+    reading, number: from 1. items: the rows as sent. total, pages: how many rows and pages the listing has, where the
+    server says so.
     """
 
     reading: int
     number: int
     items: list[Row]
     total: int | None
+    pages: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def only_page(what: object, envelope: Envelope) -> Page:
             f"{what}: the answer holds {rows:,} rows and says there are more, but the server refuses page and pageSize; "
             "set parameters.page and parameters.pageSize by an override to the names that it knows."
         )
-    return Page(1, 1, envelope.items, envelope.total)
+    return Page(1, 1, envelope.items, envelope.total, 1)
 
 
 def _kind(value: object) -> str:
@@ -155,7 +157,7 @@ def read_listing(
         try:
             sums = _Sums(key, limits.page_size)
             for number, envelope in _pages(fetch, sums, limits):
-                yield Page(reading, number, envelope.items, envelope.total)
+                yield Page(reading, number, envelope.items, envelope.total, sums.last_page)
             doubles = sums.doubles()
             if doubles <= known_doubles:
                 return

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import chain
 from typing import Any
@@ -32,12 +32,17 @@ MOST_REJECTED = 100
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records as the API sent them. A higher `reading` makes every batch of a lower one void: the listing is read anew."""
+    """Records as the API sent them. A higher `reading` makes every batch of a lower one void: the listing is read anew.
+
+    pages: how many of a listing these are, or months of a dated report; pages_due and total: how many there are in all.
+    """
 
     records: Sequence[Any]
     month: date | None = None
     reading: int = 1
     total: int | None = None
+    pages: int = 1
+    pages_due: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,10 @@ class _Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     contents: Counter[date] = field(default_factory=Counter)
     outside: int = 0
+    pages: int = 0
 
-    def count(self, decoded: Decoded, outside: int) -> None:
+    def count(self, decoded: Decoded, outside: int, pages: int) -> None:
+        self.pages += pages
         self.findings += decoded.findings
         self.outside += outside
         if not decoded.rejected.is_empty():
@@ -107,13 +114,15 @@ def fetch(
         decoded = decode(endpoint, batch.records, month=batch.month)
         inside = _inside(decoded.rows, endpoint, months)
         spool.add(inside)
-        tally.count(decoded, outside=decoded.rows.height - inside.height)
+        tally.count(decoded, outside=decoded.rows.height - inside.height, pages=batch.pages)
         if batch.month is not None:
             tally.contents[batch.month] += content_of(endpoint, decoded.rows)
-        report(Progress(endpoint.name, tally.findings.records, batch.total))
+        parts = "pages" if batch.month is None else "months"
+        report(Progress(endpoint.name, tally.findings.records, batch.total, tally.pages, batch.pages_due, parts))
         if tally.findings.missing_required(endpoint):
             break
-    report(Progress(endpoint.name, tally.findings.records, tally.findings.records, finished=True))
+    records = tally.findings.records
+    report(Progress(endpoint.name, records, records, tally.pages, tally.pages, finished=True))
     return Fetched(
         spool.finish(),
         tally.rejected,
@@ -184,7 +193,7 @@ def _batches(
 def _listing(client: TimixClient, endpoint: Endpoint, path: str, months: Months | None) -> Iterator[Batch]:
     params = dates_between(endpoint, months) if endpoint.window is Window.RANGE else {}
     for page in client.pages(path, params, key=key_reader(endpoint), names=endpoint.parameters):
-        yield Batch(page.items, None, page.reading, page.total)
+        yield Batch(page.items, None, page.reading, page.total, pages_due=page.pages)
 
 
 def _object(client: TimixClient, endpoint: Endpoint, path: str) -> Iterator[Batch]:
@@ -205,7 +214,7 @@ def _reports(
         return
 
     def of_month(month: date) -> Batch:
-        return Batch(reader.rows(dates_between(endpoint, Months(month, month))), month)
+        return Batch(reader.rows(dates_between(endpoint, Months(month, month))), month, pages_due=len(list(months)))
 
     first, *others = months
     # The first alone: what the server refuses is learnt with one request, not with one a month.
@@ -234,19 +243,21 @@ def days_between(endpoint: Endpoint, first: date, last: date) -> dict[str, str]:
 def _gathered(batches: Iterator[Batch]) -> Iterator[Batch]:
     """The same records in batches of about DECODE_ROWS, never across two readings or two months."""
     held: list[Any] = []
+    pages = 0
     of: Batch | None = None
     for batch in batches:
         if of is not None and (batch.reading, batch.month) != (of.reading, of.month):
             if batch.reading == of.reading:
-                yield Batch(held, of.month, of.reading, of.total)
-            held = []
+                yield replace(of, records=held, pages=pages)
+            held, pages = [], 0
         held.extend(batch.records)
+        pages += batch.pages
         of = batch
         if len(held) >= DECODE_ROWS:
-            yield Batch(held, of.month, of.reading, of.total)
-            held = []
+            yield replace(of, records=held, pages=pages)
+            held, pages = [], 0
     if of is not None:
-        yield Batch(held, of.month, of.reading, of.total)
+        yield replace(of, records=held, pages=pages)
 
 
 def _inside(rows: pl.DataFrame, endpoint: Endpoint, months: Months | None) -> pl.DataFrame:

@@ -11,11 +11,17 @@ LOG_EVERY_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Records read so far of a table; total is None until the API has said it."""
+    """What is read so far of a table: records, and pages of a listing or months of a dated report (`parts` says which).
+
+    total, pages_due: how many there are, None where the API does not say it.
+    """
 
     table: str
     rows: int
     total: int | None
+    pages: int
+    pages_due: int | None = None
+    parts: str = "pages"
     finished: bool = False
 
 
@@ -38,16 +44,25 @@ def listening(listener: Callable[[Progress], None]) -> Iterator[None]:
 
 
 @contextmanager
-def logged(log: Logger, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """A line in the run's log every few seconds of a long read; none for a short one."""
+def logged(log: Logger, waited: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+    """A line in the run's log every few seconds of a long read; none for a short one.
+
+    waited: how many seconds the read has waited for the rate limit so far.
+    """
     said = clock()
 
     def say(progress: Progress) -> None:
         nonlocal said
         if not progress.finished and clock() - said >= LOG_EVERY_SECONDS:
             said = clock()
-            of = f" of {progress.total:,}" if progress.total is not None else ""
-            log.info(f"{progress.table}: {progress.rows:,}{of} rows read")
+            log.info(
+                f"{progress.table}: {_of(progress.pages, progress.pages_due)} {progress.parts} and "
+                f"{_of(progress.rows, progress.total)} rows read, {waited():,.0f} s waited for the limit"
+            )
 
     with listening(say):
         yield
+
+
+def _of(read: int, due: int | None) -> str:
+    return f"{read:,}" if due is None else f"{read:,} of {due:,}"

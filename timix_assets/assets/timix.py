@@ -77,7 +77,7 @@ def raw_asset(endpoint: Endpoint) -> AssetsDefinition:
             before = client.stats
             with Spool(wanted.schema, wanted.key) as spool:
                 try:
-                    with logged(context.log):
+                    with logged(context.log, lambda: (client.stats - before).waited_seconds):
                         fetched = fetch(
                             client,
                             wanted,
