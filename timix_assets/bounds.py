@@ -98,7 +98,7 @@ GUARD_FROM_ROWS = Bound(
     "guard_from_rows", 20, "The guard looks at tables and ranges of at least this many rows.", Range(1, whole=True)
 )
 TURN_SECONDS = Bound(
-    "turn_seconds", 900, "How long a run waits for another run on the same lake before it gives up.", Range(0)
+    "turn_seconds", 3600, "How long a run waits for another run on the same lake before it gives up.", Range(0)
 )
 
 OF_THE_CLIENT = (

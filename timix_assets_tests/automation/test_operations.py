@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from timix_assets.bounds import BOUNDS
 from timix_assets.environment import SETTINGS
 from timix_assets.lake.errors import SchemaChanged
 from timix_assets.lake.months import Months
@@ -71,5 +72,5 @@ def test_a_changed_type_is_migrated_with_every_row(lake: Lake) -> None:
 
 
 def test_every_variable_that_it_names_exists() -> None:
-    known = {setting.name for setting in SETTINGS}
+    known = {setting.name for setting in SETTINGS} | {bound.variable for bound in BOUNDS}
     assert set(re.findall(r"`(TIMIX_\w+)", DOC)) <= known
