@@ -71,11 +71,27 @@ class IdleMonths:
 
 
 @dataclass(frozen=True, slots=True)
+class CutHistory:
+    """Running projects with a cap that began before `first`, the first loaded month: what they used earlier is missing."""
+
+    projects: int
+    first: date
+
+    @property
+    def sentence(self) -> str:
+        who, whose = ("project", "its") if self.projects == 1 else ("projects", "their")
+        return (
+            f"{self.projects} running {who} with a cap began before the first loaded month ({self.first:%Y-%m}), so "
+            f"{whose} burn may be higher: set {environment.START_MONTH.name} earlier."
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """as_of: the last day that the figures count, the earliest of the tables' own; today: when it is read.
 
     organization: its name, None when unknown. lake: where the tables are. unbilled: one row per currency and bucket, hours
-    and amount. idle: None when there are no such months.
+    and amount. idle, cut: None when there are no such months or projects.
     """
 
     as_of: date
@@ -86,6 +102,7 @@ class Summary:
     projects: list[Project]
     unbilled: pl.DataFrame
     idle: IdleMonths | None
+    cut: CutHistory | None
 
     @property
     def name(self) -> str:
@@ -116,15 +133,18 @@ def summarize(lake: Lake, today: date) -> Summary:
         projects=_projects(lake),
         unbilled=_unbilled(lake),
         idle=_idle(months, through),
+        cut=_cut(lake, months),
     )
 
 
 def _periods(months: pl.DataFrame, through: date) -> list[Period]:
-    """The last whole month, and the year to the day that the months count through."""
+    """The last whole month, and the year to the day that the months count through; its name says where it begins late."""
+    year = months.filter(pl.col("month").dt.year() == through.year)
+    begins = year["month"][0] if year.height else through.replace(month=1)
     last = months.filter(pl.col("month") < through.replace(day=1)).tail(1)
     return [
         *([_period(f"{last['month'][0]:%B %Y}", last)] if last.height else []),
-        _period(f"{through.year} to date", months.filter(pl.col("month").dt.year() == through.year)),
+        _period(f"{begins:%Y from %B}" if begins.month > 1 else f"{through.year} to date", year),
     ]
 
 
@@ -147,6 +167,22 @@ def _period(name: str, months: pl.DataFrame) -> Period:
         float(billable / capacity) if capacity else None,
         float(total / capacity) if capacity else None,
     )
+
+
+def _cut(lake: Lake, months: pl.DataFrame) -> CutHistory | None:
+    statuses = lake.scan("timix/projects").select(pl.col("id").alias("project_id"), "status")
+    budgets = lake.scan(BUDGETS).filter(
+        (pl.col("level") == "project") & ~pl.col("history_complete") & pl.col("cap").is_not_null()
+    )
+    projects = (
+        budgets.select("project_id")
+        .join(statuses, on="project_id", how="left")
+        .filter(pl.col("status").is_in(RUNNING).fill_null(True))
+        .select(pl.col("project_id").n_unique())
+        .collect()
+        .item()
+    )
+    return CutHistory(projects, months["month"][0]) if projects and months.height else None
 
 
 def _projects(lake: Lake) -> list[Project]:

@@ -110,7 +110,8 @@ def weekly_summary(summary: Summary, asset: str, link: str) -> Message:
     lines = [summary.age, ""] if summary.age else []
     lines += ["Utilization", *(f"• {_period(period)}" for period in summary.periods)]
     lines += [*([summary.idle.sentence] if summary.idle else []), ""]
-    lines += ["Running projects at risk or over budget", *_projects(summary.projects), ""]
+    lines += ["Running projects at risk or over budget", *_projects(summary.projects)]
+    lines += [*([summary.cut.sentence] if summary.cut else []), ""]
     lines += ["Approved work that no invoice bills yet", *_unbilled(summary), ""]
     return Message(f"{_named(summary.name)} as of {day_name(summary.as_of)}", "\n".join([*lines, link]), asset)
 

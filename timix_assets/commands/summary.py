@@ -47,6 +47,8 @@ def show(summary: Summary, console: Console) -> None:
     _print(console, PROJECTS, projects, otherwise="No running project is at risk or over budget.")
     if len(summary.projects) > MOST_PROJECTS:
         console.print(Text(f"… and {len(summary.projects) - MOST_PROJECTS} more in {BUDGETS}"))
+    if summary.cut:
+        console.print(Text(summary.cut.sentence, "yellow"))
     unbilled = [
         (
             row["bucket"],

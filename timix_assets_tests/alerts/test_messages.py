@@ -17,7 +17,7 @@ from timix_assets.alerts.messages import (
     weekly_summary,
 )
 from timix_assets.metrics.amounts import AMOUNT
-from timix_assets.summary import IdleMonths, Period, Project, Summary
+from timix_assets.summary import CutHistory, IdleMonths, Period, Project, Summary
 
 TODAY = date(2026, 11, 18)
 LINK = "http://127.0.0.1:3000/assets/rollups/budget_health"
@@ -107,6 +107,7 @@ def test_the_weekly_summary_has_utilization_budgets_and_unbilled_work() -> None:
         [Project("Apollo", "Acme", "TM", "over_budget", 1.04, date(2026, 11, 2), None)],
         unbilled,
         IdleMonths(date(2026, 1, 1), date(2026, 1, 1), date(2026, 2, 1)),
+        CutHistory(1, date(2026, 1, 1)),
     )
     message = weekly_summary(summary, "rollups/organization_kpis", LINK)
     assert message.title == f"\u2067{HEBREW_FIRM}\u2069 as of 18 Nov 2026"
@@ -116,6 +117,8 @@ def test_the_weekly_summary_has_utilization_budgets_and_unbilled_work() -> None:
         "began then, set TIMIX_START_MONTH to 2026-02 and refresh into a new lake.",
         "• October 2026: 75 % billable, 90 % in all (900 of 1,000 h)",
         "• Apollo, customer Acme: time and materials over budget, burn 104 %, cap reached 2 Nov 2026",
+        "1 running project with a cap began before the first loaded month (2026-01), so its burn may be higher: set "
+        "TIMIX_START_MONTH earlier.",
         "• 31-60 days old: 12.5 h, 1,234.5 EUR",
     ):
         assert line in message.text.splitlines()
@@ -124,4 +127,4 @@ def test_the_weekly_summary_has_utilization_budgets_and_unbilled_work() -> None:
 
 def test_a_quiet_week_says_none() -> None:
     empty = pl.DataFrame(schema={"currency": pl.String, "bucket": pl.String, "hours": AMOUNT, "amount": AMOUNT})
-    assert weekly_summary(Summary(TODAY, TODAY, None, "lake", [], [], empty, None), "", LINK).text.count("• none") == 2
+    assert weekly_summary(Summary(TODAY, TODAY, None, "lake", [], [], empty, None, None), "", LINK).text.count("• none") == 2

@@ -204,6 +204,33 @@ def test_months_of_capacity_before_the_first_entries_are_told_in_one_line(
         assert words in lines[0]
 
 
+@pytest.mark.parametrize(("months", "name"), [(4, "2026 from August"), (11, "2026 to date")])
+def test_a_year_that_the_lake_holds_from_a_later_month_on_is_named_by_it(
+    months: int, name: str, small: SmallLake
+) -> None:
+    small.hours(*[50] * months)
+    assert summarize(small.lake, TODAY).periods[-1].name == name
+    assert name in printed(small.lake)
+
+
+def test_running_capped_projects_that_began_before_the_first_month_are_counted_once(small: SmallLake) -> None:
+    small.hours(50, 50, 50, 50)
+    budget = {"level": "project", "project_id": "p", "cap": 100, "history_complete": False}
+    small.rows(
+        BUDGET_HEALTH,
+        budget | {"scope": "TM"},
+        budget | {"scope": "amount"},
+        budget | {"scope": "TM", "project_id": "q", "cap": None},
+        budget | {"scope": "TM", "project_id": "r", "history_complete": True},
+        budget | {"scope": "TM", "project_id": "s", "history_complete": None},
+    )
+    said = " ".join(printed(small.lake, width=400).split())
+    assert (
+        "No running project is at risk or over budget. 1 running project with a cap began before the first loaded month "
+        "(2026-08), so its burn may be higher: set TIMIX_START_MONTH earlier."
+    ) in said
+
+
 def test_tables_without_a_row_are_sentences(small: SmallLake) -> None:
     small.hours(50, 50)
     said = printed(small.lake)
