@@ -40,8 +40,18 @@ class Setting:
     meaning: str
 
     def read(self, environ: Mapping[str, str]) -> str:
-        """The value that was set, else the default; surrounding space is no part of it."""
-        return environ.get(self.name, "").strip() or self.default
+        """The value that was set, else the default; surrounding space is no part of it.
+
+        SettingError when it holds an API key, for every value but the key's own may be shown or stored.
+        """
+        from timix_assets.api.redaction import without_keys  # noqa: PLC0415 - the room loads httpx
+
+        value = environ.get(self.name, "").strip() or self.default
+        if self.name != "TIMIX_API_KEY" and without_keys(value) != value:
+            raise SettingError(
+                f"{self.name} holds an API key, which would be shown with it; put the key into TIMIX_API_KEY alone."
+            )
+        return value
 
 
 API_KEY = Setting("TIMIX_API_KEY", "", "The API key (`bbl_…`). It needs the Professional plan or higher.")
@@ -164,6 +174,12 @@ def whole_number(setting: Setting, environ: Mapping[str, str] = ENVIRON, *, at_l
     if not text.isdecimal() or int(text) < at_least:
         raise SettingError(f"{setting.name} is {text!r}; write a whole number of at least {at_least}.")
     return int(text)
+
+
+def refuse_misplaced_keys(environ: Mapping[str, str] = ENVIRON) -> None:
+    """SettingError naming the first setting that holds an API key and is not for one."""
+    for setting in SETTINGS:
+        setting.read(environ)
 
 
 def limit(bound: Bound, environ: Mapping[str, str] = ENVIRON) -> float:

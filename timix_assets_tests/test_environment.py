@@ -8,7 +8,7 @@ import pytest
 
 from timix_assets import environment
 from timix_assets.bounds import BOUNDS, Bound
-from timix_assets.environment import SettingError
+from timix_assets.environment import Setting, SettingError
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 
@@ -28,10 +28,10 @@ def test_an_unreadable_first_month_is_refused_by_name(wrong: str) -> None:
         environment.start_month({"TIMIX_START_MONTH": wrong}, now=NOON)
 
 
-def test_a_key_in_the_wrong_variable_is_not_repeated() -> None:
+def test_a_key_that_was_typed_as_a_month_is_not_repeated() -> None:
     key = "bbl_" + secrets.token_hex(20)
-    with pytest.raises(SettingError, match=r"TIMIX_AUTHENTICATION is 'bearer \[key\]'"):
-        environment.authentication({"TIMIX_AUTHENTICATION": f"Bearer {key}"})
+    with pytest.raises(SettingError, match=r"--from is '\[key\]', which is no month"):
+        environment.parse_month(key, "--from")
 
 
 def test_a_first_month_in_the_future_is_refused() -> None:
@@ -85,3 +85,13 @@ def test_a_limit_is_its_default_until_it_is_set_and_refused_by_name_when_it_cann
     for wrong in ("-1", "many", "nan", "inf", "1,5"):
         with pytest.raises(SettingError, match=f"^{bound.variable} is '{wrong}'; write a "):
             environment.limit(bound, {bound.variable: wrong})
+
+
+@pytest.mark.parametrize(
+    "setting", [each for each in environment.SETTINGS if each is not environment.API_KEY], ids=lambda each: each.name
+)
+def test_a_key_in_another_variable_is_refused_and_not_repeated(setting: Setting) -> None:
+    key = "bbl_" + secrets.token_hex(16)
+    with pytest.raises(SettingError, match=f"^{setting.name} holds an API key") as refused:
+        setting.read({setting.name: f"see {key}"})
+    assert key not in str(refused.value)

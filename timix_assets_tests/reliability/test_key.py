@@ -111,6 +111,9 @@ def test_34_the_key_is_in_nothing_that_passing_and_failing_runs_wrote(place: tup
         ("TIMIX_BASE_URL", "https://api.example/{key}/v1"),
         ("TIMIX_BASE_URL", "https://{key}@api.example/v1"),
         ("TIMIX_START_MONTH", "{key}"),
+        ("TIMIX_OVERRIDES", "{key}"),
+        ("TIMIX_LAKE", "{key}"),
+        ("TIMIX_UI_URL", "{key}"),
     ],
 )
 def test_34_a_key_in_the_wrong_place_is_refused_and_not_repeated(
