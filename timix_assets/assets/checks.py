@@ -235,7 +235,7 @@ def _checks() -> Iterator[Check]:
         "agrees_with_timix",
         "Our status of each project's budget is the one that Timix reports.",
         reconciliation.budget_statuses,
-        reads=("timix/budget_health_report",),
+        reads=("timix/budget_health_report", "timix/projects"),
     )
     yield Check(
         "rollups/project_profitability",
@@ -249,7 +249,7 @@ def _checks() -> Iterator[Check]:
         "agrees_with_timix",
         f"Our unbilled total of each currency is Timix's, to {reconciliation.TOLERANCE} of it.",
         reconciliation.unbilled,
-        reads=("timix/unbilled_time_report",),
+        reads=("timix/unbilled_time_report", "timix/projects"),
     )
 
 

@@ -36,10 +36,12 @@ def budget_statuses(lake: Lake, reckoning: Reckoning) -> Held:
     # A word that we do not know, or a project that only one side has, is no agreement.
     agree = (ours_in_their_words == pl.col("theirs")).fill_null(False)
     differing = both.filter(~agree).drop("theirs").sort("project_id")
+    began_earlier = _began_earlier(lake, reckoning).join(differing.lazy(), on="project_id", how="semi")
+    cause = _first_cause(began_earlier, reckoning, "of them")
     return _unless_in_the_past(
         reckoning,
         differing,
-        "projects have another budget status in Timix; look at their caps and at which entries Timix counts.",
+        f"projects have another budget status in Timix; {cause}look at their caps and at which entries Timix counts.",
         {"projects compared": str(both.height), "agree": str(both.height - differing.height)},
     )
 
@@ -83,7 +85,29 @@ def unbilled(lake: Lake, reckoning: Reckoning) -> Held:
         [("our_hours", "timix_hours"), ("our_amount", "timix_amount")],
         "currencies differ in their unbilled total from Timix's report",
     )
-    return _unless_in_the_past(reckoning, held.offending, held.sentence, dict(held.figures))
+    below = held.offending.filter(
+        (pl.col("our_hours") < pl.col("timix_hours")) | (pl.col("our_amount") < pl.col("timix_amount"))
+    )
+    cause = _first_cause(_began_earlier(lake, reckoning), reckoning, "projects") if below.height else ""
+    sentence = f"{held.sentence.removesuffix('.')}; {cause}look at which entries Timix counts."
+    return _unless_in_the_past(reckoning, held.offending, sentence, dict(held.figures))
+
+
+def _began_earlier(lake: Lake, reckoning: Reckoning) -> pl.LazyFrame:
+    """project_id of the projects that began before the first loaded month; their earlier entries only Timix has."""
+    projects = lake.scan("timix/projects").filter(pl.col("start_date") < reckoning.settings.first_month)
+    return projects.select(pl.col("id").alias("project_id"))
+
+
+def _first_cause(began_earlier: pl.LazyFrame, reckoning: Reckoning, whose: str) -> str:
+    """The beginning of a sentence of advice; empty without such projects."""
+    count = began_earlier.select(pl.len()).collect().item()
+    if not count:
+        return ""
+    return (
+        f"{count:,} {whose} began before the first loaded month ({reckoning.settings.first_month:%Y-%m}), and Timix counts "
+        f"earlier entries, so first set {environment.START_MONTH.name} earlier and refresh; then "
+    )
 
 
 def _compared(both: pl.LazyFrame, key: list[str], pairs: list[tuple[str, str]], sentence: str) -> Held:

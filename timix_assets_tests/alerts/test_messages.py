@@ -127,4 +127,7 @@ def test_the_weekly_summary_has_utilization_budgets_and_unbilled_work() -> None:
 
 def test_a_quiet_week_says_none() -> None:
     empty = pl.DataFrame(schema={"currency": pl.String, "bucket": pl.String, "hours": AMOUNT, "amount": AMOUNT})
-    assert weekly_summary(Summary(TODAY, TODAY, None, "lake", [], [], empty, None, None), "", LINK).text.count("• none") == 2
+    assert (
+        weekly_summary(Summary(TODAY, TODAY, None, "lake", [], [], empty, None, None), "", LINK).text.count("• none")
+        == 2
+    )

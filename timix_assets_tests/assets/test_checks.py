@@ -122,6 +122,24 @@ def test_another_budget_status_in_timix_is_named(workspace: Workspace, monkeypat
     assert "another budget status in Timix" in warnings(result, "rollups/budget_health")["agrees_with_timix"]
 
 
+def test_a_first_month_that_may_be_the_cause_of_a_difference_is_named_before_any_other(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("timix_assets.environment.today", lambda *_, **__: TODAY)
+    workspace.sandbox.faults.add(
+        Fault("raw_value", path="/financial-reports/budget-health", field="status", value='"critical"', count=99)
+    )
+    result = workspace.refresh(EVERYTHING, months=NOVEMBER)
+    for rollup, others in (
+        ("budget_health", "then look at their caps"),
+        ("unbilled_aging", "then look at which entries Timix counts"),
+    ):
+        said = warnings(result, f"rollups/{rollup}")["agrees_with_timix"]
+        assert "began before the first loaded month (2026-11)" in said
+        assert "first set TIMIX_START_MONTH earlier" in said
+        assert others in said
+
+
 def test_an_as_of_in_the_past_is_not_compared_with_a_report_of_today(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
