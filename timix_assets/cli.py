@@ -106,6 +106,7 @@ def ui(host: str, port: int) -> None:
 @click.option("--accept-shrink", is_flag=True, help="Accept, this once, that a table loses most rows or a column.")
 def refresh(first: str | None, last: str | None, only: tuple[str, ...], accept_shrink: bool) -> None:
     """Read the workspace and compute the rollups, in one run that the UI shows."""
+    from timix_assets.charts.text import counted  # noqa: PLC0415
     from timix_assets.commands import project  # noqa: PLC0415
     from timix_assets.commands import refresh as command  # noqa: PLC0415
 
@@ -118,7 +119,7 @@ def refresh(first: str | None, last: str | None, only: tuple[str, ...], accept_s
         command.show(outcome, console, errors)
         if outcome.ok:
             click.echo(
-                f"{len(outcome.lines)} assets, months {months}, {sum(line.requests for line in outcome.lines):,} requests; the "
+                f"{counted(len(outcome.lines), 'asset')}, months {months}, {counted(outcome.requests, 'request')}; the "
                 f"tables are in {environment.LAKE.read(os.environ)}. Next: `make ui`, or `timix-assets summary`."
             )
         sys.exit(0 if outcome.ok else 1)

@@ -6,6 +6,7 @@ import time
 from rich.console import Console
 
 from timix_assets import environment
+from timix_assets.charts.text import counted
 from timix_assets.commands import refresh, summary
 from timix_assets.commands.sandbox_process import running_sandbox
 from timix_assets.lake.tables import Lake
@@ -28,7 +29,7 @@ def run(console: Console, errors: Console) -> bool:
     refresh.show(outcome, console, errors)
     lake = environment.LAKE.read(os.environ)
     console.print(
-        f"\n{len(outcome.lines)} assets, {sum(line.requests for line in outcome.lines):,} requests, "
+        f"\n{counted(len(outcome.lines), 'asset')}, {counted(outcome.requests, 'request')}, "
         f"{refreshed:.1f} s for the refresh, {time.monotonic() - began:.1f} s in all.",
         highlight=False,
     )

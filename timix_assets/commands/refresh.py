@@ -14,6 +14,9 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from timix_assets import environment
+from timix_assets.charts.text import counted
+from timix_assets.commands import not_computed
+from timix_assets.commands.not_computed import NotComputed
 from timix_assets.commands.project import ended_by_sigterm
 from timix_assets.environment import SettingError
 
@@ -44,16 +47,21 @@ class AssetLine:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a refresh ended. failures, warnings, skipped: (asset, sentence)."""
+    """How a refresh ended. failures, warnings, skipped: (asset, sentence). left: not computed because others failed."""
 
     lines: list[AssetLine]
     failures: list[tuple[str, str]]
     warnings: list[tuple[str, str]]
     skipped: list[tuple[str, str]]
+    left: list[NotComputed]
 
     @property
     def ok(self) -> bool:
         return not self.failures
+
+    @property
+    def requests(self) -> int:
+        return sum(line.requests for line in self.lines)
 
 
 def months_between(first: str | None, last: str | None) -> "Months":
@@ -139,17 +147,24 @@ def show(outcome: Outcome, console: Console, errors: Console) -> None:
         console.print(table)
     for asset, sentence in outcome.skipped:
         _say(console, "[yellow]skipped[/]", asset, sentence)
+    for group in outcome.left:
+        told = not_computed.sentence(group, most_named=MOST_NAMED_FIRST)
+        console.print(f"[yellow]not computed[/] {told}", highlight=False, soft_wrap=True)
     for asset, sentence in outcome.warnings:
         _say(console, "[yellow]warning[/]", asset, sentence)
     by_sentence: dict[str, list[str]] = {}
     for asset, sentence in outcome.failures:
-        # A sentence of the lake begins with the table's name, which stands before it already.
-        by_sentence.setdefault(sentence.removeprefix(f"{asset}: "), []).append(asset)
+        by_sentence.setdefault(_cause(asset, sentence), []).append(asset)
     for sentence, assets in by_sentence.items():
         named = len(assets) <= MOST_NAMED_FIRST
         who = ", ".join(assets) if named else f"{len(assets)} assets"
         # Many names would hide the cause: they come after it.
         _say(errors, "[red]failed[/]", who, sentence if named else f"{sentence} They are {', '.join(assets)}.")
+
+
+def _cause(asset: str, sentence: str) -> str:
+    """The sentence without the table's name, with which one of the lake begins: one cause is one sentence."""
+    return sentence.removeprefix(f"{asset}: ")
 
 
 def _say(console: Console, what: str, asset: str, sentence: str) -> None:
@@ -202,7 +217,18 @@ def _outcome(result: "ExecuteInProcessResult") -> Outcome:
         warnings = [(warned, sentence) for warned, sentence in warnings if warned != asset]
         skipped.append((asset, why[0] if why else "not read, as skip_forbidden says."))
     timed = [AssetLine(line.asset, line.rows, line.requests, took.get(line.asset, 0.0)) for line in lines.values()]
-    return Outcome(timed, failures, warnings, skipped)
+    causes = {asset: _cause(asset, sentence) for asset, sentence in failures}
+    began = {names[event.step_key] for event in result.all_events if event.step_key in names}
+    return Outcome(timed, failures, warnings, skipped, not_computed.by_cause(causes, _parents(result), began))
+
+
+def _parents(result: "ExecuteInProcessResult") -> dict[str, set[str]]:
+    """Each asset of the run, and what it is computed from."""
+    layer = result.job_def.asset_layer
+    return {
+        key.to_user_string(): {parent.to_user_string() for parent in layer.asset_graph.get(key).parent_keys}
+        for key in layer.executable_asset_keys
+    }
 
 
 def _named(step_key: str | None, names: Mapping[str, str]) -> str:
@@ -288,7 +314,7 @@ def _shown(console: Console) -> Iterator[None]:
 
         def line(progress: "Progress") -> None:
             if progress.finished:
-                console.print(f"read {progress.table}: {progress.rows:,} records", highlight=False)
+                console.print(f"read {progress.table}: {counted(progress.rows, 'record')}", highlight=False)
 
         with listening(line):
             yield

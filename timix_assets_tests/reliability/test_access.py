@@ -118,6 +118,9 @@ def test_02_a_403_fails_that_asset_alone(workplace: Workplace) -> None:
         "failed timix/invoices: GET /invoices, page 1: the server answered 403 (FORBIDDEN, “Your plan or role does not "
         "allow this.”); use a key whose role and plan may see it, or leave it out by skip_forbidden in TIMIX_OVERRIDES."
     )
+    assert [line for line in done.stdout.splitlines() if line.startswith("not computed ")] == [
+        "not computed rollups/organization_money, because timix/invoices failed; it stays as the last refresh left it."
+    ]
     assert done.requests.count("/invoices") == 1
     assert done.requests[-1] != "/invoices"
 
@@ -193,6 +196,7 @@ def test_03_a_404_on_a_list_is_red_and_nothing_is_asked_again(workplace: Workpla
     done = workplace.refresh("timix/customers", faults=(Fault("not_found", path="/customers"),))
 
     assert (done.status, done.requests) == (1, ["/me", "/customers"])
+    assert "not computed" not in done.stdout, "only what was asked for could be computed"
     assert done.sentence == (
         "failed timix/customers: GET /customers, page 1: the server answered 404 (NOT_FOUND, “There is no "
         "/customers.”); check TIMIX_BASE_URL, and run `timix-assets doctor` to put another path into TIMIX_OVERRIDES."
