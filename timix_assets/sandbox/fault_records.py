@@ -1,6 +1,6 @@
 """Faults in records: values, names and fields that are not what the contract expects. A record is name -> JSON text.
 
-Faults of one value strike the first `count` records of a page (default 1) that have the field; faults of names strike all.
+Faults of one value strike the first `count` records of each page (default 1) that have the field; faults of names strike all.
 """
 
 import json
@@ -45,7 +45,7 @@ def null_id(fault: Fault, records: Sequence[Record]) -> list[Record]:
 
 @kind(Stage.RECORD)
 def missing_id(fault: Fault, records: Sequence[Record]) -> list[Record]:
-    """`id`, or `field`, is not there, in the first `count` records (default 1)."""
+    """`id`, or `field`, is not there, in the first `count` records of each page (default 1)."""
     field, count = fault.field or "id", 1 if fault.count is None else fault.count
     return [_without(record, field) if n < count else record for n, record in enumerate(records)]
 

@@ -32,9 +32,10 @@ class Stage(Enum):
 class Fault:
     """One fault, where it strikes, and the settings of its kind (each kind's description says which it reads).
 
-    path: below the base URL, `*` and `?` as wildcards; None is every path. method: None is every method.
-    page: only requests for that page. nth: only the nth such request, from 1. after: only once so many of them went well.
-    times: at most so often; None is for ever.
+    path: below the base URL with a leading slash, `*` and `?` as wildcards; None is every path. Here it may be any; over HTTP
+    one that nobody can ask for is refused. method: in capitals; None is every method. page: only requests for that page; one
+    that names none is for page 1. nth: only the nth such request, from 1. after: only those behind the first so many of
+    them. times: at most so often; None is for ever.
     """
 
     kind: str

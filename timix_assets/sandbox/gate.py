@@ -2,9 +2,8 @@
 
 import asyncio
 from asyncio import BaseTransport, Transport
-from collections.abc import Callable
-from json import JSONDecodeError
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -17,11 +16,13 @@ from . import fault_answers, fault_delivery, fault_pages, fault_records
 from .answers import Answer, Asked, refusal
 from .api import PREFIX
 from .fault_delivery import Line
+from .fault_paths import check_paths
 from .faults import KINDS, Fault, Faults, Stage, Struck
 from .keys import Key, KeyRing, Limits
 from .workspace import Workspace
 
 FAULTS_PATH = "/_sandbox/faults"
+EXAMPLE = '{"kind": "server_error", "path": "/time-reports", "times": 1}'
 MODULES_OF_KINDS = (fault_answers, fault_delivery, fault_pages, fault_records)
 """Imported for their kinds, which declare themselves."""
 
@@ -163,13 +164,28 @@ def _key_text(scope: Scope) -> str:
     return str(token.strip()) if scheme.lower() == "bearer" else ""
 
 
-def fault_routes(faults: Faults) -> list[Route]:
-    """The fault switch over HTTP. Only loopback can reach it, because the sandbox listens nowhere else."""
+async def _object(request: Request) -> dict[str, Any]:
+    """The JSON object that a request sends; TypeError says what to send when it sends none."""
+    try:
+        sent = await request.json()
+    except ValueError:
+        sent = None
+    if not isinstance(sent, dict):
+        raise TypeError(f"{FAULTS_PATH} needs a fault as a JSON object in the body, such as {EXAMPLE}.")
+    return sent
+
+
+def fault_routes(faults: Faults, paths: Sequence[str]) -> list[Route]:
+    """The fault switch over HTTP. Only loopback can reach it, because the sandbox listens nowhere else.
+
+    paths: those of the API, below the base URL.
+    """
 
     async def add(request: Request) -> Response:
         try:
-            fault = Fault.of(await request.json())
-        except (JSONDecodeError, TypeError, ValueError) as unusable:
+            fault = Fault.of(await _object(request))
+            check_paths(fault, paths, faults)
+        except (TypeError, ValueError) as unusable:
             return JSONResponse({"error": {"code": "VALIDATION_ERROR", "message": str(unusable)}}, 422)
         faults.add(fault)
         return JSONResponse(fault.settings(), 201)

@@ -70,8 +70,9 @@ class Sandbox:
             latency=latency,
             clock=clock,
         )
-        routes = [*Api(self.workspace, plan, read_only).routes(), *fault_routes(self.faults)]
-        self.app = Starlette(routes=routes, middleware=[gate])
+        routes = Api(self.workspace, plan, read_only).routes()
+        switch = fault_routes(self.faults, [route.path.removeprefix(PREFIX) for route in routes])
+        self.app = Starlette(routes=[*routes, *switch], middleware=[gate])
         self._port = port
         self._tls = tls
         self._server: _Server | None = None

@@ -334,6 +334,43 @@ def test_faults_can_be_switched_over_http(sandbox: Sandbox, api: Reader) -> None
     assert httpx.get(switch).json()["on"] == []
 
 
+@pytest.mark.parametrize(
+    "path", ["time-reports", "/api/integration/v1/projects", "/nonsense", "/x*nonsense", "/projects/a/b", "", 5]
+)
+def test_the_switch_refuses_a_fault_on_a_path_that_nobody_can_ask_for(path: object, sandbox: Sandbox) -> None:
+    switch = f"{sandbox.origin}/_sandbox/faults"
+    refused = httpx.post(switch, json={"kind": "html", "path": path})
+    assert refused.status_code == 422
+    assert f"no path {path!r}" in refused.json()["error"]["message"]
+    assert "/time-reports" in refused.json()["error"]["message"]
+    assert httpx.get(switch).json()["on"] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["*", "/t*", "/financial-reports/*", "/projects/?-1*", "/invoices/*/issue", "/invoices/i-1/void", "/me", None],
+)
+def test_the_switch_takes_any_path_that_a_request_can_have(path: str | None, sandbox: Sandbox) -> None:
+    assert httpx.post(f"{sandbox.origin}/_sandbox/faults", json={"kind": "html", "path": path}).status_code == 201
+
+
+def test_the_path_that_an_endpoint_moved_to_can_have_faults_of_its_own(sandbox: Sandbox, api: Reader) -> None:
+    switch = f"{sandbox.origin}/_sandbox/faults"
+    fault = {"kind": "server_error", "path": "/work"}
+    assert httpx.post(switch, json=fault).status_code == 422
+    assert httpx.post(switch, json={"kind": "moved", "path": LISTING, "to": "work"}).status_code == 422
+    assert httpx.post(switch, json={"kind": "moved", "path": LISTING, "to": "/work"}).status_code == 201
+    assert httpx.post(switch, json=fault).status_code == 201
+    assert api.get("/work").status_code == 500
+
+
+@pytest.mark.parametrize("body", [b"", b"kind=html", b"[]", b"5", b"\xff"])
+def test_the_switch_says_what_to_send_when_there_is_no_json_object(body: bytes, sandbox: Sandbox) -> None:
+    refused = httpx.post(f"{sandbox.origin}/_sandbox/faults", content=body)
+    assert refused.status_code == 422
+    assert "needs a fault as a JSON object in the body, such as {" in refused.json()["error"]["message"]
+
+
 def test_the_switch_explains_every_kind(sandbox: Sandbox) -> None:
     kinds = httpx.get(f"{sandbox.origin}/_sandbox/faults").json()["kinds"]
     assert kinds.keys() == KINDS.keys()
