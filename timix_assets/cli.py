@@ -84,7 +84,7 @@ def demo() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The UI has no login: keep it on this machine.")
-@click.option("--port", default=3000, show_default=True, type=PORT)
+@click.option("--port", default=3000, show_default=True, type=PORT, help="0 chooses a free one.")
 def ui(host: str, port: int) -> None:
     """Serve the Dagster UI; without a key, together with the sandbox."""
     from timix_assets.commands import project  # noqa: PLC0415
