@@ -21,7 +21,7 @@ def figures() -> list[Figure]:
         Figure("requests struck by a fault", [told["struck"]], ""),
         Figure("kinds of fault", [told["kinds"]], ""),
         Figure("requests", [told["requests"]], ""),
-        Figure("of them asked again", [told["again"]], ""),
-        Figure("tables looked at", [told["looked_at"]], ""),
+        Figure("of them asked again, in retries and second readings", [told["again"]], ""),
+        Figure("tables and exports looked at", [told["looked_at"]], ""),
         Figure("wall", [told["seconds"]]),
     ]
