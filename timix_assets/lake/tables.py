@@ -140,7 +140,8 @@ class Lake:
         found = self._found(table)
         if found is None:
             raise TableMissing(
-                f"There is no table {table} in the lake {self.url}; materialize it first, or check TIMIX_LAKE."
+                f"There is no table {table} in the lake {self.url}; run `timix-assets refresh` or materialize it first, "
+                "or check TIMIX_LAKE."
             )
         return found
 

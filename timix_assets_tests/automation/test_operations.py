@@ -29,8 +29,13 @@ def code_of(section: str) -> str:
 
 @pytest.fixture
 def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """The one that .env names."""
     monkeypatch.chdir(tmp_path)
-    return Lake("data/lake")
+    # Set and unset, so that what the snippets load from .env is undone, too.
+    monkeypatch.setenv("TIMIX_LAKE", "elsewhere")
+    monkeypatch.delenv("TIMIX_LAKE")
+    Path(".env").write_text("TIMIX_LAKE=data/workspace\n")
+    return Lake("data/workspace")
 
 
 def put(lake: Lake, hours: pl.Series) -> None:
@@ -52,10 +57,12 @@ def test_an_older_version_is_restored_and_the_next_refresh_goes_on_from_there(la
 
 
 def test_the_quarantine_is_read(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
-    rejected = pl.DataFrame({"reason": ["no id"], "column": ["id"], "value": ["?"], "record": ["{}"]})
+    rejected = pl.DataFrame({"reason": ["no id"], "column": ["id"], "value": ["?"], "record": ['{"hours": 8}']})
     lake.quarantine("time_reports", rejected, months=MONTHS, run_id="r", seen_at=datetime(2026, 11, 18, tzinfo=UTC))
     exec(code_of("Read and clear the quarantine"), {})
-    assert "no id" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "no id" in said
+    assert '{"hours": 8}' in said
 
 
 def test_a_changed_type_is_migrated_with_every_row(lake: Lake) -> None:
@@ -68,7 +75,7 @@ def test_a_changed_type_is_migrated_with_every_row(lake: Lake) -> None:
     assert [float(str(value)) for value in hours(lake)] == [1.5, 8.0]
     put(lake, exact)
     assert [float(str(value)) for value in hours(lake)] == [1.0, 8.0]
-    shutil.rmtree("data/lake/timix/time_reports-before")
+    shutil.rmtree("data/workspace/timix/time_reports-before")
 
 
 def test_every_variable_that_it_names_exists() -> None:

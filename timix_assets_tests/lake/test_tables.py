@@ -359,7 +359,9 @@ def test_the_guard_lets_half_go_and_leaves_small_scopes_alone(lake: Lake) -> Non
 
 def test_a_missing_table_says_what_to_do(lake: Lake) -> None:
     for ask in (lake.scan, lake.schema, lake.version):
-        with pytest.raises(TableMissing, match=r"no table timix/customers .* materialize it first"):
+        with pytest.raises(
+            TableMissing, match=r"no table timix/customers .* run `timix-assets refresh` or materialize it first"
+        ):
             ask(CUSTOMERS)
     assert not lake.exists(CUSTOMERS)
     assert not Path(lake.url).exists()
