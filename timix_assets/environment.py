@@ -8,11 +8,12 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from timix_assets import documented
-from timix_assets.bounds import Bound
+from timix_assets.bounds import BOUNDS, Bound
 
 ENVIRON: Mapping[str, str] = os.environ
 
@@ -106,6 +107,27 @@ SETTINGS = (
     ALERT_DAYS,
     UI_URL,
 )
+
+PREFIX = "TIMIX_"
+"""How the name of each of our variables begins."""
+
+OURS = (*(setting.name for setting in SETTINGS), *(bound.variable for bound in BOUNDS))
+"""Every variable that a user may set."""
+
+
+def check_names(environ: Mapping[str, str] = ENVIRON, *, internal: Iterable[str] = ()) -> None:
+    """SettingError for a TIMIX_ variable that nobody reads: a mistyped one would leave its default in force without a word.
+
+    internal: variables that our own processes hand each other.
+    """
+    known = {*OURS, *internal}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = get_close_matches(name.removeprefix(PREFIX), [ours.removeprefix(PREFIX) for ours in OURS], n=1)
+            what = (
+                f"did you mean {PREFIX}{near[0]}?" if near else "take it away; the README lists those that there are."
+            )
+            raise SettingError(f"{name} is no setting; {what}")
 
 
 def time_zone(environ: Mapping[str, str] = ENVIRON) -> ZoneInfo:

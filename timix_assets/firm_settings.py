@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from timix_assets import environment
 from timix_assets.contract.endpoints import ENTRY_STATUSES
+from timix_assets.contract.overrides import why_unreadable
 from timix_assets.environment import SettingError
 from timix_assets.metrics import settings as values
 
@@ -230,7 +231,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as unreadable:
         raise SettingError(
-            f"{environment.FIRM_SETTINGS.name}: {path} cannot be read ({' '.join(str(unreadable).split())})."
+            f"{environment.FIRM_SETTINGS.name}: {path} cannot be read: {why_unreadable(unreadable, path)}."
         ) from unreadable
     if not isinstance(data, Mapping | None):
         raise SettingError(f"{path} must hold sections ({', '.join(SECTIONS)}), each with fields and values.")

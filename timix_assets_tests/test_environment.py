@@ -95,3 +95,26 @@ def test_a_key_in_another_variable_is_refused_and_not_repeated(setting: Setting)
     with pytest.raises(SettingError, match=f"^{setting.name} holds an API key") as refused:
         setting.read({setting.name: f"see {key}"})
     assert key not in str(refused.value)
+
+
+def test_a_mistyped_variable_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(SettingError) as refused:
+        environment.check_names({"TIMIX_ATTEMTPS": "3"})
+    assert str(refused.value) == "TIMIX_ATTEMTPS is no setting; did you mean TIMIX_ATTEMPTS?"
+
+
+@pytest.mark.parametrize("name", ["TIMIX_XYZZY", "TIMIX_"])
+def test_a_variable_that_is_near_no_setting_is_refused_too(name: str) -> None:
+    with pytest.raises(SettingError, match=f"{name} is no setting; take it away; the README lists"):
+        environment.check_names({name: "1"})
+
+
+def test_every_setting_and_limit_what_our_processes_hand_each_other_and_variables_of_others_are_welcome() -> None:
+    names = [
+        *(s.name for s in environment.SETTINGS),
+        *(b.variable for b in BOUNDS),
+        "TIMIX_HANDED",
+        "PATH",
+        "DAGSTER_HOME",
+    ]
+    environment.check_names(dict.fromkeys(names, "x"), internal=["TIMIX_HANDED"])

@@ -49,7 +49,7 @@ def test_a_file_sets_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:
         ("targets: {utilization: much}", "targets.utilization"),
         ("targets: 0.8", "targets must hold fields"),
         ("- a\n- b", "must hold sections"),
-        ("a: [", "cannot be read"),
+        ("a: [", r"firm\.yaml cannot be read: line 1: .+; put that line right\.$"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_by_section_and_field(tmp_path: Path, text: str, named: str) -> None:
@@ -57,6 +57,15 @@ def test_a_file_that_does_not_fit_is_refused_by_section_and_field(tmp_path: Path
     file.write_text(text)
     with pytest.raises(SettingError, match=named):
         load_firm_settings(str(file)).check()
+
+
+def test_a_file_that_is_not_there_is_refused_in_one_plain_sentence() -> None:
+    with pytest.raises(SettingError) as refused:
+        load_firm_settings("nofile.yaml")
+    assert str(refused.value) == (
+        "TIMIX_SETTINGS: nofile.yaml cannot be read: No such file or directory; correct the path "
+        f"(a relative path starts at {Path.cwd()}), or leave the setting empty."
+    )
 
 
 @pytest.mark.parametrize(

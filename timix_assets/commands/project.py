@@ -9,13 +9,19 @@ from types import FrameType
 
 from dotenv import load_dotenv
 
+from timix_assets import environment
+from timix_assets.commands.sandbox_process import SANDBOX_KEY
 from timix_assets.environment import SettingError
 
 
 def enter(*, dotenv: bool = True) -> Path:
-    """The folder whose dagster.yaml rules; sets DAGSTER_HOME to it, so that runs show in the UI. Call before importing assets."""
+    """The folder whose dagster.yaml rules; sets DAGSTER_HOME to it, so that runs show in the UI. Call before importing assets.
+
+    SettingError in another folder, and for a TIMIX_ variable that there is not.
+    """
     if dotenv:
         load_dotenv(Path.cwd() / ".env")
+    environment.check_names(internal=(SANDBOX_KEY,))
     home = Path(os.environ.get("DAGSTER_HOME") or Path.cwd())
     for name in ("dagster.yaml", "workspace.yaml"):
         # Both: another Dagster project's home would take our runs, and our lake with them.
@@ -31,7 +37,6 @@ def enter(*, dotenv: bool = True) -> Path:
 
 def check_settings() -> None:
     """Refuses what cannot work before anything is asked or written; SettingError, SettingsError or OverrideError says which."""
-    from timix_assets import environment  # noqa: PLC0415
     from timix_assets.firm_settings import load_firm_settings  # noqa: PLC0415
     from timix_assets.lake.errors import LakeError  # noqa: PLC0415
     from timix_assets.lake.tables import Lake  # noqa: PLC0415

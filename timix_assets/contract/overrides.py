@@ -64,7 +64,7 @@ def load_overrides(path: Path) -> Overrides:
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise OverrideError(f"The overrides in {path} cannot be read: {_reason(error)}.") from error
+        raise OverrideError(f"The overrides in {path} cannot be read: {why_unreadable(error, path)}.") from error
     try:
         return parse_overrides({} if data is None else data)
     except OverrideError as error:
@@ -154,10 +154,16 @@ def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _reason(error: Exception) -> str:
+def why_unreadable(error: OSError | ValueError | yaml.YAMLError, path: Path) -> str:
+    """Why a YAML file that a setting names cannot be read, and what to do next."""
+    if isinstance(error, FileNotFoundError):
+        where = "" if path.is_absolute() else f" (a relative path starts at {Path.cwd()})"
+        return f"{error.strerror}; correct the path{where}, or leave the setting empty"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}; name a file that this user may read"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return error.strerror or str(error) if isinstance(error, OSError) else " ".join(str(error).split())
+        return f"line {error.problem_mark.line + 1}: {error.problem}; put that line right"
+    return f"{' '.join(str(error).split())}; save it as YAML in UTF-8"
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -97,6 +97,7 @@ def test_of_a_name_that_no_asset_has_the_nearest_key_is_said_and_others_only_whe
         ("TIMIX_LAKE", "foo://x", "TIMIX_LAKE"),
         ("TIMIX_LAKE", "s3:/bucket", "a URL with a slash too few"),
         ("TIMIX_AS_OF", "soon", "TIMIX_AS_OF is 'soon'"),
+        ("TIMIX_ATTEMTPS", "3", "TIMIX_ATTEMTPS is no setting; did you mean TIMIX_ATTEMPTS?"),
         ("TIMIX_ATTEMPTS", "0", "TIMIX_ATTEMPTS is '0'; write a whole number of at least 1"),
         ("TIMIX_GUARD_FROM_ROWS", "many", "TIMIX_GUARD_FROM_ROWS is 'many'"),
     ],

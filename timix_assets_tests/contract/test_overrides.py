@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_followed_is_named_in_the_refusal(tmp_path: Path, 
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
-    with pytest.raises(OverrideError, match=r"missing\.yaml cannot be read: No such file"):
+    with pytest.raises(OverrideError, match=r"missing\.yaml cannot be read: No such file .+; correct the path"):
         load_overrides(tmp_path / "missing.yaml")
 
 
