@@ -35,11 +35,13 @@ def by_cause(
 
 def sentence(group: NotComputed, *, most_named: int) -> str:
     """What a person is told of the group; more failed assets than `most_named` are counted, for they are named elsewhere."""
-    failed = group.failed
-    who = ", ".join(failed) if len(failed) <= most_named else f"{len(failed)} assets"
-    stay = (
-        "they stay as the last refresh left them" if len(group.assets) > 1 else "it stays as the last refresh left it"
-    )
+    they, stay = ("they are", "they stay as the last refresh left them")
+    if len(group.assets) == 1:
+        they, stay = ("it is", "it stays as the last refresh left it")
+    *others, last = group.failed
+    who = f"{', '.join(others)} and {last}" if others else last
+    if len(group.failed) > most_named:
+        who = f"{len(group.failed)} assets that {they} computed from"
     return f"{', '.join(group.assets)}, because {who} failed; {stay}."
 
 

@@ -42,5 +42,6 @@ def test_the_sentence_names_the_failed_assets_when_they_are_few_and_counts_them_
     many = NotComputed(("rollups/x", "rollups/y"), ("timix/a", "timix/b"))
     assert sentence(few, most_named=1) == ("rollups/x, because timix/a failed; it stays as the last refresh left it.")
     assert sentence(many, most_named=1) == (
-        "rollups/x, rollups/y, because 2 assets failed; they stay as the last refresh left them."
+        "rollups/x, rollups/y, because 2 assets that they are computed from failed; they stay as the last refresh left them."
     )
+    assert "because timix/a and timix/b failed" in sentence(many, most_named=2)
