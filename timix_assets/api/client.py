@@ -20,7 +20,7 @@ from .answers import Json, csv_of, json_of, status_error
 from .errors import Closed, ContractError, NotFound, RateLimited, ReadOnly, SettingsError, TimixError, Unauthorized
 from .limits import Limits, is_known, plan_sentence, requests_per_minute
 from .listing import Envelope, Page, Row, RowKey, envelope_of, key_of_fields, only_page, read_listing
-from .pacing import FileBucket, MemoryBucket, Pacer
+from .pacing import FileBucket, HeldTooLong, MemoryBucket, Pacer
 from .redaction import KEY_PREFIX, Redactor
 from .retries import backoff_seconds, is_worth_repeating
 from .transport import Answer, Auth, Call, Parameters, Transport, checked_base_url, path_of, query_of
@@ -286,6 +286,9 @@ class TimixClient:
                     started = time.monotonic()
                     answer = self._send(call, max(deadline, _SHORTEST_REQUEST_SECONDS), is_repeat=repeats > 0)
                 return read(answer)
+            except HeldTooLong as held:
+                said = f"{call}: not asked, for the server answered 429 before"
+                raise _over_budget(said, held.seconds, held.left) from None
             except RateLimited as error:
                 self._hold_back(call, error)
             except Unauthorized as error:
@@ -318,13 +321,8 @@ class TimixClient:
     def _hold_back(self, call: Call, error: RateLimited) -> None:
         left = self._pacer.budget_left_seconds
         if not self._pacer.hold_back(error.retry_after):
-            raise RateLimited(
-                f"{call}: the server answered 429, and the limit resets in {error.retry_after:,.0f} s, longer than the "
-                f"{left:,.0f} s that this run may still wait; run it again then.",
-                code=error.code,
-                server_message=error.server_message,
-                retry_after=error.retry_after,
-            )
+            said = f"{call}: the server answered 429"
+            raise _over_budget(said, error.retry_after, left, error.code, error.server_message)
 
     def _raise_if_refused(self) -> None:
         """After a 401 nothing more is asked: the first refusal says why."""
@@ -334,6 +332,16 @@ class TimixClient:
     def _count(self, more: Stats) -> None:
         with self._counts_lock:
             self._counts += more
+
+
+def _over_budget(said: str, seconds: float, left: float, code: str = "", server_message: str = "") -> RateLimited:
+    return RateLimited(
+        f"{said}, and the limit resets in {seconds:,.0f} s, longer than the {left:,.0f} s that this run may still wait; "
+        "run it again then.",
+        code=code,
+        server_message=server_message,
+        retry_after=seconds,
+    )
 
 
 def _silence(_: str) -> None:

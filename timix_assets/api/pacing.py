@@ -12,6 +12,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -156,6 +157,14 @@ def _process_lock(path: Path, file: BinaryIO, patience: float) -> AbstractContex
     return _OpenFileLock(file, patience)
 
 
+@dataclass(eq=False)
+class HeldTooLong(Exception):  # noqa: N818  it reads as what happened
+    """A request that was not made: a 429 holds the key for `seconds` more, and this client may wait only `left` seconds."""
+
+    seconds: float
+    left: float
+
+
 class Pacer:
     """Lets requests through when the bucket allows it. Thread-safe; `close` ends every wait at once.
 
@@ -180,6 +189,8 @@ class Pacer:
         self._closed = closed or threading.Event()
         self._waits = _Waits(clock)
         self._held_back = 0.0
+        self._charged_until = 0.0
+        self._not_before = 0.0
         self._limit: int | None = None
 
     @property
@@ -200,7 +211,10 @@ class Pacer:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Waits for a slot, holds it for the request made inside, and until a minute after."""
+        """Waits for a slot, holds it for the request made inside, and until a minute after.
+
+        Raises HeldTooLong, without a wait, when a 429 (to whomever with this key) holds it for longer than the budget.
+        """
         slot = self._take()
         try:
             yield
@@ -209,18 +223,31 @@ class Pacer:
             self._bucket.put(slot, self._clock() + self._window)
 
     def hold_back(self, seconds: float) -> bool:
-        """After a 429: nobody with this key asks for `seconds`. False, and nothing is done, when over budget."""
+        """After a 429: nobody with this key asks for `seconds`. Whether this client's budget has room for that wait.
+
+        If not, this client keeps to it all the same, and all others for a window at most: no documented limit lasts longer,
+        and what a broken proxy says to one must not lock out who comes after it is mended.
+        """
         with self._bucket.locked():
             self.pause(0)
             now = self._clock()
             held_until = max(now, self._bucket.numbers()[_NOT_BEFORE])
-            longer = max(0.0, now + seconds - held_until)
-            if self._held_back + longer > self._budget:
-                return False
-            self._held_back += longer
-            self._bucket.put(_NOT_BEFORE, held_until + longer)
-        if longer > _WORTH_SAYING_SECONDS:
-            self._notify(f"Timix asks to slow down (429): no request for {longer:,.0f} s.")
+            until = max(held_until, now + seconds)
+            self._not_before = max(self._not_before, until)
+            is_affordable = self._charge(until, now)
+            for_all = until if is_affordable else max(held_until, now + min(seconds, self._window))
+            self._bucket.put(_NOT_BEFORE, for_all)
+        if is_affordable and until - held_until > _WORTH_SAYING_SECONDS:
+            self._notify(f"Timix asks to slow down (429): no request for {until - held_until:,.0f} s.")
+        return is_affordable
+
+    def _charge(self, until: float, now: float) -> bool:
+        """Takes a wait up to that moment from the budget, each second of it once; False, and nothing taken, when over."""
+        longer = max(0.0, until - max(now, self._charged_until))
+        if longer > self.budget_left_seconds:
+            return False
+        self._held_back += longer
+        self._charged_until = max(self._charged_until, until)
         return True
 
     def close(self) -> None:
@@ -256,7 +283,10 @@ class Pacer:
             limit = self._limit or int(numbers[_LIMIT]) or BEFORE_THE_PLAN_IS_KNOWN
             slots = numbers[_FIRST_SLOT:]
             in_order = sorted(slots)
-            ready = max(numbers[_NOT_BEFORE], in_order[-limit])
+            held_until = max(numbers[_NOT_BEFORE], self._not_before)
+            if held_until > now and not self._charge(held_until, now):
+                raise HeldTooLong(held_until - now, self.budget_left_seconds)
+            ready = max(held_until, in_order[-limit])
             if ready > now:
                 return None, ready - now
             slot = _FIRST_SLOT + slots.index(in_order[0])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from timix_assets.api import Limits, TimixClient
 from timix_assets.api.errors import Closed, RateLimited, SettingsError
 from timix_assets.api.limits import requests_per_minute
-from timix_assets.api.pacing import Bucket, FileBucket, MemoryBucket, Pacer
+from timix_assets.api.pacing import Bucket, FileBucket, HeldTooLong, MemoryBucket, Pacer
 
 from .scripted import Reply, in_turn, listing, rows_of, serving
 from .test_retries import limited
@@ -190,6 +190,55 @@ def test_a_429_holds_back_the_other_process_too(key: str, tmp_path: Path) -> Non
             one.close()
         refused, *rest = [asked.at for asked in server.asked if "tasks" in asked.path]
         assert min(rest) - refused >= 0.95
+
+
+def paced(key: str, folder: Path, time_: "ModelTime", *, budget: float) -> Pacer:
+    """As in a process of its own."""
+    limits = Limits(run_wait_budget_seconds=budget)
+    return Pacer(FileBucket(folder, "http://x", key), limits, lambda _: None, time_, time_)
+
+
+def test_a_429_beyond_ones_own_budget_still_holds_all_others_but_never_longer_than_a_window(
+    key: str, tmp_path: Path
+) -> None:
+    """A look of the change sensor may wait for nothing; and one absurd answer must not lock the key for a day."""
+    time_ = ModelTime()
+    without_patience, patient = (paced(key, tmp_path, time_, budget=budget) for budget in (0, 900))
+    for seconds, held in ((30, 30), (86_400, 61)):
+        began = time_()
+        assert not without_patience.hold_back(seconds)
+        with patient.turn():
+            assert time_() - began == held
+
+
+def test_a_429_beyond_the_budget_holds_the_client_itself_until_the_rest_fits(key: str) -> None:
+    time_ = ModelTime()
+    pacer = Pacer(MemoryBucket(), Limits(run_wait_budget_seconds=900), lambda _: None, time_, time_)
+    assert not pacer.hold_back(1000)
+    began = time_()
+    with pytest.raises(HeldTooLong) as held, pacer.turn():
+        pass
+    assert (held.value.seconds, held.value.left, time_()) == (1000, 900, began)
+    time_.wait(200)
+    with pacer.turn():
+        assert time_() - began == 1000
+    assert pacer.budget_left_seconds == 100
+
+
+def test_what_a_429_to_another_process_holds_is_charged_once_and_never_beyond_the_budget(
+    key: str, tmp_path: Path
+) -> None:
+    time_ = ModelTime()
+    refused, waiting = (paced(key, tmp_path, time_, budget=budget) for budget in (900, 30))
+    assert refused.hold_back(20)
+    for _ in range(2):
+        with waiting.turn():
+            pass
+    assert (time_(), waiting.budget_left_seconds) == (120.0, 10.0)
+    assert refused.hold_back(20)
+    with pytest.raises(HeldTooLong) as held, waiting.turn():
+        pass
+    assert (held.value.seconds, held.value.left) == (20, 10)
 
 
 def test_times_from_before_a_restart_of_the_machine_mean_nothing(key: str, tmp_path: Path) -> None:

@@ -196,6 +196,24 @@ def test_a_wait_beyond_the_runs_budget_fails_at_once_and_says_when_the_limit_res
     assert time.monotonic() - started < 2
 
 
+def test_after_a_429_beyond_the_budget_the_client_asks_nothing_more_and_says_why(key: str) -> None:
+    started = time.monotonic()
+    with (
+        serving(in_turn("/tasks", limited(Retry_After="86400"))) as server,
+        TimixClient(server.base_url, key) as client,
+    ):
+        with pytest.raises(RateLimited):
+            client.get("/tasks")
+        with pytest.raises(
+            RateLimited,
+            match=r"^GET /customers: not asked, for the server answered 429 before, and the limit resets in 86,400 s, "
+            r"longer than the 900 s that this run may still wait; run it again then\.$",
+        ):
+            client.get("/customers")
+        assert [asked.path for asked in server.asked] == ["/me", "/tasks"]
+    assert time.monotonic() - started < 2
+
+
 def test_429s_without_end_use_up_the_budget_of_the_whole_run(key: str) -> None:
     limits = Limits(run_wait_budget_seconds=1.5)
     with (

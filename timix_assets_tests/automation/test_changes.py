@@ -272,10 +272,22 @@ def test_a_limit_that_others_have_used_up_skips_the_tick_with_a_reason(watching:
 def test_a_look_that_mostly_waited_for_the_limit_says_so(watch: Watch) -> None:
     with_this_key = FileBucket(environment.state_folder(), watch.sandbox.base_url, watch.sandbox.key)
     other = Pacer(with_this_key, Limits(), print)
-    assert other.hold_back(60)
+    other.allow(1)
+    with other.turn():
+        pass
     other.close()
     with pytest.raises(RateLimited, match=r"waited 0\.\d of its 0\.3 s for the plan's limit"):
         look_at_everything(watch.timix, {}, seconds=0.3)
+    assert watch.asked() == []
+
+
+def test_a_look_while_a_429_holds_the_key_asks_nothing_and_waits_for_nothing(watch: Watch) -> None:
+    with_this_key = FileBucket(environment.state_folder(), watch.sandbox.base_url, watch.sandbox.key)
+    other = Pacer(with_this_key, Limits(), print)
+    assert other.hold_back(60)
+    other.close()
+    with pytest.raises(RateLimited, match=r"^GET /me: not asked, for .* 429 before, and the limit resets in 60 s"):
+        look_at_everything(watch.timix, {}, seconds=30)
     assert watch.asked() == []
 
 

@@ -5,6 +5,7 @@ Every test here starts from a copy of one good refresh of a small firm, so that 
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -165,12 +166,18 @@ def filled(firm: Firm, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def workplace(firm: Firm, filled: Path, tmp_path: Path) -> Iterator[Workplace]:
+@contextmanager
+def opened(firm: Firm, filled: Path, folder: Path) -> Iterator[Workplace]:
+    """A copy of the filled project in `folder`, and a sandbox for it alone."""
     with Sandbox(firm) as sandbox:
-        folder = tmp_path / "project"
         shutil.copytree(filled, folder)
         yield Workplace(sandbox, Project(folder, dict(settings_of(sandbox))))
+
+
+@pytest.fixture
+def workplace(firm: Firm, filled: Path, tmp_path: Path) -> Iterator[Workplace]:
+    with opened(firm, filled, tmp_path / "project") as workplace:
+        yield workplace
 
 
 @pytest.fixture

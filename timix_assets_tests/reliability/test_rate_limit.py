@@ -1,14 +1,19 @@
 """Faults of the rate limit: rows 5 to 8 of docs/reliability.md. What is waited is read from the sandbox's log of requests."""
 
+import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir
+from pathlib import Path
 
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.sandbox.faults import Fault
+from timix_assets.sandbox.firm import Firm
 from timix_assets_tests.commands.conftest import wait_for_request
 
-from .conftest import Refreshed, Workplace
+from .conftest import Refreshed, Workplace, opened
 
 TIME_REPORTS = "timix/time_reports"
 SLACK = 0.2
@@ -66,7 +71,7 @@ def test_05_pages_that_are_limited_in_flight_wait_together_and_none_is_lost(work
 def test_05_the_wait_holds_for_another_process_of_the_same_key_too(workplace: Workplace) -> None:
     """With a lake of its own, the other does not wait for its turn: only the rate limit can hold it."""
     sandbox, project = workplace.sandbox, workplace.project
-    sandbox.faults.add(*limited("6"))
+    sandbox.faults.add(*limited("20"))
     first = project.start("refresh", "--only", TIME_REPORTS)
     wait_for_request(sandbox, "/time-reports", first)
     other = project.run("refresh", "--only", "timix/customers", TIMIX_LAKE="data/other")
@@ -74,7 +79,9 @@ def test_05_the_wait_holds_for_another_process_of_the_same_key_too(workplace: Wo
 
     assert (first.returncode, other.returncode) == (0, 0), said + other.stderr
     [refused] = [request.time for request in sandbox.requests if request.status == 429]
-    assert not [request for request in sandbox.requests if refused < request.time < refused + 6 - SLACK]
+    assert not [request for request in sandbox.requests if refused < request.time < refused + 20 - SLACK]
+    # It came before the wait was over, and stood still for the rest of it.
+    assert re.search(r"Waiting \d+ s for the plan's limit on requests a minute", other.stdout)
     assert workplace.ids("time_reports") == workplace.truth("time_reports")
 
 
@@ -87,7 +94,7 @@ def test_06_a_date_is_measured_by_the_clock_of_the_answer_and_not_by_ours(workpl
     assert 2 - SLACK <= pause_after_429(workplace) < 30
 
 
-@pytest.mark.parametrize("skew", [0.0, -7200.0])
+@pytest.mark.parametrize("skew", [0.0, 7200.0, -7200.0])
 def test_06_a_date_in_the_past_is_a_wait_of_one_second(workplace: Workplace, skew: float) -> None:
     done = workplace.refresh(TIME_REPORTS, faults=limited("past", skew=skew))
 
@@ -95,13 +102,22 @@ def test_06_a_date_in_the_past_is_a_wait_of_one_second(workplace: Workplace, ske
     assert 1 - SLACK <= pause_after_429(workplace) < 30
 
 
-def test_07_a_429_without_retry_after_outlasts_a_whole_window_and_goes_on(workplace: Workplace) -> None:
-    """The one test that waits a real minute."""
-    done = workplace.refresh(TIME_REPORTS, faults=limited("missing"))
+def test_07_a_429_without_a_readable_retry_after_outlasts_a_whole_window_and_goes_on(
+    firm: Firm, filled: Path, tmp_path: Path
+) -> None:
+    """The one test that waits a real minute: both forms at once, each with a server and a key of its own."""
 
-    assert_read_whole(workplace, done)
-    assert 60 <= pause_after_429(workplace) < 90
-    assert "Timix asks to slow down (429): no request for 61 s." in done.stdout
+    def refreshed(retry_after: str) -> tuple[Workplace, Refreshed]:
+        with opened(firm, filled, tmp_path / retry_after) as workplace:
+            return workplace, workplace.refresh(TIME_REPORTS, faults=limited(retry_after))
+
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(refreshed, ("missing", "garbage")))
+
+    for workplace, done in both:
+        assert_read_whole(workplace, done)
+        assert 60 <= pause_after_429(workplace) < 90
+        assert "Timix asks to slow down (429): no request for 61 s." in done.stdout
 
 
 @pytest.mark.usefixtures("untouched")
@@ -122,6 +138,22 @@ def test_08_an_absurd_retry_after_is_red_at_once_and_says_when_the_limit_resets(
         "failed timix/time_reports: GET /time-reports, page 1: the server answered 429, and the limit resets in "
         "86,400 s, longer than the 900 s that this run may still wait; run it again then."
     )
+
+
+@pytest.mark.usefixtures("untouched")
+def test_08_after_an_absurd_retry_after_the_rest_of_the_run_asks_nothing(workplace: Workplace) -> None:
+    every_path_but_me = tuple(
+        Fault("rate_limited", path=endpoint.path, retry_after="absurd")
+        for endpoint in BY_NAME.values()
+        if endpoint.path != "/me"
+    )
+    done = workplace.refresh(faults=every_path_but_me)
+
+    assert done.status == 1
+    answers = [request.status for request in workplace.sandbox.requests]
+    assert answers.index(429) == len(answers) - 1, "official exports are no listings, and came before"
+    assert done.stderr.count("and the limit resets in 86,") == len(done.stderr.splitlines()) > 1
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.usefixtures("untouched")
