@@ -14,7 +14,7 @@ CUSTOMERS = "timix/customers"
 LISTING = "/customers"
 ENTRIES = "/time-reports"
 MOST_PAGES = 4
-"""The entries take so many; a report by month takes three requests."""
+"""The entries take so many; those in flight when one is found wrong may be asked for or not."""
 
 
 @pytest.fixture
