@@ -148,6 +148,7 @@ def test_outside_a_project_folder_the_sentence_says_where_to_start_it(
     assert (done.returncode, "there is no dagster.yaml in" in done.stderr) == (2, True)
 
 
+@pytest.mark.long
 def test_a_sigterm_ends_a_refresh_in_seconds_and_the_next_one_starts_at_once(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("silence", path="/projects", times=1, seconds=30))
     stopped = project.start("refresh")
@@ -162,6 +163,7 @@ def test_a_sigterm_ends_a_refresh_in_seconds_and_the_next_one_starts_at_once(pro
     assert "STARTED" not in [status for _, status in recorded_runs(project.folder)]
 
 
+@pytest.mark.long
 def test_a_killed_refresh_leaves_no_run_that_looks_alive(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("silence", path="/projects", times=1, seconds=30))
     killed = project.start("refresh")
@@ -173,6 +175,7 @@ def test_a_killed_refresh_leaves_no_run_that_looks_alive(project: Project, live:
     assert [status for _, status in recorded_runs(project.folder)] == ["FAILURE", "SUCCESS"]
 
 
+@pytest.mark.long
 def test_two_refreshes_at_once_take_turns_and_both_end_right(project: Project, live: Sandbox) -> None:
     both = [project.start("refresh"), project.start("refresh")]
     said = [process.communicate(timeout=90)[0] for process in both]
@@ -181,6 +184,7 @@ def test_two_refreshes_at_once_take_turns_and_both_end_right(project: Project, l
     assert project.table("timix/time_reports").height == len(live.workspace.rows("time_reports"))
 
 
+@pytest.mark.long
 def test_a_shrink_is_accepted_once_by_the_option_that_the_sentence_names(project: Project, live: Sandbox) -> None:
     assert project.run("refresh", "--only", "timix/time_reports").returncode == 0
     live.faults.add(Fault("shrunk", path="/time-reports"))
