@@ -240,8 +240,9 @@ def refresh_and_tell(told: "Queue[list[str]]") -> None:
 
 
 def clean(folder: Path) -> Tables:
-    """The tables of one refresh into an empty lake."""
-    settings = {**os.environ, "TIMIX_LAKE": str(folder)}
+    """The tables of one refresh into an empty lake, with a command's usual patience."""
+    settings = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    settings["TIMIX_LAKE"] = str(folder)
     subprocess.run([sys.executable, "-m", "timix_assets.cli", "refresh"], env=settings, check=True, capture_output=True)
     return contents(Lake(str(folder)))
 
