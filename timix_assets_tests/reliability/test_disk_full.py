@@ -47,7 +47,10 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
                 command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
                 subprocess.run(command, check=True, capture_output=True)
             except (OSError, subprocess.CalledProcessError) as refused:
-                pytest.skip(f"this user may mount no file system here: {refused}")
+                pytest.skip(
+                    "a small disk is mounted for this, which needs root (in a container: CAP_SYS_ADMIN), and was refused "
+                    f"({refused}); what needs no mount is the test with a limit on the size of files"
+                )
             mounted.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
             return folder
 
