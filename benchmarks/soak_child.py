@@ -21,6 +21,7 @@ from rich.console import Console
 
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.lake.tables import Lake
+from timix_assets.lake.upkeep import tables_of
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
@@ -29,7 +30,6 @@ from .child import tell, timed
 
 LISTS = ("/customers", "/projects", "/tasks", "/subtasks", "/time-reports", "/invoices", "/org-users")
 NUMBERS = ("hours", "customerRate", "costRate")
-ROOMS = ("timix", "rollups", "quarantine")
 PROCESSES = get_context("forkserver")
 """Each refresh is a process of its own, which takes and gives back the lake as a command does, without importing it all anew."""
 
@@ -123,7 +123,7 @@ def main(refreshes: int, seed: int, undisturbed: Path) -> None:
         refreshed()
         requests = len(sandbox.requests)
         truth, found = clean(undisturbed / "end"), contents(Lake("data/lake"))
-    different = sorted(name for name in truth.keys() | found.keys() if truth.get(name) != (found.get(name) or None))
+    different = sorted(name for name in truth.keys() | found.keys() if truth.get(name) != found.get(name))
     print(*tally.wrong, *different, sep="\n", file=sys.stderr)
     tell(
         cost(),
@@ -249,20 +249,10 @@ def clean(folder: Path) -> Tables:
 
 def contents(lake: Lake) -> Tables:
     """Table -> its rows as text, in order; an empty quarantine counts as none. Export -> its bytes."""
-    tables = {name: rows for name in names(lake) if (rows := texts(lake, name)) or not name.startswith("quarantine/")}
+    names = (name for name in tables_of(lake.url, {}) if not name.startswith("meta/"))
+    tables = {name: rows for name in names if (rows := texts(lake, name)) or not name.startswith("quarantine/")}
     files = Path(lake.url, "exports").rglob("*.csv")
     return tables | {f"exports/{file.parent.name}/{file.name}": [repr(file.read_bytes())] for file in files}
-
-
-def names(lake: Lake) -> list[str]:
-    folders = (Path(lake.url) / room for room in ROOMS)
-    return [
-        f"{at.parent.name}/{at.name}"
-        for room in folders
-        if room.is_dir()
-        for at in sorted(room.iterdir())
-        if (at / "_delta_log").is_dir()
-    ]
 
 
 def texts(lake: Lake, name: str) -> list[str]:

@@ -71,26 +71,28 @@ def test_a_run_whose_process_was_killed_is_ended_and_what_it_left_is_removed(
     assert list(folder.glob("process-*")) == []
 
 
-def test_a_run_that_a_person_terminated_and_whose_process_was_killed_then_is_cancelled_and_so_never_started_again(
-    instance: DagsterInstance, folder: Path, other: tuple[subprocess.Popen[str], str]
+@pytest.mark.parametrize(
+    ("was", "becomes", "is_ended"),
+    [
+        # So that Dagster does not start it again.
+        pytest.param(DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED, True, id="terminated by a person"),
+        pytest.param(DagsterRunStatus.SUCCESS, DagsterRunStatus.SUCCESS, False, id="ended well before its process"),
+    ],
+)
+def test_a_run_that_was_over_before_its_process_was_killed_is_not_failed(
+    instance: DagsterInstance,
+    folder: Path,
+    other: tuple[subprocess.Popen[str], str],
+    was: DagsterRunStatus,
+    becomes: DagsterRunStatus,
+    is_ended: bool,
 ) -> None:
     process, name = other
-    run_id = running(instance, name, DagsterRunStatus.CANCELING)
+    run_id = running(instance, name, was)
     process.kill()
     process.wait()
-    assert end_orphans(instance, folder) == [run_id]
-    assert status(instance, run_id) is DagsterRunStatus.CANCELED
-
-
-def test_a_run_that_ended_well_before_its_process_did_stays_a_success(
-    instance: DagsterInstance, folder: Path, other: tuple[subprocess.Popen[str], str]
-) -> None:
-    process, name = other
-    run_id = running(instance, name, DagsterRunStatus.SUCCESS)
-    process.kill()
-    process.wait()
-    assert end_orphans(instance, folder) == []
-    assert status(instance, run_id) is DagsterRunStatus.SUCCESS
+    assert end_orphans(instance, folder) == ([run_id] if is_ended else [])
+    assert status(instance, run_id) is becomes
 
 
 def test_a_run_of_this_process_or_of_another_machine_is_left_alone(instance: DagsterInstance, folder: Path) -> None:

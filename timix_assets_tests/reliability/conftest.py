@@ -16,6 +16,7 @@ import pytest
 
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.lake.tables import Lake
+from timix_assets.lake.upkeep import tables_of
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
@@ -135,7 +136,7 @@ def _to_the_second(value: Any) -> Any:
 
 def contents(lake: Lake) -> dict[str, tuple[int, list[str]]]:
     """Table -> its version and its rows, as text and in order: equal before and after when nothing was replaced."""
-    names = (f"{room}/{name}" for room in ("timix", "rollups", "quarantine") for name in _tables(lake, room))
+    names = (name for name in tables_of(lake.url, {}) if not name.startswith("meta/"))
     return {name: (lake.version(name), rows_of(lake, name)) for name in names}
 
 
@@ -143,11 +144,6 @@ def rows_of(lake: Lake, name: str) -> list[str]:
     """The rows of a table as text, in order."""
     rows = lake.scan(name).collect()
     return sorted(map(repr, rows.select(sorted(rows.columns)).iter_rows()))
-
-
-def _tables(lake: Lake, room: str) -> list[str]:
-    folder = Path(lake.url) / room
-    return sorted(path.name for path in folder.iterdir() if (path / "_delta_log").is_dir()) if folder.is_dir() else []
 
 
 @pytest.fixture(scope="session")
