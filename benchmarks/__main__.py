@@ -11,7 +11,7 @@ MEASUREMENTS = (
     Measurement("reading", "a minute", reading.figures),
     Measurement("validate", "half a minute", validate.figures),
     Measurement("demo", "a minute", demo.figures),
-    Measurement("refreshes", "three minutes", refreshes.figures),
+    Measurement("refreshes", "five minutes", refreshes.figures),
     Measurement("requests", "two minutes, for that is what it measures", requests.figures),
     Measurement("memory", "five minutes", memory.figures),
     Measurement("rollups", "three minutes", rollups.figures),
