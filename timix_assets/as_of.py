@@ -4,10 +4,10 @@ from datetime import date
 
 import polars as pl
 
-from timix_assets.charts.text import counted
 from timix_assets.lake.errors import LakeError
 from timix_assets.lake.tables import Lake
 from timix_assets.metrics.tables import AS_OF
+from timix_assets.wording import counted
 
 
 def last_day_of(lake: Lake, table: str) -> date | None:

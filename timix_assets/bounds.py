@@ -6,6 +6,9 @@ The environment, the launchpad's fields, the client and docs/reliability.md all 
 import math
 from dataclasses import dataclass
 
+PREFIX = "TIMIX_"
+"""How the name of each of our environment variables begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -51,7 +54,7 @@ class Bound:
     @property
     def variable(self) -> str:
         """The environment variable that sets it."""
-        return f"TIMIX_{self.name.upper()}"
+        return f"{PREFIX}{self.name.upper()}"
 
 
 MOMENT = 0.001

@@ -106,9 +106,9 @@ def ui(host: str, port: int) -> None:
 @click.option("--accept-shrink", is_flag=True, help="Accept, this once, that a table loses most rows or a column.")
 def refresh(first: str | None, last: str | None, only: tuple[str, ...], accept_shrink: bool) -> None:
     """Read the workspace and compute the rollups, in one run that the UI shows."""
-    from timix_assets.charts.text import counted  # noqa: PLC0415
     from timix_assets.commands import project  # noqa: PLC0415
     from timix_assets.commands import refresh as command  # noqa: PLC0415
+    from timix_assets.wording import counted  # noqa: PLC0415
 
     with _exit_status():
         project.enter()

@@ -13,7 +13,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from timix_assets import documented
-from timix_assets.bounds import BOUNDS, Bound
+from timix_assets.bounds import BOUNDS, PREFIX, Bound
+from timix_assets.keys import holds_a_key, without_keys
 
 ENVIRON: Mapping[str, str] = os.environ
 
@@ -27,35 +28,32 @@ class SettingError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        from timix_assets.api.redaction import without_keys  # noqa: PLC0415 - the room loads httpx
-
         super().__init__(without_keys(message))
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One environment variable: its default as text (empty: none) and what it decides."""
+    """One environment variable: its default as text (empty: none) and what it decides. is_key: it is for the API key."""
 
     name: str
     default: str
     meaning: str
+    is_key: bool = False
 
     def read(self, environ: Mapping[str, str]) -> str:
         """The value that was set, else the default; surrounding space is no part of it.
 
         SettingError when it holds an API key, for every value but the key's own may be shown or stored.
         """
-        from timix_assets.api.redaction import without_keys  # noqa: PLC0415 - the room loads httpx
-
         value = environ.get(self.name, "").strip() or self.default
-        if self.name != "TIMIX_API_KEY" and without_keys(value) != value:
+        if holds_a_key(value) and not self.is_key:
             raise SettingError(
-                f"{self.name} holds an API key, which would be shown with it; put the key into TIMIX_API_KEY alone."
+                f"{self.name} holds an API key, which would be shown with it; put the key into {API_KEY.name} alone."
             )
         return value
 
 
-API_KEY = Setting("TIMIX_API_KEY", "", "The API key (`bbl_…`). It needs the Professional plan or higher.")
+API_KEY = Setting("TIMIX_API_KEY", "", "The API key (`bbl_…`). It needs the Professional plan or higher.", is_key=True)
 BASE_URL = Setting("TIMIX_BASE_URL", documented.BASE_URL, "Where the Integration API answers.")
 AUTHENTICATION = Setting("TIMIX_AUTHENTICATION", "X-Api-Key", "How the key travels: `X-Api-Key` or `Bearer`.")
 LAKE = Setting("TIMIX_LAKE", "data/lake", "Folder or object-store URL that holds the tables. One organization each.")
@@ -107,9 +105,6 @@ SETTINGS = (
     ALERT_DAYS,
     UI_URL,
 )
-
-PREFIX = "TIMIX_"
-"""How the name of each of our variables begins."""
 
 OURS = (*(setting.name for setting in SETTINGS), *(bound.variable for bound in BOUNDS))
 """Every variable that a user may set."""

@@ -170,31 +170,29 @@ def _period(name: str, months: pl.DataFrame) -> Period:
 
 
 def _cut(lake: Lake, months: pl.DataFrame) -> CutHistory | None:
-    statuses = lake.scan("timix/projects").select(pl.col("id").alias("project_id"), "status")
-    budgets = lake.scan(BUDGETS).filter(
-        (pl.col("level") == "project") & ~pl.col("history_complete") & pl.col("cap").is_not_null()
-    )
-    projects = (
-        budgets.select("project_id")
-        .join(statuses, on="project_id", how="left")
-        .filter(pl.col("status").is_in(RUNNING).fill_null(True))
-        .select(pl.col("project_id").n_unique())
-        .collect()
-        .item()
-    )
+    budgets = _of_running_projects(lake).filter(~pl.col("history_complete") & pl.col("cap").is_not_null())
+    projects = budgets.select(pl.col("project_id").n_unique()).collect().item()
     return CutHistory(projects, months["month"][0]) if projects and months.height else None
 
 
-def _projects(lake: Lake) -> list[Project]:
-    names = lake.scan("timix/projects").select(
-        pl.col("id").alias("project_id"), pl.col("name").alias("project"), "status"
+def _of_running_projects(lake: Lake) -> pl.LazyFrame:
+    """The budgets of projects as a whole, with `project`, the name; of a project that the lake does not know too."""
+    projects = lake.scan("timix/projects").select(
+        pl.col("id").alias("project_id"), pl.col("name").alias("project"), pl.col("status").alias("project_status")
     )
+    return (
+        lake.scan(BUDGETS)
+        .filter(pl.col("level") == "project")
+        .join(projects, on="project_id", how="left")
+        .filter(pl.col("project_status").is_in(RUNNING).fill_null(True))
+    )
+
+
+def _projects(lake: Lake) -> list[Project]:
     customers = lake.scan("timix/customers").select(pl.col("id").alias("customer_id"), pl.col("name").alias("customer"))
     found = (
-        lake.scan(BUDGETS)
-        .filter((pl.col("level") == "project") & pl.col("status").is_in(WORRYING))
-        .join(names.rename({"status": "project_status"}), on="project_id", how="left")
-        .filter(pl.col("project_status").is_in(RUNNING).fill_null(True))
+        _of_running_projects(lake)
+        .filter(pl.col("status").is_in(WORRYING))
         .join(customers, on="customer_id", how="left")
         .sort("burn", "project_id", descending=[True, False])
         .collect()

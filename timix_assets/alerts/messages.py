@@ -8,9 +8,10 @@ from decimal import Decimal
 from timix_assets.alerts.crossings import Crossing
 from timix_assets.alerts.expiry import Key
 from timix_assets.as_of import age
-from timix_assets.charts.text import counted, day_name, label, number, percent, percent_reached, unit_of
+from timix_assets.charts.text import day_name, label, number, percent, percent_reached, unit_of
 from timix_assets.metrics.budget_status import IN_WORDS
 from timix_assets.summary import MOST_PROJECTS, Period, Project, Summary
+from timix_assets.wording import counted
 
 LONGEST_NAME = 80
 LONGEST_SENTENCE = 500

@@ -15,13 +15,14 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from timix_assets.documented import BASE_URL as DEFAULT_BASE_URL
+from timix_assets.keys import KEY_PREFIX
 
 from .answers import Json, csv_of, json_of, status_error
 from .errors import Closed, ContractError, NotFound, RateLimited, ReadOnly, SettingsError, TimixError, Unauthorized
 from .limits import Limits, is_known, plan_sentence, requests_per_minute
 from .listing import Envelope, Page, Row, RowKey, envelope_of, key_of_fields, only_page, read_listing
 from .pacing import FileBucket, HeldTooLong, MemoryBucket, Pacer
-from .redaction import KEY_PREFIX, Redactor
+from .redaction import Redactor
 from .retries import backoff_seconds, is_worth_repeating
 from .transport import Answer, Auth, Call, Parameters, Transport, checked_base_url, path_of, query_of
 

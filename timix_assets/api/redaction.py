@@ -3,18 +3,12 @@
 import re
 from urllib.parse import unquote
 
-KEY_PREFIX = "bbl_"
-MASK = "[key]"
+from timix_assets.keys import KEY_PREFIX, MASK, without_keys
+
 SERVER_WORDS_LIMIT = 2000
 """How many bytes of the server's own words a message carries."""
 
 _FRAGMENT = 6
-_ANY_KEY = re.compile(r"bbl_[\w.~+/=-]+", re.IGNORECASE)
-
-
-def without_keys(text: str) -> str:
-    """`text` with a mask in the place of everything that looks like a Timix key."""
-    return _ANY_KEY.sub(MASK, text)
 
 
 class Redactor:

@@ -15,6 +15,8 @@ from urllib.request import getproxies, proxy_bypass
 import httpcore
 import httpx
 
+from timix_assets.keys import holds_a_key
+
 from .errors import (
     AnswerTooLarge,
     ConnectionFailed,
@@ -26,7 +28,7 @@ from .errors import (
     TlsFailed,
 )
 from .limits import MEGABYTE, Limits
-from .redaction import KEY_PREFIX, Redactor
+from .redaction import Redactor
 
 Auth = Literal["x-api-key", "bearer"]
 Parameters = Mapping[str, object]
@@ -83,7 +85,7 @@ def checked_base_url(base_url: str) -> str:
 
     A key in it is refused, for a URL is logged and shown.
     """
-    if KEY_PREFIX in unquote(base_url).casefold():
+    if holds_a_key(unquote(base_url)):
         raise SettingsError(
             "TIMIX_BASE_URL holds an API key, which would be shown with it: put the key into TIMIX_API_KEY alone, and "
             "give the URL as https://host/path."

@@ -28,13 +28,13 @@ from timix_assets.assets.held import MOST_SHOWN
 from timix_assets.assets.progress import logged
 from timix_assets.assets.session import begin, role_of
 from timix_assets.automation.partitions import MONTHLY
-from timix_assets.charts.text import counted
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.contract.schema import Endpoint, Window
 from timix_assets.failures import plainly
 from timix_assets.lake.io_manager import KEY_METADATA, LakeResource, months_of_run
 from timix_assets.lake.spool import Spool
 from timix_assets.resources import TimixResource
+from timix_assets.wording import counted
 
 OWNERS = ["team:timix-data"]
 KINDS = {"http", "polars", "deltalake"}

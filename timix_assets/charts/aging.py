@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from timix_assets.wording import counted
+
 from ..metrics.entries import bucket_labels
 from ..metrics.settings import Settings
 from . import palette
 from .picture import as_png, heading, panel_heading
-from .text import UNKNOWN, counted, day_name, label, left_out, looked_up, number
+from .text import UNKNOWN, day_name, label, left_out, looked_up, number
 
 if TYPE_CHECKING:
     import altair as alt

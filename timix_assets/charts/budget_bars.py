@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
+from timix_assets.wording import counted
+
 from ..metrics.budget_status import AT_RISK, ON_TRACK, OVER_BUDGET, WORRYING
 from ..metrics.settings import Settings
 from ..metrics.thresholds import thresholds
 from . import palette
 from .budgets import capped_budgets, described, words
 from .picture import as_png, heading
-from .text import PERCENT, counted, day_name, percent, percent_reached, used_of_cap
+from .text import PERCENT, day_name, percent, percent_reached, used_of_cap
 
 if TYPE_CHECKING:
     import altair as alt

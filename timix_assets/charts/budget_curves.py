@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from timix_assets.wording import counted
+
 from ..metrics.budget_status import WORRYING
 from ..metrics.settings import Settings
 from . import palette
 from .budgets import capped_budgets, described
 from .periods import MONTH, MOST_MONTHS, iso, latest
 from .picture import as_png, heading, panel_heading
-from .text import counted, day_name, looked_up, month_texts, percent_reached, used_of_cap
+from .text import day_name, looked_up, month_texts, percent_reached, used_of_cap
 
 if TYPE_CHECKING:
     import altair as alt

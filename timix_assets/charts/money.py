@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from timix_assets.wording import counted
+
 from ..metrics.amounts import ratio
 from ..metrics.settings import Settings
 from . import palette
 from .periods import MONTH, MOST_MONTHS, is_running, iso, latest
 from .picture import as_png, heading, panel_heading
-from .text import PERCENT, UNKNOWN, counted, day_name, left_out, looked_up, month_name, month_texts, number, percent
+from .text import PERCENT, UNKNOWN, day_name, left_out, looked_up, month_name, month_texts, number, percent
 
 if TYPE_CHECKING:
     import altair as alt

@@ -8,6 +8,8 @@ from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 
+from timix_assets.wording import counted
+
 ELLIPSIS = "…"
 _RIGHT_TO_LEFT_ISOLATE, _END_OF_ISOLATE = "\u2067", "\u2069"
 _LEFT_TO_RIGHT, _RIGHT_TO_LEFT = ("L",), ("R", "AL")
@@ -76,11 +78,6 @@ def month_name(day: date) -> str:
 
 def day_name(day: date) -> str:
     return f"{day.day} {month_name(day)}"
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """1 budget; 1,200 budgets."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def left_out(names: Sequence[str]) -> str:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from timix_assets.wording import counted
+
 from ..metrics.amounts import ratio
 from ..metrics.settings import Settings
 from . import palette
 from .periods import WEEK, iso, latest
 from .picture import as_png, heading
-from .text import against_target, counted, day_name, label, looked_up, percent, week_texts
+from .text import against_target, day_name, label, looked_up, percent, week_texts
 
 if TYPE_CHECKING:
     import altair as alt

@@ -6,11 +6,11 @@ import time
 from rich.console import Console
 
 from timix_assets import environment
-from timix_assets.charts.text import counted
 from timix_assets.commands import refresh, summary
 from timix_assets.commands.sandbox_process import running_sandbox
 from timix_assets.lake.tables import Lake
 from timix_assets.summary import summarize
+from timix_assets.wording import counted
 
 
 def run(console: Console, errors: Console) -> bool:

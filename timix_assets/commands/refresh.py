@@ -14,11 +14,11 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from timix_assets import environment
-from timix_assets.charts.text import counted
 from timix_assets.commands import not_computed
 from timix_assets.commands.not_computed import NotComputed
 from timix_assets.commands.project import ended_by_sigterm
 from timix_assets.environment import SettingError
+from timix_assets.wording import counted
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
