@@ -22,8 +22,8 @@ TABLES = (KPIS, BUDGETS, UNBILLED, ORGANIZATION, "timix/projects", "timix/custom
 MOST_PROJECTS = 15
 """Projects at risk that a summary names; the rest is counted."""
 
-RUNNING = ("Active", "OnHold")
-"""Status of the projects whose budgets still matter; one that we do not know counts too."""
+OVER = ("Completed", "Cancelled")
+"""Status of the projects whose budgets matter no more; with one that we do not know they still do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,30 +170,30 @@ def _period(name: str, months: pl.DataFrame) -> Period:
 
 
 def _cut(lake: Lake, months: pl.DataFrame) -> CutHistory | None:
-    budgets = _of_running_projects(lake).filter(~pl.col("history_complete") & pl.col("cap").is_not_null())
+    budgets = budgets_of_running_projects(lake).filter(~pl.col("history_complete") & pl.col("cap").is_not_null())
     projects = budgets.select(pl.col("project_id").n_unique()).collect().item()
     return CutHistory(projects, months["month"][0]) if projects and months.height else None
 
 
-def _of_running_projects(lake: Lake) -> pl.LazyFrame:
-    """The budgets of projects as a whole, with `project`, the name; of a project that the lake does not know too."""
+def budgets_of_running_projects(lake: Lake) -> pl.LazyFrame:
+    """budget_health of projects as a whole, with the names `project` and `customer`; null where the lake knows none."""
     projects = lake.scan("timix/projects").select(
         pl.col("id").alias("project_id"), pl.col("name").alias("project"), pl.col("status").alias("project_status")
     )
+    customers = lake.scan("timix/customers").select(pl.col("id").alias("customer_id"), pl.col("name").alias("customer"))
     return (
         lake.scan(BUDGETS)
         .filter(pl.col("level") == "project")
         .join(projects, on="project_id", how="left")
-        .filter(pl.col("project_status").is_in(RUNNING).fill_null(True))
+        .join(customers, on="customer_id", how="left")
+        .filter(~pl.col("project_status").is_in(OVER).fill_null(False))
     )
 
 
 def _projects(lake: Lake) -> list[Project]:
-    customers = lake.scan("timix/customers").select(pl.col("id").alias("customer_id"), pl.col("name").alias("customer"))
     found = (
-        _of_running_projects(lake)
+        budgets_of_running_projects(lake)
         .filter(pl.col("status").is_in(WORRYING))
-        .join(customers, on="customer_id", how="left")
         .sort("burn", "project_id", descending=[True, False])
         .collect()
     )
