@@ -25,8 +25,22 @@ def sandbox(small_firm: Firm) -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of all tests: the same figures are drawn once, as in one project."""
+    return tmp_path_factory.mktemp("drawings")
+
+
+def share_drawings(project: Path, drawings: Path) -> None:
+    """Makes a project folder keep its pictures with those of the others."""
+    state = project / ".dagster"
+    state.mkdir()
+    (state / "pictures").symlink_to(drawings)
+
+
 @pytest.fixture
-def workspace(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+def workspace(sandbox: Sandbox, tmp_path: Path, drawings: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A lake of its own, fed by a sandbox of its own."""
     monkeypatch.chdir(tmp_path)
+    share_drawings(tmp_path, drawings)
     return Workspace(sandbox, tmp_path)

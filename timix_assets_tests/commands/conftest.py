@@ -16,6 +16,7 @@ import pytest
 from timix_assets.lake.tables import Lake
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
+from timix_assets_tests.conftest import share_drawings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -97,5 +98,6 @@ def new_project(folder: Path, settings: Mapping[str, str]) -> Project:
 
 
 @pytest.fixture
-def project(live: Sandbox, tmp_path: Path) -> Project:
+def project(live: Sandbox, tmp_path: Path, drawings: Path) -> Project:
+    share_drawings(tmp_path, drawings)
     return new_project(tmp_path, settings_of(live))
