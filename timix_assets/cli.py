@@ -110,7 +110,7 @@ def refresh(first: str | None, last: str | None, only: tuple[str, ...], accept_s
     from timix_assets.commands import refresh as command  # noqa: PLC0415
     from timix_assets.wording import counted  # noqa: PLC0415
 
-    with _exit_status():
+    with _exit_status(), project.ended_by_sigterm():
         project.enter()
         project.check_settings()
         console, errors = _console(), _console(stderr=True)

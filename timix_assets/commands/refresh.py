@@ -16,7 +16,6 @@ from rich.table import Table
 from timix_assets import environment
 from timix_assets.commands import not_computed
 from timix_assets.commands.not_computed import NotComputed
-from timix_assets.commands.project import ended_by_sigterm
 from timix_assets.environment import SettingError
 from timix_assets.wording import counted
 
@@ -96,7 +95,7 @@ def run(months: "Months", only: Sequence[str], console: Console, *, accept_shrin
     for name in only:
         if name not in known:
             raise SettingError(f"--only {name} is no asset; {hint(name, known)}")
-    with _instance() as instance, ended_by_sigterm(), _shown(console), _notices(console):
+    with _instance() as instance, _shown(console), _notices(console):
         result = job.execute_in_process(
             instance=instance,
             tags={

@@ -1,8 +1,10 @@
 """Dates and figures: rows 39 and 40 of docs/reliability.md."""
 
+import re
 from calendar import monthrange
 from contextlib import chdir
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
@@ -167,8 +169,10 @@ def test_40_a_figure_that_differs_is_a_warning_with_both_numbers_and_the_toleran
     [warning] = [line for line in done.warnings if "agrees_with_timix" in line]
     assert warning.startswith(f"warning {asset}: agrees_with_timix: ")
     assert "by more than 0.01; the farthest is " in warning
-    ours, theirs = (float(n.replace(",", "")) for n in warning.rstrip(".").rpartition(said)[2].split(", Timix's "))
-    assert round(theirs - ours, 2) == 0.02
+    figures = re.search(rf"{said}([\d,]+\.\d\d), Timix's ([\d,]+\.\d\d)", warning)
+    assert figures
+    ours, theirs = (Decimal(figure.replace(",", "")) for figure in figures.groups())
+    assert theirs - ours == Decimal("0.02")
     passed, severity, told = check_told(workplace, asset)
     assert (passed, severity, told["tolerance"]) == (False, "WARN", "0.01")
     assert "0.02" in str(told["offending"])
