@@ -9,7 +9,8 @@ import polars as pl
 from timix_assets import environment
 from timix_assets.as_of import age, last_day_of
 from timix_assets.lake.tables import Lake
-from timix_assets.metrics.budget_status import WORRYING
+from timix_assets.metrics.amounts import sum_of_known
+from timix_assets.metrics.budget_status import CLOSED, WORRYING
 from timix_assets.metrics.organization import months_before_work
 
 KPIS = "rollups/organization_kpis"
@@ -21,9 +22,6 @@ TABLES = (KPIS, BUDGETS, UNBILLED, ORGANIZATION, "timix/projects", "timix/custom
 
 MOST_PROJECTS = 15
 """Projects at risk that a summary names; the rest is counted."""
-
-OVER = ("Completed", "Cancelled")
-"""Status of the projects whose budgets matter no more; with one that we do not know they still do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +184,7 @@ def budgets_of_running_projects(lake: Lake) -> pl.LazyFrame:
         .filter(pl.col("level") == "project")
         .join(projects, on="project_id", how="left")
         .join(customers, on="customer_id", how="left")
-        .filter(~pl.col("project_status").is_in(OVER).fill_null(False))
+        .filter(~pl.col("project_status").is_in(CLOSED).fill_null(False))
     )
 
 
@@ -214,9 +212,9 @@ def _projects(lake: Lake) -> list[Project]:
 def _unbilled(lake: Lake) -> pl.DataFrame:
     return (
         lake.scan(UNBILLED)
-        .group_by("currency", "bucket")
-        .agg(pl.col("hours").sum(), pl.col("amount").sum(), pl.col("oldest_date").min())
         .filter(pl.col("hours") > 0)
+        .group_by("currency", "bucket")
+        .agg(pl.col("hours").sum(), sum_of_known("amount").alias("amount"), pl.col("oldest_date").min())
         .sort("currency", "oldest_date", descending=[False, True])
         .collect()
     )

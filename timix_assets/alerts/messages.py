@@ -137,12 +137,14 @@ def _projects(projects: Sequence[Project]) -> list[str]:
 
 
 def _unbilled(summary: Summary) -> list[str]:
-    rows = summary.unbilled.iter_rows(named=True)
     return [
-        f"• {row['bucket']} days old: {number(row['hours'])} h, "
-        + ("amount unknown" if row["amount"] is None else f"{_amount(row['amount'])} {row['currency']}")
-        for row in rows
+        f"• {row['bucket']} days old: {number(row['hours'])} h, {_money(row['amount'], row['currency'])}"
+        for row in summary.unbilled.iter_rows(named=True)
     ] or ["• none"]
+
+
+def _money(amount: Decimal | None, currency: str | None) -> str:
+    return "amount unknown" if amount is None else f"{_amount(amount)} {currency or 'of an unknown currency'}"
 
 
 def _named(name: str) -> str:

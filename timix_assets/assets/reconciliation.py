@@ -8,6 +8,7 @@ from timix_assets import environment
 from timix_assets.assets.held import Held
 from timix_assets.assets.reckoning import Reckoning
 from timix_assets.lake.tables import Lake
+from timix_assets.metrics.amounts import sum_of_known
 from timix_assets.metrics.budget_status import AT_RISK, NO_BUDGET, ON_TRACK, OVER_BUDGET
 
 TOLERANCE = Decimal("0.01")
@@ -58,12 +59,10 @@ def revenue(lake: Lake, reckoning: Reckoning) -> Held:
     )
     months = ours.select("month").unique().join(theirs.select("month").unique(), on="month")
     months = months.filter(pl.col("month") != cut_short) if cut_short else months
-    key = ["project_id", "month", "currency"]
     return _compared(
-        ours.join(months, on="month", how="semi").join(
-            theirs.join(months, on="month", how="semi"), on=key, how="full", coalesce=True
-        ),
-        key,
+        ours.join(months, on="month", how="semi"),
+        theirs.join(months, on="month", how="semi"),
+        ["project_id", "month", "currency"],
         [("our_revenue", "timix_revenue")],
         "rows of revenue differ from Timix's report",
     )
@@ -73,14 +72,16 @@ def unbilled(lake: Lake, reckoning: Reckoning) -> Held:
     """Hours and money of each currency."""
     ours = (
         lake.scan("rollups/unbilled_aging")
+        .filter(pl.col("hours") > 0)
         .group_by("currency")
-        .agg(pl.col("hours").sum().alias("our_hours"), pl.col("amount").sum().alias("our_amount"))
+        .agg(pl.col("hours").sum().alias("our_hours"), sum_of_known("amount").alias("our_amount"))
     )
     theirs = lake.scan("timix/unbilled_time_report").select(
         "currency", pl.col("total_hours").alias("timix_hours"), pl.col("total_amount").alias("timix_amount")
     )
     held = _compared(
-        ours.join(theirs, on="currency", how="full", coalesce=True),
+        ours,
+        theirs,
         ["currency"],
         [("our_hours", "timix_hours"), ("our_amount", "timix_amount")],
         "currencies differ in their unbilled total from Timix's report",
@@ -110,23 +111,45 @@ def _first_cause(began_earlier: pl.LazyFrame, reckoning: Reckoning, whose: str) 
     )
 
 
-def _compared(both: pl.LazyFrame, key: list[str], pairs: list[tuple[str, str]], sentence: str) -> Held:
-    """Rows whose difference is above the tolerance. A row that only one side has counts as 0 on the other."""
-    ours, theirs = zip(*pairs, strict=True)
-    rows = both.with_columns(pl.col(*ours, *theirs).fill_null(0)).with_columns(
-        (pl.col(our) - pl.col(their)).alias(f"{our}_difference") for our, their in pairs
+def _compared(
+    ours: pl.LazyFrame, theirs: pl.LazyFrame, key: list[str], pairs: list[tuple[str, str]], sentence: str
+) -> Held:
+    """Rows whose difference is above the tolerance. A row that only one side has counts as 0 on the other.
+
+    A figure that is unknown in a row that is there, such as money at a rate that the key may not see, is no 0: it is not
+    compared, and told as such.
+    """
+    of_ours, of_theirs = zip(*pairs, strict=True)
+    both = _with_presence(ours, "is_ours").join(_with_presence(theirs, "is_theirs"), on=key, how="full", coalesce=True)
+    compared = (
+        both.with_columns(
+            *(pl.when("is_ours").then(our).otherwise(0).alias(our) for our in of_ours),
+            *(pl.when("is_theirs").then(their).otherwise(0).alias(their) for their in of_theirs),
+        )
+        .with_columns((pl.col(our) - pl.col(their)).alias(f"{our}_difference") for our, their in pairs)
+        .drop("is_ours", "is_theirs")
+        .collect()
     )
-    compared = rows.collect()
-    beyond = pl.any_horizontal(pl.col(f"{our}_difference").abs() > TOLERANCE for our in ours)
-    by_currency = compared.group_by("currency").agg(pl.col(*ours, *theirs).sum()).sort("currency")
+    beyond = pl.any_horizontal(pl.col(f"{our}_difference").abs() > TOLERANCE for our in of_ours)
+    unknown = compared.filter(pl.any_horizontal(pl.col(f"{our}_difference").is_null() for our in of_ours)).height
+    by_currency = compared.group_by("currency").agg(sum_of_known(name).alias(name) for name in (*of_ours, *of_theirs))
     totals = {
-        f"{row['currency']}: {our.replace('_', ' ')}": f"{row[our]:,.2f} (Timix: {row[their]:,.2f})"
-        for row in by_currency.iter_rows(named=True)
+        f"{row['currency']}: {our.replace('_', ' ')}": f"{_said(row[our])} (Timix: {_said(row[their])})"
+        for row in by_currency.sort("currency").iter_rows(named=True)
         for our, their in pairs
     }
-    figures = {"rows compared": str(compared.height), "tolerance": str(TOLERANCE), **totals}
+    figures = {
+        "rows compared": str(compared.height),
+        **({"of them with a figure that is unknown, and so not compared": str(unknown)} if unknown else {}),
+        "tolerance": str(TOLERANCE),
+        **totals,
+    }
     offending = compared.filter(beyond).sort(key)
     return Held(offending, f"{sentence}{_farthest(offending, key, pairs)}.", figures)
+
+
+def _with_presence(rows: pl.LazyFrame, name: str) -> pl.LazyFrame:
+    return rows.with_columns(pl.lit(True).alias(name))
 
 
 def _farthest(offending: pl.DataFrame, key: list[str], pairs: list[tuple[str, str]]) -> str:
@@ -136,8 +159,12 @@ def _farthest(offending: pl.DataFrame, key: list[str], pairs: list[tuple[str, st
     differences = pl.max_horizontal(pl.col(f"{our}_difference").abs() for our, _ in pairs)
     row = offending.sort(differences, descending=True).row(0, named=True)
     where = ", ".join(str(row[name]) for name in key)
-    both = ", ".join(f"{our.replace('_', ' ')} {row[our]:,.2f}, Timix's {row[their]:,.2f}" for our, their in pairs)
+    both = ", ".join(f"{our.replace('_', ' ')} {_said(row[our])}, Timix's {_said(row[their])}" for our, their in pairs)
     return f" by more than {TOLERANCE}; the farthest is {where}: {both}"
+
+
+def _said(figure: Decimal | None) -> str:
+    return "unknown" if figure is None else f"{figure:,.2f}"
 
 
 def _unless_in_the_past(reckoning: Reckoning, differing: pl.DataFrame, sentence: str, figures: dict[str, str]) -> Held:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from ..metrics.budget_status import CLOSED
 from .text import label, unit_of
 
-_CLOSED = ("Completed", "Cancelled")
 _PROJECT_LENGTH, _CUSTOMER_LENGTH = 30, 20
 
 
@@ -15,7 +15,7 @@ def capped_budgets(budget_health: pl.DataFrame, projects: pl.DataFrame) -> pl.Da
     named = projects.select(
         pl.col("id").alias("project_id"),
         pl.col("name").alias("project_name"),
-        (~pl.col("status").is_in(_CLOSED)).fill_null(True).alias("is_open"),
+        (~pl.col("status").is_in(CLOSED)).fill_null(True).alias("is_open"),
     )
     return (
         budget_health.filter(pl.col("level") == "project", pl.col("burn").is_not_null())

@@ -83,3 +83,8 @@ def total_worth(exact: pl.Expr, *, to_price: pl.Expr, priced: pl.Expr) -> pl.Exp
     to_price, priced: sums of counts of entries.
     """
     return pl.when((to_price == 0) | (priced > 0)).then(rounded(exact))
+
+
+def sum_of_known(column: str) -> pl.Expr:
+    """Sum over a group; unknown values are passed over, null when none is known."""
+    return pl.when(pl.col(column).is_not_null().any()).then(pl.col(column).sum())

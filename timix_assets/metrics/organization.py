@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from .amounts import amount, ratio
+from .amounts import amount, ratio, sum_of_known
 from .entries import with_customer_currency
 from .money import counted_work, is_unbilled, margin, total_cost, total_revenue, total_unbilled, unbilled_work
 from .settings import Settings
@@ -121,13 +121,12 @@ def _invoiced(
     invoices: pl.LazyFrame, name: str, statuses: tuple[str, ...], dated: str, settings: Settings
 ) -> pl.LazyFrame:
     """month, currency, `name`: totals of the invoices in those states, by that date, within the range to as-of."""
-    total = pl.when(pl.col("total").is_not_null().any()).then(pl.col("total").sum())
     return (
         invoices.filter(
             pl.col("status").is_in(statuses), pl.col(dated).is_between(settings.first_month, settings.as_of)
         )
         .group_by(pl.col(dated).dt.month_start().alias("month"), "currency")
-        .agg(total.alias(name))
+        .agg(sum_of_known("total").alias(name))
     )
 
 

@@ -21,13 +21,17 @@ def _as_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
 
 
-def offending(result: ExecuteInProcessResult, asset: str, check: str) -> str:
+def metadata(result: ExecuteInProcessResult, asset: str, check: str) -> dict[str, object]:
     [found] = [
         c
         for c in result.get_asset_check_evaluations()
         if (c.asset_key.to_user_string(), c.check_name) == (asset, check)
     ]
-    return str(found.metadata["offending"].value)
+    return {name: value.value for name, value in found.metadata.items()}
+
+
+def offending(result: ExecuteInProcessResult, asset: str, check: str) -> str:
+    return str(metadata(result, asset, check)["offending"])
 
 
 def test_every_check_explains_itself() -> None:
@@ -113,6 +117,20 @@ def test_a_figure_of_timix_that_differs_is_shown_beside_ours(
     assert "0.02" in offending(result, f"rollups/{rollup}", "agrees_with_timix")
 
 
+def test_money_that_nobody_can_price_is_not_compared_as_0(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("timix_assets.environment.today", lambda *_, **__: TODAY)
+    workspace.sandbox.faults.add(Fault("drop_field", path="/time-reports", field="customerRate"))
+    result = workspace.refresh(EVERYTHING)
+
+    for rollup, money in (("project_profitability", "our revenue"), ("unbilled_aging", "our amount")):
+        assert "agrees_with_timix" not in warnings(result, f"rollups/{rollup}")
+        shown = metadata(result, f"rollups/{rollup}", "agrees_with_timix")
+        assert int(str(shown["of them with a figure that is unknown, and so not compared"])) > 0
+        assert any(str(value).startswith("unknown (Timix: ") for name, value in shown.items() if money in name)
+
+
 def test_another_budget_status_in_timix_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("timix_assets.environment.today", lambda *_, **__: TODAY)
     workspace.sandbox.faults.add(
@@ -146,12 +164,8 @@ def test_an_as_of_in_the_past_is_not_compared_with_a_report_of_today(
     monkeypatch.setenv("TIMIX_AS_OF", (TODAY - timedelta(days=30)).isoformat())
     monkeypatch.setattr("timix_assets.environment.today", lambda *_, **__: TODAY)
     result = workspace.refresh(EVERYTHING)
-    [check] = [
-        c
-        for c in result.get_asset_check_evaluations()
-        if (c.asset_key.to_user_string(), c.check_name) == ("rollups/unbilled_aging", "agrees_with_timix")
-    ]
-    assert "cannot be compared" in str(check.metadata["not compared"].value)
+    told = metadata(result, "rollups/unbilled_aging", "agrees_with_timix")
+    assert "cannot be compared" in str(told["not compared"])
 
 
 def test_hours_that_were_lost_between_the_entries_and_the_rollup_are_an_error(workspace: Workspace) -> None:
