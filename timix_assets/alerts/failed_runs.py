@@ -1,9 +1,14 @@
-"""When a failed run is worth a message: once, and not while Dagster may still start it again. Pure: the clock is passed in."""
+"""When a failed run is worth a message: once, not while Dagster may still start it again, and not for a cause that was told.
 
+Pure: the clock is passed in.
+"""
+
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from hashlib import sha256
 
 OVERLAP = timedelta(hours=1)
 """How far each look goes back behind what was settled: a failure is stored a little after it happened, and clocks are set."""
@@ -12,6 +17,9 @@ GRACE = timedelta(minutes=5)
 """How long a retry may take to appear, from the first look on; Dagster looks for runs to retry every 5 seconds."""
 
 MOST_A_LOOK = 50
+
+TOLD_FOR = timedelta(hours=24)
+"""How long a cause that was told is no news; after that a person is reminded."""
 
 
 class Retry(Enum):
@@ -60,3 +68,18 @@ def look(
     return Look(
         tell, {run_id: first for run_id, first in first_seen.items() if run_id not in tell}, max(since, settled)
     )
+
+
+def is_known(told_at: datetime | None, failed_at: datetime, succeeded_at: datetime | None) -> bool:
+    """Whether a cause that was told of a run that failed at `told_at` (None: never) is no news when a run fails by it now.
+
+    succeeded_at: when the failed run's job last ended well; in between, that mended it.
+    """
+    if told_at is None or failed_at - told_at >= TOLD_FOR:
+        return False
+    return succeeded_at is None or not told_at < succeeded_at < failed_at
+
+
+def cause_of(sentence: str) -> str:
+    """The same for sentences that differ in nothing but figures: a page, a count, a time."""
+    return sha256(re.sub(r"\d+", "#", sentence).encode()).hexdigest()[:16]

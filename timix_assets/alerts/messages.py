@@ -16,6 +16,7 @@ from timix_assets.wording import counted
 LONGEST_NAME = 80
 LONGEST_SENTENCE = 500
 MOST_FAILURES = 10
+MOST_PLACES = 3
 
 SCOPES = {
     "TM": "time and materials",
@@ -37,11 +38,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class FailedRun:
-    """A run that failed. months: as its tags say, empty if it has none. sentences: (asset or step, what went wrong)."""
+    """A run that failed. months: as its tags say, empty if it has none. sentences: (asset or step, what went wrong).
+
+    was_killed: no step of it failed, and the sentence is of the run itself.
+    """
 
     job: str
     months: str
     sentences: Sequence[tuple[str, str]]
+    was_killed: bool = False
 
 
 def budgets_crossed(crossings: Sequence[Crossing], as_of: date, today: date, asset: str, link: str) -> Message:
@@ -82,13 +87,22 @@ def _exhaustion(crossing: Crossing) -> str:
 
 
 def run_failed(failed: FailedRun, link: str) -> Message:
-    """One message for a run, with a sentence for each asset that failed."""
-    lines = [f"• {where}: {_shortened(sentence)}" for where, sentence in failed.sentences[:MOST_FAILURES]]
-    more = len(failed.sentences) - MOST_FAILURES
+    """One message for a run, with a line for each cause."""
+    by_sentence: dict[str, list[str]] = {}
+    for where, sentence in failed.sentences:
+        by_sentence.setdefault(_shortened(sentence), []).append(where)
+    lines = [f"• {_places(places)}: {sentence}" for sentence, places in list(by_sentence.items())[:MOST_FAILURES]]
+    more = len(by_sentence) - MOST_FAILURES
     if more > 0:
         lines.append(f"• and {more:,} more")
     months = f" ({failed.months})" if failed.months else ""
     return Message(f"{failed.job} failed{months}", "\n".join([*lines, "", link]))
+
+
+def _places(names: Sequence[str]) -> str:
+    """timix/projects, timix/tasks, timix/invoices and 4 more."""
+    more = len(names) - MOST_PLACES
+    return ", ".join(names[:MOST_PLACES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def key_expires(key: Key, now: datetime, asset: str, link: str) -> Message:

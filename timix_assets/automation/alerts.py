@@ -53,6 +53,7 @@ ME = "timix/me"
 MONDAY_AT = time(8)
 
 RUNS_REMEMBERED = 1000
+CAUSES_REMEMBERED = 500
 
 WHERE_TO = (
     f"Messages go to the Apprise URLs of {environment.ALERT_URLS.name}, and always to the log. One that cannot be delivered "
@@ -108,33 +109,38 @@ def budget_alerts(context: SensorEvaluationContext, lake: LakeResource) -> Senso
     name="failure_alerts",
     minimum_interval_seconds=LOOK_EVERY_SECONDS,
     default_status=DefaultSensorStatus.STOPPED,
-    description="Says when a run failed, whoever started it: the job, its months, a sentence for each asset that failed, and a "
-    f"link. Once a run; of one that Dagster starts again by itself, only the last failure. {WHERE_TO}",
+    description="Says when a run failed, whoever started it: the job, its months, a sentence for each cause, and a link. Once a "
+    "run; of one that Dagster starts again by itself, only the last failure; and of runs that fail by a cause that was told, "
+    f"none for {failed_runs.TOLD_FOR // timedelta(hours=1)} hours, unless the job ended well in between. {WHERE_TO}",
 )
 def failure_alerts(context: SensorEvaluationContext, lake: LakeResource) -> SensorResult:
     # Dagster's own run_failure_sensor skips runs of the command line, and never tries again when it fails itself.
     def notice(ledger: Ledger) -> Noticed:
         now = datetime.now(UTC)
         since = min(_since(context.cursor, now), now)
-        told, waiting = _failures_of(ledger.memory)
+        told, waiting, causes = _failures_of(ledger.memory)
         records = {record.dagster_run.run_id: record for record in _failed_after(context.instance, since - OVERLAP)}
         if ledger.memory is None:
-            ledger.record(_remembered(list(records), {}, len(records)))
+            ledger.record(_remembered(list(records), {}, {}, len(records)))
             return Noticed("First look: only runs that fail from now on are told.", now.isoformat())
         failed = [
             Failed(run_id, _failed_at(record), _retry(context.instance, record.dagster_run))
             for run_id, record in records.items()
         ]
         found = failed_runs.look(failed, set(told), waiting, since, now)
-        said = [
-            messages.run_failed(_failed_run(context.instance, records[run_id].dagster_run), f"{_ui()}/runs/{run_id}")
-            for run_id in found.tell
-        ]
-        memory = _remembered([*told, *found.tell], found.waiting, len(records))
+        said = []
+        for run_id in found.tell:
+            failed_run = _failed_run(context.instance, records[run_id].dagster_run)
+            if _is_news(context.instance, failed_run, _failed_at(records[run_id]), causes):
+                said.append(messages.run_failed(failed_run, f"{_ui()}/runs/{run_id}"))
+        memory = _remembered([*told, *found.tell], found.waiting, causes, len(records))
         if memory != ledger.memory:
             ledger.record(memory, said)
+        known = (
+            f", {len(found.tell) - len(said)} of them by causes that were told" if len(said) < len(found.tell) else ""
+        )
         wait = f" {len(found.waiting)} more may be started again by Dagster." if found.waiting else ""
-        return Noticed(f"{len(said)} runs failed since the last look.{wait}", found.until.isoformat())
+        return Noticed(f"{len(found.tell)} runs failed since the last look{known}.{wait}", found.until.isoformat())
 
     return _tick(context, Path(lake.state_folder) / "alerts" / "failure_alerts.json", notice)
 
@@ -265,19 +271,49 @@ def _since(cursor: str | None, now: datetime) -> datetime:
     return now if cursor is None or cursor.isdigit() else datetime.fromisoformat(cursor)
 
 
-def _failures_of(memory: Any) -> tuple[list[str], dict[str, datetime]]:
-    """The runs that were told of, and those whose retry is waited for."""
+def _failures_of(memory: Any) -> tuple[list[str], dict[str, datetime], dict[str, datetime]]:
+    """The runs that were told of, those whose retry is waited for, and the causes that were told: cause -> of a failure when."""
     if memory is None or isinstance(memory, list):  # a list of the told ones was all that an earlier version remembered
-        return list(memory or []), {}
-    return memory["told"], {run_id: datetime.fromisoformat(first) for run_id, first in memory["waiting"].items()}
+        return list(memory or []), {}, {}
+    return memory["told"], _times(memory["waiting"]), _times(memory.get("causes", {}))
 
 
-def _remembered(told: list[str], waiting: dict[str, datetime], looked_at: int) -> dict[str, Any]:
+def _times(texts: dict[str, str]) -> dict[str, datetime]:
+    return {name: datetime.fromisoformat(text) for name, text in texts.items()}
+
+
+def _remembered(
+    told: list[str], waiting: dict[str, datetime], causes: dict[str, datetime], looked_at: int
+) -> dict[str, Any]:
     """No run that the next look sees again is forgotten."""
+    latest = sorted(causes.items(), key=lambda each: each[1])[-CAUSES_REMEMBERED:]
     return {
         "told": told[-max(RUNS_REMEMBERED, looked_at) :],
         "waiting": {run_id: first.isoformat() for run_id, first in waiting.items()},
+        "causes": {cause: told_at.isoformat() for cause, told_at in latest},
     }
+
+
+def _is_news(instance: DagsterInstance, failed: FailedRun, failed_at: datetime, causes: dict[str, datetime]) -> bool:
+    """Whether a person does not know yet why the run failed; then its causes are written down as told.
+
+    That a run was killed, or never began, is news each time: its words tell no cause.
+    """
+    if failed.was_killed:
+        return True
+    succeeded_at = _succeeded_at(instance, failed.job, failed_at)
+    its_own = {failed_runs.cause_of(sentence) for _, sentence in failed.sentences}
+    if all(failed_runs.is_known(causes.get(cause), failed_at, succeeded_at) for cause in its_own):
+        return False
+    causes.update(dict.fromkeys(its_own, failed_at))
+    return True
+
+
+def _succeeded_at(instance: DagsterInstance, job: str, before: datetime) -> datetime | None:
+    """When the job's last run that was begun before that time and ended well did so."""
+    wanted = RunsFilter(job_name=job, statuses=[DagsterRunStatus.SUCCESS], created_before=before)
+    found = instance.get_run_records(wanted, limit=1)
+    return datetime.fromtimestamp(found[0].end_time, UTC) if found and found[0].end_time else None
 
 
 def _failed_after(instance: DagsterInstance, time: datetime) -> list[RunRecord]:
@@ -306,7 +342,8 @@ def _failed_run(instance: DagsterInstance, run: DagsterRun) -> FailedRun:
     said = [((e.step_key or "").replace("__", "/"), sentence_of(e.step_failure_data.error)) for e in steps]
     if not said:
         said = [("the run", _own_words(event)) for event in _events(instance, run, DagsterEventType.RUN_FAILURE)[-1:]]
-    return FailedRun(run.job_name, _months(run), [(where, _without_key(sentence)) for where, sentence in said])
+    sentences = [(where, _without_key(sentence)) for where, sentence in said]
+    return FailedRun(run.job_name, _months(run), sentences, was_killed=not steps)
 
 
 def _own_words(event: DagsterEvent) -> str:

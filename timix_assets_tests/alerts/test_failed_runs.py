@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from timix_assets.alerts.failed_runs import GRACE, MOST_A_LOOK, Failed, Retry, look
+from timix_assets.alerts.failed_runs import GRACE, MOST_A_LOOK, TOLD_FOR, Failed, Retry, cause_of, is_known, look
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -52,3 +52,17 @@ def test_one_look_tells_of_so_many_and_the_next_of_the_rest() -> None:
 
 def test_what_is_settled_never_goes_back() -> None:
     assert look([failed("late", 60, Retry.EXPECTED)], set(), {}, START, NOON).until == START
+
+
+def test_a_cause_that_was_told_is_no_news_for_a_day_unless_its_job_ended_well_in_between() -> None:
+    assert not is_known(None, NOON, None)
+    assert is_known(NOON - MINUTE, NOON, None)
+    assert not is_known(NOON - TOLD_FOR, NOON, None)
+    assert not is_known(NOON - 3 * MINUTE, NOON, succeeded_at=NOON - MINUTE)
+    assert is_known(NOON - 3 * MINUTE, NOON, succeeded_at=NOON - 9 * MINUTE)
+
+
+def test_figures_make_no_other_cause_and_words_do() -> None:
+    page_3 = "GET /customers, page 3: the server answered 503 (tried 5 times)."
+    assert cause_of(page_3) == cause_of(page_3.replace("3", "12"))
+    assert cause_of(page_3) != cause_of(page_3.replace("customers", "projects"))

@@ -65,12 +65,18 @@ def test_a_hebrew_name_is_isolated_so_that_figures_keep_their_order() -> None:
     assert "customer \u2067שמש בע״מ\u2069: time" in message.text
 
 
-def test_a_failed_run_has_a_sentence_for_each_asset_and_says_how_many_more() -> None:
-    sentences = [(f"timix/t{n}", "The key was refused;\n  make a new one.") for n in range(MOST_FAILURES + 2)]
+def test_a_failed_run_has_a_line_for_each_cause_and_says_how_many_more() -> None:
+    sentences = [(f"timix/t{n}", f"Table {n} was refused;\n  make a new key.") for n in range(MOST_FAILURES + 2)]
     message = run_failed(FailedRun("close_month", "2026-08 to 2026-11", sentences), "http://ui/runs/x")
     assert message.title == "close_month failed (2026-08 to 2026-11)"
-    assert "• timix/t0: The key was refused; make a new one.\n" in message.text
+    assert "• timix/t0: Table 0 was refused; make a new key.\n" in message.text
     assert message.text.endswith("• and 2 more\n\nhttp://ui/runs/x")
+
+
+def test_one_cause_is_one_line_whichever_assets_it_struck() -> None:
+    sentences = [(f"timix/t{n}", "The key was refused.") for n in range(7)]
+    message = run_failed(FailedRun("close_month", "", sentences), LINK)
+    assert message.text == f"• timix/t0, timix/t1, timix/t2 and 4 more: The key was refused.\n\n{LINK}"
 
 
 def test_a_page_long_error_is_cut() -> None:

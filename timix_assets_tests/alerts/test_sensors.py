@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from dagster import DagsterInstance, DefaultSensorStatus, Failure, SensorDefinition, job, op
+from dagster import DagsterInstance, DefaultSensorStatus, Failure, OpExecutionContext, SensorDefinition, job, op
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, ROOT_RUN_ID_TAG, WILL_RETRY_TAG
 from dagster._core.test_utils import create_run_for_test
@@ -309,8 +309,9 @@ def test_days_are_counted_from_today_and_the_message_says_from_which_day_the_fig
 
 
 @op
-def read() -> None:
-    raise Failure(f"The key bbl_{secrets.token_hex(16)} was refused; make a new one.")
+def read(context: OpExecutionContext) -> None:
+    if reason := context.run.tags.get("reason"):
+        raise Failure(f"The key bbl_{secrets.token_hex(16)} was refused; {reason}.")
 
 
 @job
@@ -318,10 +319,14 @@ def refresh_something() -> None:
     read()
 
 
-def fail(instance: DagsterInstance) -> str:
+def run(instance: DagsterInstance, **tags: str) -> str:
     months = Months(date(2026, 9, 1), date(2026, 11, 1))
-    result = refresh_something.execute_in_process(instance=instance, raise_on_error=False, tags=range_tags(months))
-    return result.run_id
+    tags |= range_tags(months)
+    return refresh_something.execute_in_process(instance=instance, raise_on_error=False, tags=tags).run_id
+
+
+def fail(instance: DagsterInstance, reason: str = "make a new one") -> str:
+    return run(instance, reason=reason)
 
 
 def test_a_failed_run_is_told_once_with_its_sentence_months_and_link(firm: Firm, told: WebhookReceiver) -> None:
@@ -363,9 +368,39 @@ def test_two_failures_are_two_messages_and_a_repeated_look_none(firm: Firm, told
     watch.tick()
     before = watch.cursor
     fail(firm.instance)
-    fail(firm.instance)
+    fail(firm.instance, "ask its owner")
     watch.tick()
     watch.cursor = before  # killed before the daemon stored it
+    watch.tick()
+    assert len(told.messages) == 2
+
+
+def test_runs_that_fail_by_one_cause_are_one_message_until_their_job_has_ended_well(
+    firm: Firm, told: WebhookReceiver
+) -> None:
+    watch = firm.watch(failure_alerts)
+    watch.tick()
+    fail(firm.instance)
+    watch.tick()
+    fail(firm.instance)
+    fail(firm.instance)
+    watch.tick()
+    assert len(told.messages) == 1
+    assert watch.said == "2 runs failed since the last look, 2 of them by causes that were told."
+    fail(firm.instance, "ask its owner")
+    watch.tick()
+    assert len(told.messages) == 2
+    run(firm.instance)
+    fail(firm.instance)
+    watch.tick()
+    assert len(told.messages) == 3
+
+
+def test_that_a_run_was_killed_is_news_each_time(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(failure_alerts)
+    watch.tick()
+    for _ in range(2):
+        firm.instance.report_run_failed(create_run_for_test(firm.instance, job_name="close_month"), "It was killed.")
     watch.tick()
     assert len(told.messages) == 2
 
@@ -389,7 +424,7 @@ def test_a_failure_is_told_although_an_earlier_run_was_deleted_and_its_number_in
     first = fail(firm.instance)
     watch.tick()
     firm.instance.delete_run(first)
-    second = fail(firm.instance)
+    second = fail(firm.instance, "ask its owner")
     watch.tick()
     watch.tick()
     assert [text.splitlines()[-1].rsplit("/")[-1] for _, text in told.messages] == [first, second]
