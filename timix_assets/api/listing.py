@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from timix_assets.wording import counted
+
 from .errors import ContractError, Invalid, ListingUnstable, NotFound
 from .limits import Limits
 from .parallel import unordered
@@ -162,7 +164,7 @@ def read_listing(
             if doubles <= known_doubles:
                 return
             known_doubles |= doubles
-            reason = f"{len(doubles):,} keys came more than once"
+            reason = f"{counted(len(doubles), 'key')} came more than once"
         except _Moved as moved:
             reason = str(moved)
     raise ListingUnstable(

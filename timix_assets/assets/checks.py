@@ -60,7 +60,7 @@ class Check:
             check_name=self.name,
             passed=not offending,
             severity=severity,
-            description=f"{offending:,} {held.sentence}" if offending else None,
+            description=held.told,
             metadata={
                 "offending_rows": MetadataValue.int(offending),
                 **{name: MetadataValue.text(value) for name, value in (held.figures or {}).items()},
@@ -74,7 +74,7 @@ def keys_unique(table: str, key: Sequence[str]) -> Rule:
         counted = lake.scan(table).group_by(key).agg(pl.len().alias("rows")).filter(pl.col("rows") > 1)
         return Held(
             counted.sort(key).collect(),
-            f"keys of {table} stand in it more than once; read the months of these rows again.",
+            f"[key of {table} stands|keys of {table} stand] in it more than once; read the months of these rows again.",
         )
 
     return rule
@@ -93,7 +93,8 @@ def no_orphans(child: str, parent_id: str, parent: str) -> Rule:
         )
         return Held(
             orphans.collect(),
-            f"values of {parent_id} in {child} are not in {parent}: deleted there, or not visible to the key.",
+            f"[value of {parent_id} in {child} is|values of {parent_id} in {child} are] not in {parent}: deleted there, or not "
+            "visible to the key.",
         )
 
     return rule
@@ -102,7 +103,8 @@ def no_orphans(child: str, parent_id: str, parent: str) -> Rule:
 def hours_sane(lake: Lake, _: Reckoning) -> Held:
     absurd = lake.scan(TIME_REPORTS).filter(is_absurd()).select("id", "user_id", "date", "hours", "status")
     return Held(
-        absurd.sort("date", "id").collect(), "entries have 0 hours or less, or more than 24; rollups leave them out."
+        absurd.sort("date", "id").collect(),
+        "[entry has|entries have] 0 hours or less, or more than 24; rollups leave [it|them] out.",
     )
 
 
@@ -112,7 +114,8 @@ def no_month_missing(lake: Lake, reckoning: Reckoning) -> Held:
     missing = sorted(wanted - lake.memory.months_known(TIME_REPORTS))
     return Held(
         pl.DataFrame({"month": missing}, {"month": pl.Date}),
-        "months since the first were never read and count as empty; materialize timix/time_reports for them.",
+        "[month since the first was never read and counts|months since the first were never read and count] as empty; "
+        "materialize timix/time_reports for [it|them].",
     )
 
 
@@ -129,7 +132,7 @@ def nothing_lost(lake: Lake, reckoning: Reckoning) -> Held:
     totals = {"raw hours": str(users["raw_hours"].sum()), "rollup hours": str(users["logged_hours"].sum())}
     return Held(
         users.filter(pl.col("raw_hours") != pl.col("logged_hours")),
-        "users have other hours in utilization_daily than in the raw entries; compute it again.",
+        "[user has|users have] other hours in utilization_daily than in the raw entries; compute that table again.",
         totals,
     )
 
@@ -147,8 +150,8 @@ def capacity_known(lake: Lake, reckoning: Reckoning) -> Held:
     known = capacity.filter(pl.col("capacity_source") != "default")
     return Held(
         employed.join(known, on="user_id", how="anti").sort("user_id").collect(),
-        "active users have no hours of their own, so that the default week stands in; give them hours in Timix, or a line in "
-        "the work calendar.",
+        "active [user has|users have] no hours of [its|their] own, so that the default week stands in; enter hours in "
+        "Timix, or a line in the work calendar.",
         {"users by source of capacity": ", ".join(f"{source}: {users}" for source, users in sources.items())},
     )
 
@@ -156,8 +159,9 @@ def capacity_known(lake: Lake, reckoning: Reckoning) -> Held:
 def begins_with_work(lake: Lake, _: Reckoning) -> Held:
     return Held(
         months_before_work(lake.scan("rollups/organization_kpis")).collect(),
-        "months have capacity and lie before the first logged work, so that they lower the utilization of every longer "
-        "period; where the firm began later, set TIMIX_START_MONTH to its first month and refresh into a new lake.",
+        "[month has capacity and lies|months have capacity and lie] before the first logged work, so that [it lowers|they lower] "
+        "the utilization of every longer period; where the firm began later, set TIMIX_START_MONTH to its first month and "
+        "refresh into a new lake.",
     )
 
 
@@ -173,8 +177,8 @@ def history_complete(lake: Lake, _: Reckoning) -> Held:
     )
     return Held(
         cut.sort("start_date", "project_id").collect(),
-        "capped projects began before the first loaded month, so that their use may be too low; where Timix "
-        "has earlier entries, set TIMIX_START_MONTH earlier.",
+        "capped [project|projects] began before the first loaded month, so that [its|their] use may be too low; where Timix has "
+        "earlier entries, set TIMIX_START_MONTH earlier.",
     )
 
 

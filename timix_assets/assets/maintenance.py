@@ -23,6 +23,7 @@ from timix_assets.assets.timix import OWNERS
 from timix_assets.failures import plainly
 from timix_assets.lake.io_manager import LakeResource
 from timix_assets.lake.upkeep import SAFE_RETENTION, Kept, Size, keep, sweep, tables_of
+from timix_assets.wording import counted
 
 
 class Retention(Config):
@@ -98,8 +99,8 @@ def run_history(context: AssetExecutionContext, lake: LakeResource) -> Materiali
         cleared = clear(context.instance, now=datetime.now(UTC), retention=timedelta(days=days))
         after = _bytes_below(state)
         context.log.info(
-            f"{len(cleared.deleted):,} runs deleted; {cleared.kept:,} older than {days} days stay, as they hold the present "
-            f"state of something; {before:,} bytes before, {after:,} after."
+            f"{counted(len(cleared.deleted), 'run')} deleted; {cleared.kept:,} older than {days} days stay, as they hold "
+            f"the present state of something; {before:,} bytes before, {after:,} after."
         )
         return MaterializeResult(
             metadata={

@@ -1,5 +1,6 @@
 """Our figures beside Timix's own: both numbers, the difference, and the tolerance. Where they differ, one of us is wrong."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import polars as pl
@@ -39,12 +40,13 @@ def budget_statuses(lake: Lake, reckoning: Reckoning) -> Held:
     differing = both.filter(~agree).drop("theirs").sort("project_id")
     began_earlier = _began_earlier(lake, reckoning).join(differing.lazy(), on="project_id", how="semi")
     cause = _first_cause(began_earlier, reckoning, "of them")
-    return _unless_in_the_past(
-        reckoning,
+    held = Held(
         differing,
-        f"projects have another budget status in Timix; {cause}look at their caps and at which entries Timix counts.",
+        "[project has|projects have] another budget status in Timix",
         {"projects compared": str(both.height), "agree": str(both.height - differing.height)},
+        f"; {cause}look at the caps and at which entries Timix counts.",
     )
+    return _unless_in_the_past(reckoning, held)
 
 
 def revenue(lake: Lake, reckoning: Reckoning) -> Held:
@@ -64,7 +66,7 @@ def revenue(lake: Lake, reckoning: Reckoning) -> Held:
         theirs.join(months, on="month", how="semi"),
         ["project_id", "month", "currency"],
         [("our_revenue", "timix_revenue")],
-        "rows of revenue differ from Timix's report",
+        "[row of revenue differs|rows of revenue differ] from Timix's report",
     )
 
 
@@ -84,14 +86,14 @@ def unbilled(lake: Lake, reckoning: Reckoning) -> Held:
         theirs,
         ["currency"],
         [("our_hours", "timix_hours"), ("our_amount", "timix_amount")],
-        "currencies differ in their unbilled total from Timix's report",
+        "[currency differs in its|currencies differ in their] unbilled total from Timix's report",
     )
     below = held.offending.filter(
         (pl.col("our_hours") < pl.col("timix_hours")) | (pl.col("our_amount") < pl.col("timix_amount"))
     )
     cause = _first_cause(_began_earlier(lake, reckoning), reckoning, "projects") if below.height else ""
-    sentence = f"{held.sentence.removesuffix('.')}; {cause}look at which entries Timix counts."
-    return _unless_in_the_past(reckoning, held.offending, sentence, dict(held.figures))
+    advice = f"{held.detail.removesuffix('.')}; {cause}look at which entries Timix counts."
+    return _unless_in_the_past(reckoning, replace(held, detail=advice))
 
 
 def _began_earlier(lake: Lake, reckoning: Reckoning) -> pl.LazyFrame:
@@ -145,7 +147,7 @@ def _compared(
         **totals,
     }
     offending = compared.filter(beyond).sort(key)
-    return Held(offending, f"{sentence}{_farthest(offending, key, pairs)}.", figures)
+    return Held(offending, sentence, figures, f"{_farthest(offending, key, pairs)}.")
 
 
 def _with_presence(rows: pl.LazyFrame, name: str) -> pl.LazyFrame:
@@ -167,9 +169,9 @@ def _said(figure: Decimal | None) -> str:
     return "unknown" if figure is None else f"{figure:,.2f}"
 
 
-def _unless_in_the_past(reckoning: Reckoning, differing: pl.DataFrame, sentence: str, figures: dict[str, str]) -> Held:
+def _unless_in_the_past(reckoning: Reckoning, held: Held) -> Held:
     as_of = reckoning.settings.as_of
     if as_of >= environment.today():
-        return Held(differing, sentence, figures)
+        return held
     said = f"Timix reports as of today and {environment.AS_OF.name} is {as_of}, so the two cannot be compared"
-    return Held(differing.clear(), sentence, {**figures, "not compared": said})
+    return replace(held, offending=held.offending.clear(), figures={**held.figures, "not compared": said})

@@ -46,6 +46,7 @@ from timix_assets.automation.jobs import RANGE_END, RANGE_START
 from timix_assets.failures import plainly, sentence_of
 from timix_assets.lake.io_manager import LakeResource
 from timix_assets.summary import BUDGETS, KPIS, TABLES, summarize
+from timix_assets.wording import counted, numbered
 
 LOOK_EVERY_SECONDS = 60
 SELDOM_SECONDS = 300
@@ -99,8 +100,10 @@ def budget_alerts(context: SensorEvaluationContext, lake: LakeResource) -> Senso
             {project: {s: asdict(each) for s, each in scopes.items()} for project, scopes in after.items()}, said
         )
         if first:
-            return Noticed(f"First look at this lake: remembered how {len(budgets)} budgets stand ({seen}).", seen)
-        return Noticed(f"{len(crossed)} of {len(budgets)} budgets got worse ({seen}).", seen)
+            return Noticed(
+                f"First look at this lake: remembered how {counted(len(budgets), 'budget')} stand ({seen}).", seen
+            )
+        return Noticed(f"{len(crossed)} of {counted(len(budgets), 'budget')} got worse ({seen}).", seen)
 
     return _tick(context, _ledger_of(lake, "budget_alerts"), notice)
 
@@ -140,7 +143,9 @@ def failure_alerts(context: SensorEvaluationContext, lake: LakeResource) -> Sens
             f", {len(found.tell) - len(said)} of them by causes that were told" if len(said) < len(found.tell) else ""
         )
         wait = f" {len(found.waiting)} more may be started again by Dagster." if found.waiting else ""
-        return Noticed(f"{len(found.tell)} runs failed since the last look{known}.{wait}", found.until.isoformat())
+        return Noticed(
+            f"{counted(len(found.tell), 'run')} failed since the last look{known}.{wait}", found.until.isoformat()
+        )
 
     return _tick(context, Path(lake.state_folder) / "alerts" / "failure_alerts.json", notice)
 
@@ -218,7 +223,11 @@ def _tick(context: SensorEvaluationContext, path: Path, notice: Notice) -> Senso
             return SensorResult(skip_reason=str(busy))
     for trouble in troubles:
         context.log.error(trouble)
-    undelivered = f" {waiting} messages wait for a receiver: {' '.join(troubles)}" if troubles else ""
+    undelivered = (
+        f" {numbered(waiting, '[message waits|messages wait]')} for a receiver: {' '.join(troubles)}"
+        if troubles
+        else ""
+    )
     return SensorResult(skip_reason=f"{noticed.reason}{undelivered}", cursor=noticed.cursor)
 
 

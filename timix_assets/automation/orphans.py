@@ -5,6 +5,7 @@ from pathlib import Path
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
 from timix_assets.lake.io_manager import LakeResource, end_orphans
+from timix_assets.wording import counted
 
 LOOK_EVERY_SECONDS = 30
 
@@ -21,5 +22,5 @@ LOOK_EVERY_SECONDS = 30
 def orphaned_runs(context: SensorEvaluationContext, lake: LakeResource) -> SkipReason:
     ended = end_orphans(context.instance, Path(lake.state_folder))
     if ended:
-        return SkipReason(f"Ended {len(ended)} runs whose process was killed: {', '.join(ended)}.")
+        return SkipReason(f"Ended {counted(len(ended), 'run')} whose process was killed: {', '.join(ended)}.")
     return SkipReason("No run is recorded as running whose process is gone.")

@@ -27,6 +27,7 @@ from timix_assets.contract.suggestions import suggest
 from timix_assets.documented import ROLES_WITHOUT_COST
 from timix_assets.lake.months import Months
 from timix_assets.resources import TimixResource
+from timix_assets.wording import counted
 
 SAMPLE_ROWS = 50
 KEY_WARNING_DAYS = 14
@@ -250,7 +251,7 @@ def _compare(finding: Finding, decoded: Decoded, asked: Months, role: str | None
         finding.fail(f"it cannot be read, for no field is known for {', '.join(required)}.")
     elif not decoded.rejected.is_empty():
         finding.fail(
-            f"{decoded.rejected.height} of {findings.records} rows cannot be read ({decoded.rejected['reason'][0]})."
+            f"{decoded.rejected.height:,} of {counted(findings.records, 'row')} cannot be read ({decoded.rejected['reason'][0]})."
         )
     finding.notes.extend(findings.on_values(endpoint))
     # Without the first two lines, which name the endpoint.
@@ -268,8 +269,8 @@ def _compare(finding: Finding, decoded: Decoded, asked: Months, role: str | None
             names = endpoint.parameters
             entries = [finding.entry("parameters", name) for name in names if name in finding.override.parameters]
             finding.notes.append(
-                f"{endpoint.name}: {outside} of {findings.records} rows lie outside the asked dates, so the server does not "
-                f"know {names['startDate']} and {names['endDate']}; every run would read the whole history. "
+                f"{endpoint.name}: {outside:,} of {counted(findings.records, 'row')} lie outside the asked dates, so "
+                f"the server does not know {names['startDate']} and {names['endDate']}; every run would read the whole history. "
                 + (
                     f"Correct {' and '.join(entries)}."
                     if entries

@@ -28,6 +28,7 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from timix_assets import bounds
+from timix_assets.wording import numbered
 
 from .columns import delta_schema, merged, schema_of
 from .commits import Commit, newest_first
@@ -227,8 +228,8 @@ class Replacement:
             return
         first = ", ".join(f"{name} {value}" for name, value in double.select(self.key).row(0, named=True).items())
         raise DuplicateKeys(
-            f"{self._where}: {double.height:,} keys are on more than one row (the first: {first}), so nothing was "
-            "written; each key must be there once."
+            f"{self._where}: {numbered(double.height, '[key is|keys are]')} on more than one row (the first: {first}), so "
+            "nothing was written; each key must be there once."
         )
 
     def _refuse_to_replace_newer(self, table: DeltaTable) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
+from timix_assets.wording import numbered
+
 from .content import Part
 from .errors import RowsOutsideRange, WriteFailed
 from .months import MONTH, Months
@@ -56,6 +58,6 @@ def _refuse_outside(table: str, found: Mapping[str, list[Path]], wanted: Mapping
         rows = pl.scan_parquet([file for files in outside.values() for file in files], glob=False)
         count = rows.select(pl.len()).collect().item()
         raise RowsOutsideRange(
-            f"{table}: {count:,} rows have a {MONTH} outside {months} (the first: {min(outside)}), so nothing was "
-            f"written; {MONTH} must be the first day of a month that is to be replaced."
+            f"{table}: {numbered(count, '[row has|rows have]')} a {MONTH} outside {months} (the first: {min(outside)}), "
+            f"so nothing was written; {MONTH} must be the first day of a month that is to be replaced."
         )

@@ -166,7 +166,7 @@ def test_a_failed_delivery_is_made_up_at_the_next_tick_though_nothing_is_new(fir
     told.answers = 500
     firm.budgets(a=85)
     watch.tick()
-    assert "1 messages wait for a receiver: URL 1 of TIMIX_ALERT_URLS (json) did not take the message" in watch.said
+    assert "1 message waits for a receiver: URL 1 of TIMIX_ALERT_URLS (json) did not take the message" in watch.said
     watch.tick()
     told.answers = 200
     watch.tick()

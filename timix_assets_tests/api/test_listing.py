@@ -436,7 +436,7 @@ def test_a_listing_that_moves_is_told_of(key: str) -> None:
         TimixClient(server.base_url, key, limits=BRISK, notify=told.append) as client,
     ):
         client.list("tasks")
-    assert told == ["GET /tasks: 1 keys came more than once, so the listing is read again (2 of at most 3 readings)."]
+    assert told == ["GET /tasks: 1 key came more than once, so the listing is read again (2 of at most 3 readings)."]
 
 
 def test_every_error_is_of_one_tree() -> None:

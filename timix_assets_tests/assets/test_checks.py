@@ -82,7 +82,8 @@ def test_a_month_that_was_never_read_is_named(workspace: Workspace) -> None:
     workspace.refresh("timix/time_reports", months=Months(date(2026, 9, 1), date(2026, 9, 1)))
     result = workspace.refresh("timix/time_reports", months=NOVEMBER)
 
-    assert "1 months since the first were never read" in warnings(result, "timix/time_reports")["no_month_missing"]
+    said = warnings(result, "timix/time_reports")["no_month_missing"]
+    assert "1 month since the first was never read and counts as empty" in said
     assert "2026-10-01" in offending(result, "timix/time_reports", "no_month_missing")
 
 
@@ -149,7 +150,7 @@ def test_a_first_month_that_may_be_the_cause_of_a_difference_is_named_before_any
     )
     result = workspace.refresh(EVERYTHING, months=NOVEMBER)
     for rollup, others in (
-        ("budget_health", "then look at their caps"),
+        ("budget_health", "then look at the caps"),
         ("unbilled_aging", "then look at which entries Timix counts"),
     ):
         said = warnings(result, f"rollups/{rollup}")["agrees_with_timix"]

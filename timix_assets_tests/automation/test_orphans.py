@@ -136,6 +136,6 @@ def test_the_sensor_is_on_by_default_and_says_which_runs_it_ended(
             assert isinstance(reason, SkipReason)
             said.append(reason.skip_message)
     assert said == [
-        f"Ended 1 runs whose process was killed: {run_id}.",
+        f"Ended 1 run whose process was killed: {run_id}.",
         "No run is recorded as running whose process is gone.",
     ]

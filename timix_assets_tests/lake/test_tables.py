@@ -234,13 +234,13 @@ def test_a_whole_table_cannot_be_replaced_by_months(lake: Lake) -> None:
 
 @pytest.mark.parametrize("month", [date(2025, 4, 1), date(2025, 1, 2), None])
 def test_a_row_outside_the_range_is_refused(lake: Lake, month: date) -> None:
-    with pytest.raises(RowsOutsideRange, match="1 rows have a month outside 2025-01 to 2025-03"):
+    with pytest.raises(RowsOutsideRange, match="1 row has a month outside 2025-01 to 2025-03"):
         lake.replace(TABLE, entries(("a", JANUARY, 1), ("b", month, 1)), key=["id"], months=WINTER)
     assert not lake.exists(TABLE)
 
 
 def test_two_rows_with_one_key_are_refused_by_name(lake: Lake) -> None:
-    with pytest.raises(DuplicateKeys, match=r"1 keys .*id a"):
+    with pytest.raises(DuplicateKeys, match=r"1 key is .*id a"):
         lake.replace(TABLE, entries(("a", JANUARY, 1), ("a", FEBRUARY, 2)), key=["id"], months=WINTER)
 
 
