@@ -26,6 +26,8 @@ _ROWS = ("items", "data", "rows")
 _ENVELOPE_ONLY = {"hasMore", "pageSize"}
 """No row has these: an object with one of them is an envelope, and when it has no rows, they are missing."""
 _PARTS = 64
+_SMALLEST_PAGE = 10
+"""Fewer rows are no page of several from a server that tells nothing: none cuts so small when it is asked for more."""
 _CHANGED = "the API has changed: run `timix-assets doctor` to see what it sends now."
 _MOST_ROWS = 10**12
 """A larger totalCount counts no rows."""
@@ -211,10 +213,14 @@ def _beyond_the_end(numbered: Callable[[int], tuple[int, Envelope]], number: int
 def _one_after_another(
     fetch: Callable[[int, int], Envelope], sums: "_Sums", first: Envelope, page_size: int
 ) -> Iterator[tuple[int, Envelope]]:
+    def numbered(number: int) -> tuple[int, Envelope]:
+        return number, fetch(number, page_size)
+
     number, envelope = 1, first
     while sums.is_followed(envelope):
+        is_promised = envelope.has_more is not None
         number += 1
-        envelope = fetch(number, page_size)
+        envelope = fetch(number, page_size) if is_promised else _beyond_the_end(numbered, number)
         if number == 2 and _ignores_paging(fetch, sums, first, envelope, page_size):
             return
         sums.add(number, envelope)
@@ -224,13 +230,13 @@ def _one_after_another(
 def _ignores_paging(
     fetch: Callable[[int, int], Envelope], sums: "_Sums", first: Envelope, second: Envelope, page_size: int
 ) -> bool:
-    """Whether a full first page that came again is the whole, from a server that knows no pages.
+    """Whether a first page that came again is the whole, from a server that knows no pages.
 
-    It is when a smaller page is not smaller; where pageSize is obeyed and page is not, rows are out of reach.
+    One that is full is when a smaller page is not smaller; where pageSize is obeyed and page is not, rows are out of reach.
     """
-    if first.has_more is not None or page_size == 1 or not sums.has_seen(second):
+    if first.has_more is not None or page_size == 1 or not second.items or not sums.has_seen(second):
         return False
-    return len(fetch(1, page_size - 1).items) == len(first.items)
+    return len(first.items) < page_size or len(fetch(1, page_size - 1).items) == len(first.items)
 
 
 class _Sums:
@@ -271,11 +277,14 @@ class _Sums:
             raise _Moved(f"page {number} has {len(envelope.items):,} rows where {due:,} were due")
 
     def is_followed(self, envelope: Envelope) -> bool:
-        """Without a total: as the server says, else when the page is exactly full, by our size or by the server's."""
-        if envelope.has_more is None:
-            rows = len(envelope.items)
-            return rows == self._asked_size or 0 < rows == envelope.page_size
-        return envelope.has_more
+        """Without a total: as the server says. Where it says nothing, the next page tells, for this may be a smaller page than
+        was asked for; but not after one that is shorter than the first, or than any page is, or holds more than was asked for.
+        """
+        if envelope.has_more is not None:
+            return envelope.has_more
+        rows = len(envelope.items)
+        least = max(self._size, min(_SMALLEST_PAGE, self._asked_size))
+        return least <= rows <= self._asked_size or 0 < rows == envelope.page_size
 
     def expect_nothing_new(self, number: int, envelope: Envelope) -> None:
         """For the page after the last one: it must be empty, or one that was seen already."""

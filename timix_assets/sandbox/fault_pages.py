@@ -103,8 +103,8 @@ def items_object(fault: Fault, page: Page) -> Page:
 
 @kind(Stage.PAGE)
 def bare_list(fault: Fault, page: Page) -> Page:
-    """No envelope and no pages: the whole listing as one JSON list."""
-    return replace(page, items=page.everything(), layout=b"[%(items)b]")
+    """No envelope: a JSON list, of the whole listing whichever page is asked, or of that page when `value` is page."""
+    return replace(page, items=page.items if fault.value == "page" else page.everything(), layout=b"[%(items)b]")
 
 
 @kind(Stage.PAGE)

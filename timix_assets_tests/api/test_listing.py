@@ -68,8 +68,8 @@ def test_other_envelopes_are_read(key: str, name: str) -> None:
     assert read(tasks(lambda _: {name: rows_of(3)}), key) == (rows_of(3), 1)
 
 
-@pytest.mark.parametrize(("count", "requests"), [(0, 1), (7, 1), (200, 2), (250, 2), (400, 3)])
-def test_a_bare_list_is_followed_until_a_page_is_not_full(key: str, count: int, requests: int) -> None:
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (9, 1), (10, 2), (70, 2), (200, 2), (250, 2), (400, 3)])
+def test_a_bare_list_is_followed_until_a_page_is_shorter_than_the_first(key: str, count: int, requests: int) -> None:
     assert read(tasks(lambda a: rows_of(count)[200 * (a.page - 1) :][:200]), key) == (rows_of(count), requests)
 
 
@@ -77,8 +77,23 @@ def test_a_bare_list_larger_than_a_page_is_the_whole(key: str) -> None:
     assert read(tasks(lambda _: rows_of(500)), key) == (rows_of(500), 1)
 
 
-def test_a_bare_list_of_exactly_one_page_from_a_server_without_pages_is_the_whole(key: str) -> None:
-    assert read(tasks(lambda _: rows_of(200)), key) == (rows_of(200), 3)
+@pytest.mark.parametrize(("count", "requests"), [(9, 1), (70, 2), (200, 3)])
+def test_a_bare_list_from_a_server_without_pages_is_the_whole(key: str, count: int, requests: int) -> None:
+    assert read(tasks(lambda _: rows_of(count)), key) == (rows_of(count), requests)
+
+
+@pytest.mark.parametrize(("count", "requests"), [(50, 2), (100, 3), (120, 3)])
+def test_smaller_pages_than_asked_lose_nothing_though_the_server_tells_nothing_of_them(
+    key: str, count: int, requests: int
+) -> None:
+    assert read(tasks(lambda a: rows_of(count)[50 * (a.page - 1) :][:50]), key) == (rows_of(count), requests)
+
+
+def test_a_server_that_tells_nothing_may_refuse_the_page_after_the_last(key: str) -> None:
+    def script(asked: Asked) -> Reply:
+        return Reply(rows_of(70)) if asked.path == "/tasks" and asked.page == 1 else NOT_SCRIPTED
+
+    assert read(script, key) == (rows_of(70), 2)
 
 
 def test_a_server_that_cuts_pages_but_always_gives_the_first_is_no_listing(key: str) -> None:

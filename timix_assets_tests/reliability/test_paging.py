@@ -140,6 +140,10 @@ def test_15_doubles_are_counted_against_the_total_before_they_are_dropped(workpl
         pytest.param((Fault("small_pages", count=60),), id="said in the envelope"),
         pytest.param((Fault("silent_small_pages", count=60),), id="silent"),
         pytest.param((Fault("silent_small_pages", count=60), Fault("total_missing")), id="silent, no total"),
+        pytest.param(
+            (Fault("silent_small_pages", count=60), Fault("bare_list", value="page"), Fault("total_missing")),
+            id="bare lists that tell nothing",
+        ),
     ],
 )
 def test_16_smaller_pages_than_asked_are_read_to_the_last_row(workplace: Workplace, faults: tuple[Fault, ...]) -> None:
