@@ -271,9 +271,13 @@ def _instance() -> Iterator["DagsterInstance"]:
         with instance:
             yield instance
     except OperationalError as error:
+        is_held = "locked" in str(error.orig)
+        advice = (
+            "another process holds it: wait for that or end it" if is_held else "make room there or make it writable"
+        )
         raise WriteFailed(
             f"the run cannot be recorded in {folder / 'storage'} ({error.orig}), so it was given up, and every table is as the "
-            "last finished write left it; make room there or make it writable, then run it again."
+            f"last finished write left it; {advice}, then run it again."
         ) from error
 
 

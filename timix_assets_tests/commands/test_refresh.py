@@ -176,6 +176,20 @@ def test_a_killed_refresh_leaves_no_run_that_looks_alive(project: Project, live:
 
 
 @pytest.mark.long
+def test_a_record_of_runs_that_another_process_holds_is_told_as_such(project: Project, live: Sandbox) -> None:
+    assert project.run("refresh", "--only", "timix/me").returncode == 0
+    with sqlite3.connect(project.folder / ".dagster" / "storage" / "history" / "runs.db") as storage:
+        storage.execute("begin immediate")
+        held = project.run("refresh", "--only", "timix/me")
+        storage.rollback()
+
+    assert held.returncode == 1
+    assert "(database is locked)" in held.stderr
+    assert "another process holds it: wait for that or end it, then run it again." in held.stderr
+    assert project.run("refresh", "--only", "timix/me").returncode == 0
+
+
+@pytest.mark.long
 def test_two_refreshes_at_once_take_turns_and_both_end_right(project: Project, live: Sandbox) -> None:
     both = [project.start("refresh"), project.start("refresh")]
     said = [process.communicate(timeout=90)[0] for process in both]
