@@ -338,20 +338,22 @@ def show_finding(finding: Finding, console: Console) -> None:
     if finding.total is not None:
         rows = f"{rows} of {finding.total:,}"
     basis = "documented" if endpoint.documented else "assumed"
-    _line(console, endpoint.name, endpoint.path, basis, finding.status, rows, style="red" if finding.broken else "")
+    style = "red" if finding.broken else ""
+    _line(console, endpoint.name, finding.status, rows, f"{endpoint.path} ({basis})", style=style)
     for what, names in (("columns missing", finding.missing), ("fields unknown", finding.unknown)):
         if names:
             console.print(f"    {what}: {', '.join(names)}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _line(console: Console, name: str, path: str, basis: str, status: str, rows: str, *, style: str) -> None:
-    line = Text(f"{name:{_NAME_WIDTH}}  {path:{_PATH_WIDTH}}  {basis:10}  ")
+def _line(console: Console, name: str, status: str, rows: str, path: str, *, style: str = "") -> None:
+    """The path last, for it is the longest: so nearly every line fits a terminal of 80 columns."""
+    line = Text(f"{name:{_NAME_WIDTH}}  ")
     line.append(f"{status:6}", style)
-    console.print(line.append(f"  {rows}"), soft_wrap=True)
+    console.print(line.append(f"  {rows:>{_ROWS_WIDTH}}  {path}"), soft_wrap=True)
 
 
 _NAME_WIDTH = max(len(endpoint.name) for endpoint in ENDPOINTS)
-_PATH_WIDTH = max(len(endpoint.path) for endpoint in ENDPOINTS)
+_ROWS_WIDTH = len("50 of 99,999")
 
 
 def show_advice(findings: Sequence[Finding], sentences: Sequence[str], console: Console, errors: Console) -> None:
@@ -382,7 +384,7 @@ def run(console: Console, errors: Console) -> bool:
     findings: list[Finding] = []
     sentences: list[str] = []
     try:
-        _line(console, "endpoint", "path", "path is", "status", "rows", style="")
+        _line(console, "endpoint", "status", "rows", "path")
         for finding in examine(timix, today):
             show_finding(finding, console)
             findings.append(finding)
