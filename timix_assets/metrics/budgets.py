@@ -352,11 +352,10 @@ def _reached_on(
     """level, place_id, scope, reached_on: of used-up budgets, the first date on which cumulative use reached the cap."""
     crossings = _months_of_crossing(used, by_month).cache()
     places = _places_to_read(crossings, work_months)
-    month = pl.col("date").dt.month_start()
     days = work_by(
         pl.col("date"),
         time_reports=time_reports.join(
-            places, left_on=["subtask_id", month], right_on=["subtask_id", "period"], how="semi"
+            places, left_on=["subtask_id", "month"], right_on=["subtask_id", "period"], how="semi"
         ),
         subtasks=subtasks,
         tasks=tasks,

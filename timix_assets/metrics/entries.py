@@ -71,16 +71,19 @@ def work_days(*, time_reports: pl.LazyFrame, subtasks: pl.LazyFrame, settings: S
     """Counted hours per user and date: user_id, date, logged_hours, billable_hours, overhead_hours, approved_hours,
     time_off_hours. Time off is in time_off_hours only.
     """
-    types = subtasks.select(pl.col("id").alias("subtask_id"), pl.col("billing_type").alias("subtask_billing_type"))
-    billing_type = pl.coalesce("billing_type", "subtask_billing_type")
+    counted = time_reports.filter(is_counted(settings))
+    # Nearly all entries say their billing type; to look up every one of them would cost as much as all the rest.
+    said = counted.filter(pl.col("billing_type").is_not_null())
+    types = subtasks.select(pl.col("id").alias("subtask_id"), "billing_type")
+    unsaid = counted.filter(pl.col("billing_type").is_null()).drop("billing_type").join(types, "subtask_id", "left")
+    billing_type = pl.col("billing_type")
     work = ~is_time_off(settings)
 
     def hours(condition: pl.Expr, name: str) -> pl.Expr:
         return pl.when(condition).then(as_integer(pl.col("hours"))).otherwise(0).alias(name)
 
     return (
-        time_reports.filter(is_counted(settings))
-        .join(types, on="subtask_id", how="left")
+        pl.concat([said, unsaid], how="diagonal")
         .select(
             "user_id",
             "date",
@@ -212,13 +215,12 @@ def _grouped(time_reports: pl.LazyFrame, period: pl.Expr, settings: Settings) ->
         time_reports.with_columns(is_counted(settings).alias("is_counted"), open_state.alias("open_state"))
         .filter(pl.col("is_counted") | pl.col("open_state").is_not_null())
         .select(
-            # Categorical keys are numbers in the hash table: half the memory of strings.
-            pl.col(*_PLACE).cast(pl.Categorical),
+            *_PLACE,
             period.alias("period"),
             "date",
             "is_counted",
             (pl.col("date") >= first_day_of_burn_window(settings)).alias("in_burn_window"),
-            pl.col("open_state").cast(pl.Categorical),
+            "open_state",
             pl.when(pl.col("open_state").is_not_null())
             .then(_bucket_number(settings.as_of, settings.aging))
             .alias("bucket"),
@@ -242,7 +244,6 @@ def _grouped(time_reports: pl.LazyFrame, period: pl.Expr, settings: Settings) ->
         )
         .drop("is_rated", "is_costed")
         .with_columns(
-            pl.col(*_PLACE, "open_state").cast(pl.String),
             pl.col("bucket").replace_strict(dict(enumerate(bucket_labels(settings.aging))), return_dtype=pl.String),
         )
     )

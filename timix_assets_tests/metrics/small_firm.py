@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.contract.schema import MONTH
 from timix_assets.metrics.formulas import FORMULAS, PREPARED, Formula
 from timix_assets.metrics.settings import BudgetPolicy, Settings, WorkCalendar
 
@@ -100,14 +101,15 @@ class SmallFirm:
         return replace(self, records={t: rows for t, rows in self.records.items() if t not in tables}, made={})
 
     def raw(self, table: str) -> pl.LazyFrame:
-        """The records under the contract's schema."""
+        """The records under the contract's schema, an entry in its month."""
         schema = BY_NAME[table].schema
         rows = [
             {name: exact(row.get(name), dtype) for name, dtype in schema.items()} for row in self.records.get(table, [])
         ]
         for row in self.records.get(table, []):
             assert row.keys() <= schema.keys(), f"{table} has no column {row.keys() - schema.keys()}"
-        return pl.LazyFrame(rows, schema)
+        raw = pl.LazyFrame(rows, schema)
+        return raw.with_columns(pl.col("date").dt.month_start().alias(MONTH)) if table == "time_reports" else raw
 
     def lazy(self, table: str) -> pl.LazyFrame:
         """A raw, prepared or derived table; every one is computed once, from inputs wired by name."""

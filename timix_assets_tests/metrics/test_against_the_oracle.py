@@ -69,8 +69,10 @@ def computed(tables: Tables, settings: Settings) -> dict[str, pl.DataFrame]:
 
 
 def frame(table: str, rows: list[Row]) -> pl.LazyFrame:
-    """Records under the contract's schema; a column that they lack is null."""
+    """Records under the contract's schema, an entry in its month; a column that they lack is null."""
     schema = BY_NAME[table].schema
+    if table == "time_reports":
+        rows = [{**row, "month": row["date"].replace(day=1)} for row in rows]
     return pl.LazyFrame([pl.Series(name, [row.get(name) for row in rows], dtype) for name, dtype in schema.items()])
 
 
