@@ -9,7 +9,7 @@ import polars as pl
 from . import working_days
 from .amounts import AMOUNT, EXACT, amount, as_float, ratio, total_worth
 from .budget_status import AT_RISK, NO_BUDGET, ON_TRACK, OVER_BUDGET, WORST_FIRST
-from .entries import BILLING_TYPES, FIX, OVERHEAD, TM, first_day_of_burn_window, project_terms, work_by
+from .entries import BILLING_TYPES, FIX, OVERHEAD, TM, Structure, first_day_of_burn_window, work_by
 from .settings import Settings
 from .tables import AS_OF, BUDGET_BURN, BUDGET_HEALTH
 from .thresholds import thresholds
@@ -36,23 +36,14 @@ def budget_health(
     settings: Settings,
 ) -> pl.LazyFrame:
     """One row per budget, as of as_of. work_months: `entries.work_months`. Source: docs/metrics.md, 3."""
-    terms = project_terms(projects=projects, customers=customers, organization=organization)
-    budgets = _budgets(subtasks=subtasks, tasks=tasks, projects=projects, terms=terms)
+    structure = Structure(
+        subtasks=subtasks, tasks=tasks, projects=projects, customers=customers, organization=organization
+    )
+    budgets = _budgets(structure)
     # The streaming engine does not find common subplans by itself: without the caches each use is computed anew.
     by_month = _use(work_months).cache()
     used = budgets.join(_totals(by_month), on=BUDGET, how="left").with_columns(_used_so_far()).cache()
-    reached = _reached_on(
-        used,
-        by_month,
-        work_months,
-        time_reports=time_reports,
-        subtasks=subtasks,
-        tasks=tasks,
-        projects=projects,
-        customers=customers,
-        organization=organization,
-        settings=settings,
-    )
+    reached = _reached_on(used, by_month, work_months, time_reports, structure, settings)
     api = budget_health_report.group_by("project_id").agg(pl.col("status").first().alias("api_status"))
     judged = (
         used.join(reached, on=BUDGET, how="left")
@@ -99,11 +90,10 @@ def budget_burn(*, work_months: pl.LazyFrame, budget_health: pl.LazyFrame, setti
     )
 
 
-def _budgets(
-    *, subtasks: pl.LazyFrame, tasks: pl.LazyFrame, projects: pl.LazyFrame, terms: pl.LazyFrame
-) -> pl.LazyFrame:
+def _budgets(structure: Structure) -> pl.LazyFrame:
     """Every budget with its place, cap and the project's dates and currency. A cap of 0 or null is none: null."""
     nowhere = pl.lit(None, pl.String)
+    projects, tasks = structure.projects, structure.tasks
     of_projects = [
         _caps(projects, PROJECT, scope, column, project_id=pl.col("id"), task_id=nowhere, subtask_id=nowhere)
         for scope, column in {**_HOUR_CAPS, AMOUNT_SCOPE: "amount_limit", CONTRACT: "contract_amount"}.items()
@@ -114,7 +104,7 @@ def _budgets(
     ]
     parents = tasks.select(pl.col("id").alias("task_id"), "project_id")
     of_subtasks = _caps(
-        subtasks.join(parents, on="task_id", how="left"),
+        structure.subtasks.join(parents, on="task_id", how="left"),
         SUBTASK,
         HOURS,
         "hour_limit",
@@ -128,7 +118,7 @@ def _budgets(
         pl.concat([*of_projects, *of_tasks, of_subtasks])
         .filter(always | pl.col("cap").is_not_null())
         .join(dates, on="project_id", how="left")
-        .join(terms.drop("currency"), on="project_id", how="left")
+        .join(structure.terms.drop("currency"), on="project_id", how="left")
     )
 
 
@@ -340,30 +330,15 @@ def _reached_on(
     used: pl.LazyFrame,
     by_month: pl.LazyFrame,
     work_months: pl.LazyFrame,
-    *,
     time_reports: pl.LazyFrame,
-    subtasks: pl.LazyFrame,
-    tasks: pl.LazyFrame,
-    projects: pl.LazyFrame,
-    customers: pl.LazyFrame,
-    organization: pl.LazyFrame,
+    structure: Structure,
     settings: Settings,
 ) -> pl.LazyFrame:
     """level, place_id, scope, reached_on: of used-up budgets, the first date on which cumulative use reached the cap."""
     crossings = _months_of_crossing(used, by_month).cache()
     places = _places_to_read(crossings, work_months)
-    days = work_by(
-        pl.col("date"),
-        time_reports=time_reports.join(
-            places, left_on=["subtask_id", "month"], right_on=["subtask_id", "period"], how="semi"
-        ),
-        subtasks=subtasks,
-        tasks=tasks,
-        projects=projects,
-        customers=customers,
-        organization=organization,
-        settings=settings,
-    )
+    entries = time_reports.join(places, left_on=["subtask_id", "month"], right_on=["subtask_id", "period"], how="semi")
+    days = work_by(pl.col("date"), entries, structure, settings)
     return (
         _use(days.cache())
         .with_columns(pl.col("period").dt.month_start().alias("month"))

@@ -5,6 +5,7 @@ The raw entries are read twice, once for each of two small grains from which eve
 joined in, so that millions of entries pass through one hash table and nothing else.
 """
 
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -65,6 +66,22 @@ def _bucket_number(as_of: date, aging: AgingBuckets) -> pl.Expr:
     """The place in `bucket_labels` of an entry's age, which is as-of less its date, in days."""
     age = (pl.lit(as_of) - pl.col("date")).dt.total_days()
     return pl.sum_horizontal((age > last).cast(pl.Int8) for last in (-1, *aging.upper_days))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structure:
+    """What entries hang on, from their subtasks up to the organization: the raw tables of these names."""
+
+    subtasks: pl.LazyFrame
+    tasks: pl.LazyFrame
+    projects: pl.LazyFrame
+    customers: pl.LazyFrame
+    organization: pl.LazyFrame
+
+    @property
+    def terms(self) -> pl.LazyFrame:
+        """`project_terms` of its projects."""
+        return project_terms(projects=self.projects, customers=self.customers, organization=self.organization)
 
 
 def work_days(*, time_reports: pl.LazyFrame, subtasks: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
@@ -144,35 +161,18 @@ def work_months(
     entries, rated, costed: how many entries, with a customer rate, with a cost rate. first_date: the earliest
     date in the group.
     """
-    return work_by(
-        pl.col("date").dt.month_start(),
-        time_reports=time_reports,
-        subtasks=subtasks,
-        tasks=tasks,
-        projects=projects,
-        customers=customers,
-        organization=organization,
-        settings=settings,
+    structure = Structure(
+        subtasks=subtasks, tasks=tasks, projects=projects, customers=customers, organization=organization
     )
+    return work_by(pl.col("date").dt.month_start(), time_reports, structure, settings)
 
 
-def work_by(
-    period: pl.Expr,
-    *,
-    time_reports: pl.LazyFrame,
-    subtasks: pl.LazyFrame,
-    tasks: pl.LazyFrame,
-    projects: pl.LazyFrame,
-    customers: pl.LazyFrame,
-    organization: pl.LazyFrame,
-    settings: Settings,
-) -> pl.LazyFrame:
+def work_by(period: pl.Expr, time_reports: pl.LazyFrame, structure: Structure, settings: Settings) -> pl.LazyFrame:
     """`work_months` with another period: an expression over an entry that gives a date."""
-    terms = project_terms(projects=projects, customers=customers, organization=organization)
     own = _grouped(time_reports, period, settings)
     parents = (
         own.join(
-            subtasks.select(
+            structure.subtasks.select(
                 pl.col("id").alias("subtask_id"),
                 pl.col("task_id").alias("parent_task"),
                 pl.col("billing_type").alias("subtask_billing_type"),
@@ -185,12 +185,12 @@ def work_by(
             pl.coalesce("billing_type", "subtask_billing_type").alias("billing_type"),
         )
         .join(
-            tasks.select(pl.col("id").alias("task_id"), pl.col("project_id").alias("parent_project")),
+            structure.tasks.select(pl.col("id").alias("task_id"), pl.col("project_id").alias("parent_project")),
             on="task_id",
             how="left",
         )
         .with_columns(pl.coalesce("project_id", "parent_project").alias("project_id"))
-        .join(terms, on="project_id", how="left", suffix="_of_project")
+        .join(structure.terms, on="project_id", how="left", suffix="_of_project")
         .with_columns(
             pl.coalesce("customer_id", "customer_id_of_project").alias("customer_id"),
             pl.coalesce("currency", "currency_of_project").alias("currency"),
@@ -198,7 +198,7 @@ def work_by(
         )
         .drop("parent_task", "subtask_billing_type", "parent_project", "customer_id_of_project", "currency_of_project")
     )
-    return with_customer_currency(parents, customers=customers, organization=organization)
+    return with_customer_currency(parents, customers=structure.customers, organization=structure.organization)
 
 
 def _grouped(time_reports: pl.LazyFrame, period: pl.Expr, settings: Settings) -> pl.LazyFrame:
