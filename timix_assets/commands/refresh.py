@@ -21,7 +21,6 @@ from timix_assets.wording import counted
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
-    from dagster_shared.error import SerializableErrorInfo
 
     from timix_assets.assets.progress import Progress
     from timix_assets.lake.months import Months
@@ -176,7 +175,7 @@ def _say(console: Console, what: str, asset: str, sentence: str) -> None:
 def _outcome(result: "ExecuteInProcessResult") -> Outcome:
     from dagster import DagsterEventType  # noqa: PLC0415
 
-    from timix_assets.failures import sentence_of  # noqa: PLC0415
+    from timix_assets.failures import sentence_of, was_interrupted  # noqa: PLC0415
 
     names = _assets_of_steps(result)
     lines: dict[str, AssetLine] = {}
@@ -197,7 +196,7 @@ def _outcome(result: "ExecuteInProcessResult") -> Outcome:
                 asset, rows if isinstance(rows, int) else None, requests if isinstance(requests, int) else 0, 0.0
             )
         elif event.event_type is DagsterEventType.STEP_FAILURE:
-            if _was_interrupted(event.step_failure_data.error):
+            if was_interrupted(event.step_failure_data.error):
                 raise KeyboardInterrupt
             failures.append((asset, sentence_of(event.step_failure_data.error)))
         elif event.event_type is DagsterEventType.STEP_SKIPPED and event.step_key in names:
@@ -235,15 +234,6 @@ def _named(step_key: str | None, names: Mapping[str, str]) -> str:
     if step_key is None:
         return "the run"
     return names.get(step_key) or step_key.replace("__", "/", 1).replace("__", " ")
-
-
-def _was_interrupted(error: "SerializableErrorInfo | None") -> bool:
-    """Dagster turns Ctrl-C and our SIGTERM into a failed step."""
-    while error is not None:
-        if error.cls_name == "DagsterExecutionInterruptedError":
-            return True
-        error = error.cause
-    return False
 
 
 def _assets_of_steps(result: "ExecuteInProcessResult") -> dict[str, str]:
