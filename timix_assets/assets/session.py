@@ -1,13 +1,22 @@
 """What every asset does before its first request or write: wait for its turn, and make sure whose data this is."""
 
+from weakref import WeakKeyDictionary
+
 import polars as pl
 from dagster import AssetExecutionContext
 
 from timix_assets.api.client import TimixClient
+from timix_assets.api.errors import Forbidden
 from timix_assets.assets.fetch import rows_of
 from timix_assets.contract.records import decode
 from timix_assets.lake.io_manager import LakeResource
 from timix_assets.resources import TimixResource
+
+Organization = tuple[str, str | None]
+"""Id and name."""
+
+_ORGANIZATIONS: WeakKeyDictionary[TimixClient, Organization | None] = WeakKeyDictionary()
+"""What each run's client found, so that no asset after the first asks /organization again."""
 
 
 def begin(context: AssetExecutionContext, timix: TimixResource, lake: LakeResource) -> TimixClient:
@@ -17,10 +26,12 @@ def begin(context: AssetExecutionContext, timix: TimixResource, lake: LakeResour
     """
     client = timix.client()
     lake.take_turn(context.instance, context.run)
-    organization = _organization(client, timix)
+    if client not in _ORGANIZATIONS:
+        _ORGANIZATIONS[client] = _organization(client, timix)
+    organization = _ORGANIZATIONS[client]
     if organization is None:
         context.log.warning(
-            "Neither /me nor /organization names an organization's id, so this lake cannot tell whose data it holds; "
+            "Neither /me nor /organization tells this key its organization's id, so this lake cannot tell whose data it holds; "
             "set columns.organization_id of the endpoint me by an override."
         )
     else:
@@ -39,13 +50,19 @@ def _identity(client: TimixClient, timix: TimixResource) -> pl.DataFrame:
     return decode(timix.endpoint("me"), rows_of(client.me(), client.me_path)).rows
 
 
-def _organization(client: TimixClient, timix: TimixResource) -> tuple[str, str | None] | None:
-    """Id and name, as /me says; /organization is asked only when /me is silent."""
+def _organization(client: TimixClient, timix: TimixResource) -> Organization | None:
+    """As /me says; /organization is asked only when /me is silent. None where neither names one, or may name it."""
     me = _identity(client, timix)
     if not me.is_empty() and me["organization_id"][0] is not None:
         return me["organization_id"][0], me["organization_name"][0]
     endpoint = timix.endpoint("organization")
-    organization = decode(endpoint, rows_of(client.get(endpoint.path), endpoint.path)).rows
+    try:
+        answer = client.get(endpoint.path)
+    except Forbidden:
+        if not endpoint.skip_forbidden:
+            raise
+        return None
+    organization = decode(endpoint, rows_of(answer, endpoint.path)).rows
     if organization.is_empty():
         return None
     return organization["id"][0], organization["name"][0]
