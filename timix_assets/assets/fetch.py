@@ -27,7 +27,7 @@ DECODE_ROWS = 4_000
 """Records decoded at once: enough that Polars' overhead vanishes, few enough that memory stays small."""
 
 MOST_REJECTED = 100
-"""Rejected rows that are held, unless told otherwise; the others are counted."""
+"""Rejected rows that are held to be looked at, unless more are asked for; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)

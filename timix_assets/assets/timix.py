@@ -20,10 +20,10 @@ from dagster import (
 
 from timix_assets import bounds, environment
 from timix_assets.api.client import Stats, TimixClient
-from timix_assets.api.errors import Forbidden
+from timix_assets.api.errors import Forbidden, StatusError
 from timix_assets.assets.alike import sentence as alike_sentence
 from timix_assets.assets.columns import column_schema
-from timix_assets.assets.fetch import Fetched, fetch, why_skipped
+from timix_assets.assets.fetch import MOST_REJECTED, Fetched, fetch, why_skipped
 from timix_assets.assets.held import MOST_SHOWN
 from timix_assets.assets.progress import logged
 from timix_assets.assets.session import begin, role_of
@@ -84,7 +84,7 @@ def raw_asset(endpoint: Endpoint) -> AssetsDefinition:
                             spool,
                             months,
                             lambda: _customer_ids(client, timix),
-                            most_rejected=timix.max_rejected_rows,
+                            most_rejected=max(timix.max_rejected_rows, MOST_REJECTED),
                         )
                 except Forbidden as refused:
                     if not wanted.skip_forbidden:
@@ -120,10 +120,18 @@ def _basis(endpoint: Endpoint) -> str:
 
 
 def _customer_ids(client: TimixClient, timix: TimixResource) -> Sequence[str]:
-    """Every customer, for a report that the server gives one customer at a time."""
+    """Every customer, for a report that the server gives one customer at a time.
+
+    A refusal of /customers is no Forbidden here: what the report may skip is a refusal of its own.
+    """
     customers = timix.endpoint("customers")
     with Spool(customers.schema, customers.key) as spool:
-        found = fetch(client, customers, spool).spooled.frame
+        try:
+            found = fetch(client, customers, spool).spooled.frame
+        except Forbidden as refused:
+            raise StatusError(
+                str(refused), status=refused.status, code=refused.code, server_message=refused.server_message
+            ) from None
         return found.select("id").collect()["id"].to_list()
 
 

@@ -157,6 +157,38 @@ def test_a_403_is_red_unless_the_settings_say_to_skip_it(workspace: Workspace) -
     assert not workspace.lake.exists("timix/invoices")
 
 
+def test_a_key_whose_organization_is_nowhere_to_be_read_may_read_the_rest_and_asks_for_it_once(
+    workspace: Workspace,
+) -> None:
+    workspace.sandbox.faults.add(Fault("drop_field", path="/me", field="organizationId"))
+    workspace.sandbox.faults.add(Fault("forbidden", path="/organization"))
+    workspace.settings["endpoints"] = {"organization": {"skip_forbidden": True}}
+
+    result = workspace.refresh("timix/customers", "timix/projects")
+
+    assert failures(result) == {}
+    assert workspace.table("timix/customers").height > 0
+    assert [path.rsplit("/", 1)[-1] for path in paths(workspace)].count("organization") == 1
+
+
+def test_without_skip_forbidden_that_refusal_is_red(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("drop_field", path="/me", field="organizationId"))
+    workspace.sandbox.faults.add(Fault("forbidden", path="/organization"))
+    red = failures(workspace.refresh("timix/customers"))["timix/customers"]
+    assert red.startswith("GET /organization: the server answered 403")
+
+
+def test_a_report_that_may_be_skipped_is_red_when_the_customers_that_it_needs_are_refused(workspace: Workspace) -> None:
+    workspace.sandbox.faults.add(Fault("customer_required", path="/financial-reports/customer-billing"))
+    workspace.sandbox.faults.add(Fault("forbidden", path="/customers"))
+    workspace.settings["endpoints"] = {"customer_billing_report": {"skip_forbidden": True}}
+
+    result = workspace.refresh("timix/customer_billing_report")
+
+    red = failures(result)["timix/customer_billing_report"]
+    assert red.startswith("GET /customers, page 1: the server answered 403")
+
+
 def test_a_field_that_we_do_not_know_is_kept_and_named(workspace: Workspace) -> None:
     workspace.sandbox.faults.add(Fault("new_field", path="/customers"))
     result = workspace.refresh("timix/customers")
@@ -318,15 +350,18 @@ def test_too_many_unreadable_rows_are_red_and_the_table_stays(workspace: Workspa
     assert workspace.lake.version("timix/time_reports") == before
 
 
-def test_rejected_rows_are_all_counted_but_only_the_first_are_held(workspace: Workspace) -> None:
+@pytest.mark.parametrize(("most", "held"), [(0, 100), (5, 100), (120, 120)])
+def test_rejected_rows_are_all_counted_but_only_the_first_hundred_or_as_many_as_may_be_are_held(
+    workspace: Workspace, most: int, held: int
+) -> None:
     workspace.sandbox.faults.add(Fault("bad_number", path="/time-reports", count=50))
-    workspace.settings |= {"max_rejected_rows": 5}
+    workspace.settings |= {"max_rejected_rows": most}
 
     sentence = failures(workspace.refresh("timix/time_reports"))["timix/time_reports"]
 
     pages, rest = divmod(len(workspace.sandbox.workspace.rows("time_reports")), 200)
     assert f"{50 * pages + min(50, rest)} of" in sentence
-    assert workspace.table("quarantine/time_reports").height == 5
+    assert workspace.table("quarantine/time_reports").height == held
 
 
 def test_a_table_whose_rows_all_lack_a_required_field_is_red_whatever_may_be_rejected(workspace: Workspace) -> None:
