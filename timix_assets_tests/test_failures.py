@@ -1,8 +1,9 @@
 """What a person is told of a failed step: our own sentence, or at least what kind of thing went wrong."""
 
+from traceback import TracebackException
+
 import pytest
 from dagster import DagsterExecutionInterruptedError, Failure
-from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster_shared.error import SerializableErrorInfo
 
 from timix_assets.failures import sentence_of, was_interrupted
@@ -14,7 +15,7 @@ def recorded(error: BaseException, cause: BaseException | None = None) -> Serial
     error.__cause__ = cause
     around = RuntimeError('Error occurred while executing op "timix__projects"')
     around.__cause__ = error
-    return serializable_error_info_from_exc_info((RuntimeError, around, None))
+    return SerializableErrorInfo.from_traceback(TracebackException.from_exception(around))
 
 
 def test_an_error_of_ours_is_told_in_its_own_words() -> None:
