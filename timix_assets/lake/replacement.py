@@ -14,6 +14,7 @@ names.
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -33,7 +34,7 @@ from timix_assets.wording import numbered
 from .columns import delta_schema, merged, schema_of
 from .commits import Commit, newest_first
 from .content import Content, Counts, Difference, Part, content_of, difference
-from .errors import DuplicateKeys, ShrinkRefused, WriteConflict, WriteFailed
+from .errors import DuplicateKeys, LakeError, ShrinkRefused, WriteConflict, WriteFailed
 from .months import MONTH, Months
 from .staging import Staged
 from .storage import causes, open_store, open_table, scan_table
@@ -175,7 +176,8 @@ class Replacement:
         schema = merged(self.table, self.url, sent, held) if held is not None else sent
         new = content_of(self.staged.parts(), schema, self.key)
         self._refuse_duplicate_keys(new)
-        old = content_of(self._held_parts(table), schema, self.key)
+        with self._reading_what_is_held():
+            old = content_of(self._held_parts(table), schema, self.key)
         differs = difference(new, old)
         # A new column without a row in it can wait: no commit for nothing.
         grown = held is None or (schema != held and bool(new.digests))
@@ -207,7 +209,8 @@ class Replacement:
         sent = _values_in(self.staged.parts(), self.staged.schema.names())
         empty = [name for name in schema_of(table).names() if not sent[name] and self.guard.looks_at(name)]
         if empty:
-            held = _values_in(self._held_parts(table), empty)
+            with self._reading_what_is_held():
+                held = _values_in(self._held_parts(table), empty)
             self.guard.check_emptied(self._where, {name: held[name] for name in empty})
 
     def _held_parts(self, table: DeltaTable | None) -> Iterator[tuple[Part, pl.LazyFrame]]:
@@ -218,6 +221,18 @@ class Replacement:
             yield None, rows
         for month in self.months or ():
             yield month, rows.filter(pl.col(MONTH) == month)
+
+    @contextmanager
+    def _reading_what_is_held(self) -> Iterator[None]:
+        """LakeError when a file of the version that is to be replaced is gone, damaged or out of reach."""
+        try:
+            yield
+        except (OSError, pl.exceptions.ComputeError) as error:
+            raise LakeError(
+                f"{self._where}: what the table holds cannot be read ({causes(error)}), so nothing was replaced; make the "
+                f"store reachable, or put a file that is gone back from a backup, or move {self.url} away and read the "
+                "table again, with all its months."
+            ) from error
 
     def _refuse_duplicate_keys(self, new: Content) -> None:
         if new.rows["key"].n_unique() == new.rows.height:

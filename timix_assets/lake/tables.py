@@ -12,14 +12,14 @@ import polars as pl
 from deltalake import DeltaTable
 
 from .columns import delta_schema, schema_of, stored_type
-from .errors import LakeError, MonthsMissing, TableMissing, UnstorableColumn
+from .errors import LakeError, MonthsMissing, TableMissing, UnstorableColumn, WriteFailed
 from .exports import Exported, put_export
 from .memory import Memory
 from .months import MONTH, Months
 from .quarantine import quarantine
 from .replacement import Change, Replacement, ShrinkGuard, version_of
 from .staging import stage
-from .storage import check_place, located, open_table, scan_table
+from .storage import causes, check_place, is_full_disk, located, open_table, scan_table
 
 __all__ = ["Change", "Lake", "ShrinkGuard"]
 
@@ -102,7 +102,7 @@ class Lake:
         storable = _storable(table, rows.collect_schema(), held)
         _check_columns(table, storable, key, months)
         rows = rows.select(pl.col(name).cast(dtype) for name, dtype in storable.items())
-        with TemporaryDirectory(prefix=f"timix-staging-{os.getpid()}-", dir=self._temporary) as folder:
+        with self._staging_folder(table) as folder:
             staged = stage(table, rows, storable, Path(folder), months)
             return Replacement(
                 table=table,
@@ -127,6 +127,17 @@ class Lake:
     def put_export(self, path: str, data: bytes) -> Exported:
         """Stores `data` byte for byte as `<url>/exports/<path>`, whole or not at all."""
         return put_export(self.url, self._options, path, data)
+
+    def _staging_folder(self, table: str) -> TemporaryDirectory[str]:
+        try:
+            return TemporaryDirectory(prefix=f"timix-staging-{os.getpid()}-", dir=self._temporary)
+        except OSError as error:
+            place = f" in {Path(error.filename).parent}" if error.filename else ""
+            said = causes(error) if is_full_disk(error) else error.strerror
+            raise WriteFailed(
+                f"{table}: no temporary folder for its rows could be made{place} ({said}), so nothing was "
+                "replaced; free space there or point TMPDIR to a folder that can be written, and run it again."
+            ) from error
 
     def _url(self, table: str) -> str:
         if not _TABLE_NAME.fullmatch(table):

@@ -12,7 +12,7 @@ from timix_assets.lake.errors import LakeError, WriteFailed
 from timix_assets.lake.storage import causes
 from timix_assets.lake.tables import Lake
 
-from .rows import JANUARY, numbered
+from .rows import JANUARY, numbered, only
 
 TABLE = "timix/time_reports"
 
@@ -121,3 +121,25 @@ def test_a_url_with_a_slash_too_few_is_no_folder_of_that_name(mistyped: str) -> 
 @pytest.mark.parametrize("folder", ["./s3:/bucket", "C:/lake", "data/2026:/lake", "s3/lake"])
 def test_a_folder_may_have_a_colon_in_its_name(folder: str) -> None:
     assert Path(Lake(folder).url).is_absolute()
+
+
+def test_a_file_of_the_old_version_that_is_gone_is_named_and_nothing_is_replaced(lake: Lake) -> None:
+    lake.replace(TABLE, numbered(JANUARY, 3), key=["id"], months=only(JANUARY))
+    [file] = Path(lake.url).rglob("*.parquet")
+    file.unlink()
+    with pytest.raises(
+        LakeError, match=rf"^{TABLE} \(2025-01\): .*No such file.*{file.name}.*nothing was replaced"
+    ) as error:
+        lake.replace(TABLE, numbered(JANUARY, 2), key=["id"], months=only(JANUARY))
+    assert f"move {lake.url}/{TABLE} away" in said_by(error)
+    assert lake.version(TABLE) == 0
+
+
+def test_a_temporary_folder_that_cannot_be_made_is_named_and_nothing_is_replaced(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"), temporary=tmp_path / "gone")
+    with pytest.raises(
+        WriteFailed, match=rf"^{TABLE}: .*{tmp_path}/gone \(No such file.*nothing was replaced.*TMPDIR"
+    ) as error:
+        lake.replace(TABLE, numbered(JANUARY, 2), key=["id"])
+    said_by(error)
+    assert not lake.exists(TABLE)
