@@ -79,7 +79,7 @@ def _decoded(text: str) -> Json:
 
 
 def csv_of(call: Call, answer: Answer) -> bytes:
-    """The answer's body, byte for byte. Raises EmptyAnswer, and NotCsv when it is HTML or JSON."""
+    """The answer's body as it is, unparsed. Raises EmptyAnswer, and NotCsv when it is HTML or JSON."""
     if not answer.body:
         raise EmptyAnswer(f"{call}: the answer ({answer.status}) is empty where CSV was due; try again later.")
     kind = answer.content_type

@@ -246,7 +246,7 @@ class TimixClient:
         return _latest_of_each((row for number in sorted(pages) for row in pages[number]), key)
 
     def csv(self, path: str, params: Parameters | None = None) -> bytes:
-        """An official CSV export, byte for byte."""
+        """An official CSV export, byte for byte; only the API key itself would be masked in it."""
         self.me()
         call = Call("GET", path_of(path), query_of(params or {}), accept="text/csv")
         return self._ask(call, lambda answer: csv_of(call, answer))

@@ -60,7 +60,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, unpacked. content_type: fit to be shown to people. received_bytes: what came over the wire."""
+    """A whole answer, unpacked. received_bytes: what came over the wire.
+
+    body: as sent, but for the API key: where a server repeats it, be it in data or a CSV, there is a mask in its place.
+    content_type: fit to be shown to people.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -202,7 +206,7 @@ class Transport:
         content_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
         if content_type != "application/json":
             content_type = self._redact(content_type)[:80]
-        return Answer(response.status_code, response.headers, body, content_type, received_bytes)
+        return Answer(response.status_code, response.headers, self._redact.data(body), content_type, received_bytes)
 
     def _unpacked(self, call: Call, response: httpx.Response, chunks: Iterable[bytes]) -> Iterable[bytes]:
         coding = response.headers.get("content-encoding", "identity").strip().lower()

@@ -64,6 +64,26 @@ def test_any_text_comes_through_as_sent(key: str, text: str) -> None:
     assert asked(key, json.dumps({"text": text}).encode()) == {"text": text}
 
 
+def test_the_key_in_an_answer_is_masked_before_anybody_reads_it(key: str) -> None:
+    secret = key.removeprefix("bbl_")
+    body = json.dumps({"apiKey": key, "notes": [f"sent {key} twice: {key}", secret], key: 1, "key": "bbl_"})
+    assert asked(key, body.encode()) == {
+        "apiKey": "[key]",
+        "notes": ["sent [key] twice: [key]", "[key]"],
+        "[key]": 1,
+        "key": "bbl_",
+    }
+
+
+def test_so_is_a_key_whose_slash_the_server_escapes() -> None:
+    key = "bbl_0f9d2c7/ab18e46+53="
+    assert asked(key, json.dumps({"apiKey": key}).replace("/", r"\/").encode()) == {"apiKey": "[key]"}
+
+
+def test_a_short_secret_is_masked_only_with_its_prefix_for_it_may_be_a_word_of_the_data() -> None:
+    assert asked("bbl_customer", b'{"type": "customer", "key": "bbl_customer"}') == {"type": "customer", "key": "[key]"}
+
+
 def test_html_is_asked_for_again_and_then_named(key: str) -> None:
     html = Reply(b"<html>Sign in</html>", headers={"Content-Type": "text/html; charset=utf-8"})
     with (
@@ -105,6 +125,15 @@ def test_a_csv_is_given_byte_for_byte(key: str) -> None:
         assert client.csv("/x/export/csv", {"startDate": "2026-01-01"}) == CSV
         assert server.asked[-1].params == {"startDate": "2026-01-01"}
         assert server.asked[-1].headers["accept"] == "text/csv"
+
+
+def test_but_the_key_in_a_csv_is_masked(key: str) -> None:
+    sent = CSV + f"keys,{key}\r\n".encode()
+    with (
+        serving(in_turn("/x/export/csv", Reply(sent, headers={"Content-Type": "text/csv"}))) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        assert client.csv("/x/export/csv") == CSV + b"keys,[key]\r\n"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The client as its callers see it: settings, identity, revocation, figures, an orderly end, and a key that nobody sees."""
 
+import base64
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from timix_assets.api import DEFAULT_BASE_URL, Limits, Stats, TimixClient
 from timix_assets.api.errors import ContractError, ServerError, SettingsError, TimixError, Unauthorized
 from timix_assets.api.redaction import Redactor
+from timix_assets_tests.reliability.traces import Traces
 
 from .scripted import BRISK, NOT_SCRIPTED, Asked, Raw, Reply, in_turn, listing, rows_of, serving, sheet
 from .test_retries import limited, refusal
@@ -293,6 +295,8 @@ def leaks(key: str) -> dict[str, Reply | Raw]:
         "echoed in capitals": refusal(400, "x", key.upper()),
         "percent-encoded": refusal(400, "x", percent),
         "percent-encoded in part": refusal(400, "x", quote(key).replace("_", "%5F")),
+        "in hex": refusal(400, "x", key.encode().hex()),
+        "as a user name": refusal(400, "x", f"Basic {base64.b64encode(f'{key}:'.encode()).decode()}"),
         "beyond the cut": refusal(400, "x", "." * 1990 + key),
         "in plain text": Reply(f"header X-Api-Key: {key}".encode(), status=500, headers={"Content-Type": "text/plain"}),
         "in a page": Reply(f"<html>{key}</html>".encode(), headers=html),
@@ -320,6 +324,7 @@ def test_the_key_is_in_no_message_no_cause_and_no_log(key: str, name: str, caplo
         said = everything_said(failed.value) + repr(client) + str(client) + "".join(told) + caplog.text
     secret = key.removeprefix("bbl_").lower()
     assert not [part for n in range(len(secret) - 7) if (part := secret[n : n + 8]) in said.lower()]
+    assert not Traces(key).in_text(said)
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.integers(0, 20), st.integers(6, 32))
@@ -330,6 +335,17 @@ def test_any_piece_of_the_key_is_masked_wherever_it_stands(before: str, after: s
         return
     redacted = Redactor("bbl_" + secret)(before + piece + after)
     assert piece not in redacted
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20))
+def test_a_key_in_hex_or_base64_is_masked_wherever_in_the_encoded_text_it_stands(before: bytes, after: bytes) -> None:
+    secret = "0f9d2c7ab18e4653" * 2
+    text = before + f"bbl_{secret}".encode() + after
+    aligned = {base64.b64encode(bytes(n) + secret.encode())[4:-4].decode() for n in range(3)}
+    encoded = (text.hex(), text.hex().upper(), base64.b64encode(text).decode(), base64.urlsafe_b64encode(text).decode())
+    for words in map(Redactor(f"bbl_{secret}"), encoded):
+        assert "[key]" in words
+        assert not [part for part in (secret.encode().hex(), *aligned) if part.casefold() in words.casefold()]
 
 
 def test_what_is_not_the_key_is_left_as_it_is(key: str) -> None:

@@ -42,7 +42,17 @@ def echoing(key: str) -> tuple[Fault, ...]:
         Fault("redirect", path="/projects", to=f"https://elsewhere.example/login?api_key={key}"),
         Fault("redirect", path="/invoices", to="/" + "".join(f"%{byte:02x}" for byte in key.encode())),
         Fault("redirect", path="/time-reports", to=f"http://{key}@elsewhere.example/"),
+        Fault(
+            "invalid", path="/financial-reports/unbilled-time", value=f"Basic {base64_of(key)}, {key.encode().hex()}"
+        ),
+        Fault("new_field", path="/me", field="apiKey", value=json.dumps(key)),
+        Fault("odd_text", path="/org-users", field="email", value=f"{key}@elsewhere.example"),
     )
+
+
+def base64_of(key: str) -> str:
+    """The key as clients send it for a user name."""
+    return base64.b64encode(f"{key}:".encode()).decode()
 
 
 @pytest.fixture
@@ -84,7 +94,9 @@ def test_34_the_key_is_in_nothing_that_passing_and_failing_runs_wrote(place: tup
 
     sandbox.faults.add(*echoing(sandbox.key))
     failed = run(1, "refresh")
-    assert failed.count("[key]") >= 6
+    assert failed.count("[key]") >= 8
+    assert "[key]" in project.table("timix/me")["_rescued_data"].item()
+    assert "[key]@elsewhere.example" in project.table("timix/org_users")["email"].to_list()
     assert "[key]" in run(1, "doctor")
     sandbox.faults.clear()
 
