@@ -14,9 +14,9 @@ import click
 from rich.console import Console
 
 from timix_assets import environment
-from timix_assets.commands.sandbox_process import SANDBOX_KEY
+from timix_assets.commands.sandbox_process import SandboxEnded
 from timix_assets.documented import REQUESTS_PER_MINUTE
-from timix_assets.environment import SettingError
+from timix_assets.environment import SANDBOX_KEY, SettingError
 
 PORT = click.IntRange(0, 65535)
 PLAIN_WIDTH = 160
@@ -30,14 +30,14 @@ def _console(*, stderr: bool = False) -> Console:
 
 @contextmanager
 def _exit_status() -> Iterator[None]:
-    """Wrong settings are exit 2, an interrupt is exit 1; each with its sentence on stderr."""
+    """Wrong settings are exit 2, what failed and an interrupt are exit 1; each with its sentence on stderr."""
     from timix_assets.api.errors import SettingsError  # noqa: PLC0415
     from timix_assets.contract.overrides import OverrideError  # noqa: PLC0415
     from timix_assets.lake.errors import LakeError  # noqa: PLC0415
 
     try:
         yield
-    except LakeError as failed:
+    except (LakeError, SandboxEnded) as failed:
         click.echo(f"timix-assets: {failed}", err=True)
         sys.exit(1)
     except (SettingError, SettingsError, OverrideError) as wrong:

@@ -15,6 +15,7 @@ from timix_assets.firm_settings import firm_resources
 from timix_assets.lake.io_manager import DeltaIOManagerFactory, LakeResource
 from timix_assets.resources import TimixResource
 
+environment.check_names()
 environment.refuse_misplaced_keys()
 
 lake = LakeResource.configure_at_launch()

@@ -109,13 +109,13 @@ SETTINGS = (
 OURS = (*(setting.name for setting in SETTINGS), *(bound.variable for bound in BOUNDS))
 """Every variable that a user may set."""
 
+SANDBOX_KEY = "TIMIX_SANDBOX_KEY"
+"""By this variable a process of ours hands the sandbox that it starts the key to accept: it stands in no command line."""
 
-def check_names(environ: Mapping[str, str] = ENVIRON, *, internal: Iterable[str] = ()) -> None:
-    """SettingError for a TIMIX_ variable that nobody reads: a mistyped one would leave its default in force without a word.
 
-    internal: variables that our own processes hand each other.
-    """
-    known = {*OURS, *internal}
+def check_names(environ: Mapping[str, str] = ENVIRON) -> None:
+    """SettingError for a TIMIX_ variable that nobody reads: a mistyped one would leave its default in force without a word."""
+    known = {*OURS, SANDBOX_KEY}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
             near = get_close_matches(name.removeprefix(PREFIX), [ours.removeprefix(PREFIX) for ours in OURS], n=1)

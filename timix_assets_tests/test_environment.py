@@ -1,5 +1,6 @@
 """The environment variables: defaults, and one clear sentence for each wrong value."""
 
+import runpy
 import secrets
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -113,8 +114,14 @@ def test_every_setting_and_limit_what_our_processes_hand_each_other_and_variable
     names = [
         *(s.name for s in environment.SETTINGS),
         *(b.variable for b in BOUNDS),
-        "TIMIX_HANDED",
+        "TIMIX_SANDBOX_KEY",
         "PATH",
         "DAGSTER_HOME",
     ]
-    environment.check_names(dict.fromkeys(names, "x"), internal=["TIMIX_HANDED"])
+    environment.check_names(dict.fromkeys(names, "x"))
+
+
+def test_dagster_by_itself_loads_nothing_either_when_a_variable_is_mistyped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIMIX_ATTEMTPS", "3")
+    with pytest.raises(SettingError, match="TIMIX_ATTEMTPS is no setting; did you mean TIMIX_ATTEMPTS?"):
+        runpy.run_module("timix_assets.definitions")

@@ -6,7 +6,7 @@ import time
 from rich.console import Console
 
 from timix_assets import environment
-from timix_assets.commands import refresh, summary
+from timix_assets.commands import project, refresh, summary
 from timix_assets.commands.sandbox_process import running_sandbox
 from timix_assets.lake.tables import Lake
 from timix_assets.summary import summarize
@@ -21,6 +21,7 @@ def run(console: Console, errors: Console) -> bool:
     )
     with running_sandbox() as sandbox:
         os.environ.update(sandbox.environment)
+        project.check_settings()
         months = refresh.months_between(None, None)
         console.print(f"Reading {months} from {sandbox.base_url} …", highlight=False)
         refreshing = time.monotonic()

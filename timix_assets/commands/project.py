@@ -10,7 +10,6 @@ from types import FrameType
 from dotenv import load_dotenv
 
 from timix_assets import environment
-from timix_assets.commands.sandbox_process import SANDBOX_KEY
 from timix_assets.environment import SettingError
 
 
@@ -21,7 +20,7 @@ def enter(*, dotenv: bool = True) -> Path:
     """
     if dotenv:
         load_dotenv(Path.cwd() / ".env")
-    environment.check_names(internal=(SANDBOX_KEY,))
+    environment.check_names()
     home = Path(os.environ.get("DAGSTER_HOME") or Path.cwd())
     for name in ("dagster.yaml", "workspace.yaml"):
         # Both: another Dagster project's home would take our runs, and our lake with them.

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from timix_assets.environment import API_KEY, BASE_URL, OVERRIDES, START_MONTH
+from timix_assets import environment
+from timix_assets.environment import API_KEY, BASE_URL, OVERRIDES, SANDBOX_KEY, START_MONTH
 
-SANDBOX_KEY = "TIMIX_SANDBOX_KEY"
-"""By this variable a parent process hands the sandbox the key to accept, so that it stands in no command line."""
+
+class SandboxEnded(Exception):  # noqa: N818  it reads as what happened
+    """The sandbox's process ended before it answered; what it said itself is on stderr."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,11 @@ class RunningSandbox:
 
 @contextmanager
 def running_sandbox(*options: str) -> Iterator[RunningSandbox]:
-    """Starts `timix-assets sandbox` on a free port and ends it with the block."""
+    """Starts `timix-assets sandbox` on a free port and ends it with the block.
+
+    SettingError for a setting that the sandbox would refuse; SandboxEnded when it ends for another reason.
+    """
+    environment.today()
     key = f"bbl_{secrets.token_hex(20)}"
     command = [sys.executable, "-m", "timix_assets.cli", "sandbox", "--port", "0", *options]
     process = subprocess.Popen(
@@ -58,7 +64,10 @@ def running_sandbox(*options: str) -> Iterator[RunningSandbox]:
             if {BASE_URL.name, START_MONTH.name} <= said.keys():
                 break
         else:
-            raise RuntimeError("the sandbox ended before it was ready; start `timix-assets sandbox` to see why.")
+            raise SandboxEnded(
+                f"the sandbox ended before it was ready, with exit status {process.wait(10)}; "
+                "start `timix-assets sandbox` to see why."
+            )
         yield RunningSandbox(said[BASE_URL.name], key, said[START_MONTH.name])
     finally:
         process.terminate()

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.sandbox.server import Sandbox
 
-from .conftest import ROOT, Project
+from .conftest import ROOT, Project, new_project
 
 
 @pytest.mark.long
@@ -101,6 +101,37 @@ def test_a_taken_port_is_wrong_use_and_nothing_is_printed_that_could_be_pasted(t
 
     assert (done.returncode, done.stdout) == (2, "")
     assert f"port {port} is taken" in done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("words", [["demo"], ["ui", "--port", "0"]])
+def test_a_setting_that_the_sandbox_could_not_use_is_refused_before_it_starts(tmp_path: Path, words: list[str]) -> None:
+    done = new_project(tmp_path, {}).run(*words, TIMIX_TIMEZONE="Foo/Bar")
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "timix-assets: TIMIX_TIMEZONE is 'Foo/Bar', which is no IANA time zone; use a name such as Europe/Berlin.\n"
+    )
+
+
+@pytest.mark.long
+def test_a_setting_that_only_rollups_need_is_refused_before_the_demo_reads_anything(tmp_path: Path) -> None:
+    done = new_project(tmp_path, {}).run("demo", TIMIX_AS_OF="31.10.2026")
+
+    assert done.returncode == 2
+    assert done.stderr == "timix-assets: TIMIX_AS_OF is '31.10.2026', which is no date; write it as YYYY-MM-DD.\n"
+
+
+@pytest.mark.long
+def test_a_sandbox_that_ends_by_itself_is_told_in_a_sentence(tmp_path: Path) -> None:
+    # Started in this folder, the sandbox finds this module in the place of the server that it needs.
+    (tmp_path / "uvicorn.py").write_text("raise SystemExit(3)\n")
+    done = new_project(tmp_path, {}).run("demo")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "timix-assets: the sandbox ended before it was ready, with exit status 3; start `timix-assets sandbox` to see why.\n"
+    )
 
 
 @pytest.mark.parametrize("words", [["--people", "2"], ["--months", "0"], ["--port", "99999"]])
