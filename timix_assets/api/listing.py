@@ -10,11 +10,12 @@ from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from timix_assets.wording import counted
 
-from .errors import ContractError, Invalid, ListingUnstable, NotFound
+from .errors import ContractError, EmptyAnswer, Invalid, ListingUnstable, NotFound
 from .limits import Limits
 from .parallel import unordered
 
@@ -28,6 +29,8 @@ _ENVELOPE_ONLY = {"hasMore", "pageSize"}
 _PARTS = 64
 _SMALLEST_PAGE = 10
 """Fewer rows are no page of several from a server that tells nothing: none cuts so small when it is asked for more."""
+_MOST_PAGES = 50_000
+"""Of a listing that tells no total: no end is in sight after so many."""
 _CHANGED = "the API has changed: run `timix-assets doctor` to see what it sends now."
 _MOST_ROWS = 10**12
 """A larger totalCount counts no rows."""
@@ -79,7 +82,8 @@ def envelope_of(what: object, body: Any, headers: Mapping[str, str], *, object_i
     for row in items:
         if type(row) is not dict:
             raise ContractError(f"{what}: a row is {_kind(row)} where an object was due; {_CHANGED}")
-    total = _total(what, outer.get("totalCount", headers.get("x-total-count")))
+    counted = outer.get("totalCount")
+    total = _total(what, headers.get("x-total-count") if counted is None else counted)
     size = outer.get("pageSize")
     return Envelope(items, total, _has_more(what, outer.get("hasMore")), size if type(size) is int else None)
 
@@ -160,7 +164,7 @@ def read_listing(
             notify(f"{what}: {reason}, so the listing is read again ({reading} of at most {limits.readings} readings).")
         try:
             sums = _Sums(key, limits.page_size)
-            for number, envelope in _pages(fetch, sums, limits):
+            for number, envelope in _pages(what, fetch, sums, limits):
                 yield Page(reading, number, envelope.items, envelope.total, sums.last_page)
             doubles = sums.doubles()
             if doubles <= known_doubles:
@@ -179,7 +183,9 @@ class _Moved(Exception):  # noqa: N818 - not an error yet: the listing is read a
     """The rows of this reading do not add up."""
 
 
-def _pages(fetch: Callable[[int, int], Envelope], sums: "_Sums", limits: Limits) -> Iterator[tuple[int, Envelope]]:
+def _pages(
+    what: object, fetch: Callable[[int, int], Envelope], sums: "_Sums", limits: Limits
+) -> Iterator[tuple[int, Envelope]]:
     """One reading. The first page says how many there are; without that, each page says whether another follows."""
 
     def numbered(number: int) -> tuple[int, Envelope]:
@@ -189,7 +195,7 @@ def _pages(fetch: Callable[[int, int], Envelope], sums: "_Sums", limits: Limits)
     sums.add(1, first)
     yield 1, first
     if sums.last_page is None:
-        yield from _one_after_another(fetch, sums, first, limits.page_size)
+        yield from _one_after_another(what, fetch, sums, first, limits.page_size)
         return
 
     says_more = bool(first.has_more) and sums.last_page == 1
@@ -199,30 +205,37 @@ def _pages(fetch: Callable[[int, int], Envelope], sums: "_Sums", limits: Limits)
         yield number, envelope
     if says_more:
         # The count is met, yet the server says there is more: one of the two is wrong, and the next page tells which.
-        sums.expect_nothing_new(sums.last_page + 1, _beyond_the_end(numbered, sums.last_page + 1))
+        beyond = sums.last_page + 1
+        sums.expect_nothing_new(beyond, _if_there(lambda: fetch(beyond, limits.page_size)))
 
 
-def _beyond_the_end(numbered: Callable[[int], tuple[int, Envelope]], number: int) -> Envelope:
-    """The page after the last one. A server may also refuse to give it."""
+def _if_there(page: Callable[[], Envelope]) -> Envelope:
+    """A page that may not exist. A server may also refuse to give it, or answer with what is no page."""
     try:
-        return numbered(number)[1]
-    except (NotFound, Invalid):
+        return page()
+    except (NotFound, Invalid, EmptyAnswer, ContractError):
         return Envelope([], None, None)
 
 
 def _one_after_another(
-    fetch: Callable[[int, int], Envelope], sums: "_Sums", first: Envelope, page_size: int
+    what: object, fetch: Callable[[int, int], Envelope], sums: "_Sums", first: Envelope, page_size: int
 ) -> Iterator[tuple[int, Envelope]]:
-    def numbered(number: int) -> tuple[int, Envelope]:
-        return number, fetch(number, page_size)
-
+    """Pages of a listing that tells no total, for as long as `_Sums.is_followed` says."""
     number, envelope = 1, first
-    while sums.is_followed(envelope):
-        is_promised = envelope.has_more is not None
+    while sums.is_followed(number, envelope):
+        before, may_be_last = envelope, sums.may_be_last(number, envelope)
         number += 1
-        envelope = fetch(number, page_size) if is_promised else _beyond_the_end(numbered, number)
-        if number == 2 and _ignores_paging(fetch, sums, first, envelope, page_size):
-            return
+        if number > _MOST_PAGES:
+            raise ContractError(
+                f"{what}: it gave {_MOST_PAGES:,} pages, tells no total and comes to no end; {_CHANGED}"
+            )
+        ask = partial(fetch, number, page_size)
+        envelope = _if_there(ask) if may_be_last else ask()
+        if before.has_more is None:
+            if number == 2 and _ignores_paging(fetch, sums, first, envelope, page_size):
+                return
+            if number > 2 and sums.has_every_row(envelope):
+                return
         sums.add(number, envelope)
         yield number, envelope
 
@@ -230,25 +243,33 @@ def _one_after_another(
 def _ignores_paging(
     fetch: Callable[[int, int], Envelope], sums: "_Sums", first: Envelope, second: Envelope, page_size: int
 ) -> bool:
-    """Whether a first page that came again is the whole, from a server that knows no pages.
+    """Whether the first page was the whole, from a server that tells nothing and knows no pages: it gives the rows again.
 
-    One that is full is when a smaller page is not smaller; where pageSize is obeyed and page is not, rows are out of reach.
+    Where it was full, a smaller page must be as large: when pageSize is obeyed and page is not, rows are out of reach.
     """
-    if first.has_more is not None or page_size == 1 or not second.items or not sums.has_seen(second):
-        return False
-    return len(first.items) < page_size or len(fetch(1, page_size - 1).items) == len(first.items)
+    came_again = bool(second.items) and sums.has_every_row(second)
+    if len(first.items) != page_size or page_size == 1:
+        return came_again
+    # Rows without a key may differ in what changes by itself, such as a time of day: their number alone tells.
+    return (came_again or not sums.has_keys) and len(fetch(1, page_size - 1).items) == len(first.items)
 
 
 class _Sums:
-    """What one reading has shown so far, and whether it adds up. Of each row it keeps 8 bytes: a hash of its key."""
+    """What one reading has shown so far, and whether it adds up. Of each row it keeps 8 bytes: a hash of its key.
+
+    has_keys: whether a row of the first page has one.
+    """
 
     def __init__(self, key: RowKey, page_size: int) -> None:
         self._key = key
         self._asked_size = page_size
         self._total: int | None = None
         self._size = 0
+        self._is_full = False
         self._fingerprints: set[int] = set()
         self._hashes = [array("q") for _ in range(_PARTS)]
+        self._seen: set[int] = set()
+        self.has_keys = False
         self.last_page: int | None = None
 
     def add(self, number: int, envelope: Envelope) -> None:
@@ -256,6 +277,8 @@ class _Sums:
         rows = len(envelope.items)
         if number == 1:
             self._total, self._size = envelope.total, rows
+            self._is_full = 0 < rows in (self._asked_size, envelope.page_size)
+            self.has_keys = any(self._key(row) is not None for row in envelope.items)
             if envelope.total is not None:
                 self.last_page = max(1, math.ceil(envelope.total / rows)) if rows else 1
         if self.last_page is not None and self._total is not None:
@@ -268,6 +291,11 @@ class _Sums:
         self._fingerprints.add(fingerprint)
         for value in hashes:
             self._hashes[value % _PARTS].append(value)
+        if self.last_page is None:
+            # Nothing else would end a listing without a total whose rows come again in another order.
+            if rows and self._seen.issuperset(hashes):
+                raise _Moved(f"page {number} holds nothing but rows of other pages")
+            self._seen.update(hashes)
 
     def _check_count(self, number: int, envelope: Envelope, total: int, last_page: int) -> None:
         if envelope.total is not None and envelope.total != total:
@@ -276,15 +304,24 @@ class _Sums:
         if len(envelope.items) != due:
             raise _Moved(f"page {number} has {len(envelope.items):,} rows where {due:,} were due")
 
-    def is_followed(self, envelope: Envelope) -> bool:
+    def is_followed(self, number: int, envelope: Envelope) -> bool:
         """Without a total: as the server says. Where it says nothing, the next page tells, for this may be a smaller page than
-        was asked for; but not after one that is shorter than the first, or than any page is, or holds more than was asked for.
+        was asked for; but not after a first page that is too short to be one of several, nor after the last of full ones.
         """
+        rows = len(envelope.items)
         if envelope.has_more is not None:
             return envelope.has_more
+        if not self.has_keys:
+            return rows == self._asked_size
+        if self._is_full:
+            return rows >= self._size
+        return rows >= (1 if number > 1 else min(_SMALLEST_PAGE, self._asked_size))
+
+    def may_be_last(self, number: int, envelope: Envelope) -> bool:
+        """Whether a refusal of the page after this one would say that there is none."""
         rows = len(envelope.items)
-        least = max(self._size, min(_SMALLEST_PAGE, self._asked_size))
-        return least <= rows <= self._asked_size or 0 < rows == envelope.page_size
+        is_short = rows < self._size if number > 1 else rows != self._asked_size
+        return envelope.has_more is None and is_short
 
     def expect_nothing_new(self, number: int, envelope: Envelope) -> None:
         """For the page after the last one: it must be empty, or one that was seen already."""
@@ -294,6 +331,10 @@ class _Sums:
     def has_seen(self, envelope: Envelope) -> bool:
         """Whether a page is the same as one that was taken in."""
         return _hashes(envelope.items, self._key)[1] in self._fingerprints
+
+    def has_every_row(self, envelope: Envelope) -> bool:
+        """Whether all rows of a page were on others, in whatever order. Of a listing without a total alone."""
+        return self._seen.issuperset(_hashes(envelope.items, self._key)[0])
 
     def doubles(self) -> set[int]:
         """Hashes of keys that came more than once."""

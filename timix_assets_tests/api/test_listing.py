@@ -1,6 +1,8 @@
 """A listing is read whole, with the fewest requests, however its rows move meanwhile."""
 
+import itertools
 import json
+import random
 import secrets
 import threading
 import time
@@ -73,8 +75,53 @@ def test_a_bare_list_is_followed_until_a_page_is_shorter_than_the_first(key: str
     assert read(tasks(lambda a: rows_of(count)[200 * (a.page - 1) :][:200]), key) == (rows_of(count), requests)
 
 
-def test_a_bare_list_larger_than_a_page_is_the_whole(key: str) -> None:
-    assert read(tasks(lambda _: rows_of(500)), key) == (rows_of(500), 1)
+def test_a_bare_list_larger_than_a_page_is_the_whole_when_it_comes_again(key: str) -> None:
+    assert read(tasks(lambda _: rows_of(500)), key) == (rows_of(500), 2)
+
+
+def test_a_server_that_cuts_larger_pages_than_asked_loses_nothing(key: str) -> None:
+    assert read(tasks(lambda a: rows_of(1200)[500 * (a.page - 1) :][:500]), key) == (rows_of(1200), 4)
+
+
+def test_pages_of_any_size_are_followed_to_an_empty_one_where_the_server_tells_nothing(key: str) -> None:
+    sizes = {1: (0, 180), 2: (180, 350), 3: (350, 540), 4: (540, 700)}
+    assert read(tasks(lambda a: rows_of(700)[slice(*sizes.get(a.page, (0, 0)))]), key) == (rows_of(700), 5)
+
+
+@pytest.mark.parametrize("fields", [{"id": "x"}, {}])
+@pytest.mark.parametrize("count", [12, 70, 200, 500])
+def test_rows_in_another_order_each_time_come_to_an_end(key: str, count: int, fields: dict[str, str]) -> None:
+    moments = itertools.count()
+
+    def shuffled(_: Asked) -> list[dict[str, Any]]:
+        rows = [{"id": f"{n}"} if fields else {"generatedAt": next(moments)} for n in range(count)]
+        random.Random(next(moments)).shuffle(rows)
+        return rows
+
+    rows, requests = read(tasks(shuffled), key)
+    assert len(rows) == count
+    assert requests <= 3
+
+
+def test_more_for_ever_of_rows_in_another_order_each_time_is_no_listing(key: str) -> None:
+    moments = itertools.count()
+
+    def shuffled(_: Asked) -> dict[str, Any]:
+        return {"items": random.Random(next(moments)).sample(rows_of(40), 40), "hasMore": True}
+
+    with pytest.raises(ListingUnstable, match="holds nothing but rows of other pages"):
+        read(tasks(shuffled), key)
+
+
+def test_a_total_in_the_header_counts_though_the_body_has_a_null(key: str) -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.path != "/tasks":
+            return NOT_SCRIPTED
+        page = {"items": rows_of(399)[200 * (asked.page - 1) :][:200], "totalCount": None}
+        return Reply(page, headers={"X-Total-Count": "400"})
+
+    with pytest.raises(ListingUnstable, match="page 2 has 199 rows where 200 were due"):
+        read(script, key)
 
 
 @pytest.mark.parametrize(("count", "requests"), [(9, 1), (70, 2), (200, 3)])
@@ -82,18 +129,44 @@ def test_a_bare_list_from_a_server_without_pages_is_the_whole(key: str, count: i
     assert read(tasks(lambda _: rows_of(count)), key) == (rows_of(count), requests)
 
 
-@pytest.mark.parametrize(("count", "requests"), [(50, 2), (100, 3), (120, 3)])
+@pytest.mark.parametrize(("count", "requests"), [(50, 2), (100, 3), (120, 4)])
 def test_smaller_pages_than_asked_lose_nothing_though_the_server_tells_nothing_of_them(
     key: str, count: int, requests: int
 ) -> None:
     assert read(tasks(lambda a: rows_of(count)[50 * (a.page - 1) :][:50]), key) == (rows_of(count), requests)
 
 
-def test_a_server_that_tells_nothing_may_refuse_the_page_after_the_last(key: str) -> None:
-    def script(asked: Asked) -> Reply:
-        return Reply(rows_of(70)) if asked.path == "/tasks" and asked.page == 1 else NOT_SCRIPTED
+@pytest.mark.parametrize("end", [NOT_SCRIPTED, Reply(None), Reply(b"", status=204), Reply({"error": {}}, status=400)])
+@pytest.mark.parametrize(("count", "pages"), [(70, 1), (120, 3)])
+def test_a_server_that_tells_nothing_may_give_no_page_after_the_last(
+    key: str, count: int, pages: int, end: Reply
+) -> None:
+    size = 70 if pages == 1 else 50
 
-    assert read(script, key) == (rows_of(70), 2)
+    def script(asked: Asked) -> Reply:
+        if asked.path != "/tasks":
+            return NOT_SCRIPTED
+        return Reply(rows_of(count)[size * (asked.page - 1) :][:size]) if asked.page <= pages else end
+
+    assert read(script, key)[0] == rows_of(count)
+
+
+@pytest.mark.parametrize(("size", "refused_at"), [(200, 2), (200, 3), (50, 3)])
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_a_page_that_is_refused_after_a_full_one_is_no_end(key: str, size: int, refused_at: int, status: int) -> None:
+    def script(asked: Asked) -> Reply:
+        if asked.path != "/tasks":
+            return NOT_SCRIPTED
+        if asked.page >= refused_at:
+            return Reply({"error": {"code": "no", "message": "too deep"}}, status=status)
+        return Reply(rows_of(1000)[size * (asked.page - 1) :][:size])
+
+    with pytest.raises(TimixError, match=f"page {refused_at}: the server answered {status}"):
+        read(script, key)
+
+
+def test_a_server_that_gives_its_last_page_again_has_no_more(key: str) -> None:
+    assert read(tasks(lambda a: rows_of(100)[50 * (min(a.page, 2) - 1) :][:50]), key) == (rows_of(100), 3)
 
 
 def test_a_server_that_cuts_pages_but_always_gives_the_first_is_no_listing(key: str) -> None:

@@ -140,10 +140,6 @@ def test_15_doubles_are_counted_against_the_total_before_they_are_dropped(workpl
         pytest.param((Fault("small_pages", count=60),), id="said in the envelope"),
         pytest.param((Fault("silent_small_pages", count=60),), id="silent"),
         pytest.param((Fault("silent_small_pages", count=60), Fault("total_missing")), id="silent, no total"),
-        pytest.param(
-            (Fault("silent_small_pages", count=60), Fault("bare_list", value="page"), Fault("total_missing")),
-            id="bare lists that tell nothing",
-        ),
     ],
 )
 def test_16_smaller_pages_than_asked_are_read_to_the_last_row(workplace: Workplace, faults: tuple[Fault, ...]) -> None:
@@ -152,6 +148,32 @@ def test_16_smaller_pages_than_asked_are_read_to_the_last_row(workplace: Workpla
     assert (done.status, done.stderr) == (0, "")
     assert workplace.stored("time_reports") == workplace.sent("time_reports")
     assert pages_asked(done.requests) == -(-len(workplace.truth("time_reports")) // 60)
+
+
+BARE = (
+    Fault("silent_small_pages", path=ENTRIES, count=60),
+    Fault("bare_list", path=ENTRIES, value="page"),
+    Fault("total_missing", path=ENTRIES),
+)
+"""Lists that tell nothing: neither how many rows there are nor whether more follow, nor how large their pages are."""
+
+
+def test_16_a_list_that_tells_nothing_of_its_smaller_pages_is_read_until_one_is_empty(workplace: Workplace) -> None:
+    done = workplace.refresh(TIME, faults=BARE)
+
+    assert (done.status, done.stderr) == (0, "")
+    assert workplace.stored("time_reports") == workplace.sent("time_reports")
+    assert pages_asked(done.requests) == -(-len(workplace.truth("time_reports")) // 60) + 1
+
+
+@pytest.mark.parametrize("refusal", [Fault("not_found", path=ENTRIES, page=4), Fault("invalid", path=ENTRIES, page=4)])
+def test_16_a_refusal_in_the_middle_of_such_a_list_is_no_end(workplace: Workplace, refusal: Fault) -> None:
+    before = workplace.stored("time_reports")
+    done = workplace.refresh(TIME, faults=(*BARE, refusal))
+
+    assert done.status == 1
+    assert "GET /time-reports, page 4: the server answered 4" in done.sentence
+    assert workplace.stored("time_reports") == before
 
 
 def test_16_one_page_that_is_smaller_than_the_others_is_not_taken_for_the_whole(workplace: Workplace) -> None:
