@@ -60,23 +60,29 @@ class Bound:
 MOMENT = 0.001
 """The shortest time that a limit in seconds may be, where none at all would make no sense."""
 
+DAY = 86_400
+"""The longest time, in seconds, that a limit may be: nobody waits longer, and the system's clocks cannot count any number."""
+
 ATTEMPTS = Bound(
     "attempts", 5, "Requests in all for one answer, when the server or the line fails.", Range(1, whole=True)
 )
 REQUEST_DEADLINE = Bound(
-    "request_deadline_seconds", 60, "Longest time for one request, from connecting to the last byte.", Range(MOMENT)
+    "request_deadline_seconds",
+    60,
+    "Longest time for one request, from connecting to the last byte.",
+    Range(MOMENT, DAY),
 )
 RETRY_BUDGET = Bound(
     "retry_budget_seconds",
     120,
     "Longest time for one answer with all its retries, without waits for the rate limit.",
-    Range(MOMENT),
+    Range(MOMENT, DAY),
 )
 WAIT_BUDGET = Bound(
     "wait_budget_seconds",
     900,
     "Longest time in all that a run waits because the server said 429, before it fails.",
-    Range(0),
+    Range(0, DAY),
 )
 CONCURRENCY = Bound("concurrency", 8, "Requests in flight at once.", Range(1, 64, whole=True))
 MAX_ANSWER_MB = Bound(
@@ -101,7 +107,7 @@ GUARD_FROM_ROWS = Bound(
     "guard_from_rows", 20, "The guard looks at tables and ranges of at least this many rows.", Range(1, whole=True)
 )
 TURN_SECONDS = Bound(
-    "turn_seconds", 3600, "How long a run waits for another run on the same lake before it gives up.", Range(0)
+    "turn_seconds", 3600, "How long a run waits for another run on the same lake before it gives up.", Range(0, DAY)
 )
 
 OF_THE_CLIENT = (

@@ -8,6 +8,9 @@ from email.utils import parsedate_to_datetime
 from .errors import ConnectionFailed, DeadlineExceeded, EmptyAnswer, NotCsv, NotJson, ServerError, TimixError
 from .limits import Limits
 
+_DOUBLINGS = 60
+"""After so many a pause is at its cap, whatever the base; a float could not hold a thousand of them."""
+
 SHORTEST_HOLD_SECONDS = 1.0
 """After a 429 that names no time, a past one or a negative one."""
 
@@ -23,7 +26,8 @@ def is_worth_repeating(error: TimixError, method: str) -> bool:
 
 def backoff_seconds(failures: int, limits: Limits, draw: float) -> float:
     """Full jitter: anything up to base * 2 ** (failures - 1), at most the cap. draw is from [0, 1)."""
-    return draw * min(limits.backoff_cap_seconds, limits.backoff_base_seconds * 2.0 ** (failures - 1))
+    doublings = min(failures - 1, _DOUBLINGS)
+    return draw * min(limits.backoff_cap_seconds, limits.backoff_base_seconds * 2.0**doublings)
 
 
 def retry_after_seconds(headers: Mapping[str, str], limits: Limits, now: datetime) -> float:

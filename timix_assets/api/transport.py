@@ -95,9 +95,10 @@ def checked_base_url(base_url: str) -> str:
             "give the URL as https://host/path."
         )
     try:
-        parts = urlsplit(base_url)
-        _ = parts.port
-    except ValueError:
+        parts, asked = urlsplit(base_url), httpx.URL(base_url)
+        # As when a request is made: a port that is none, a label that is empty, too long or no IDN fails here.
+        _ = parts.port, asked.host, asked.raw_host.decode().encode("idna")
+    except (ValueError, httpx.InvalidURL):
         parts = urlsplit("")
     if not parts.hostname or parts.query or parts.fragment or parts.username or parts.scheme not in ("http", "https"):
         raise SettingsError(

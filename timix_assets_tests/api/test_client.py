@@ -49,7 +49,21 @@ def test_a_base_url_that_would_expose_the_key_or_is_none_is_refused(key: str, ur
     assert "pass" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", [DEFAULT_BASE_URL, "http://localhost:1/v1/", "http://127.0.0.1", "http://[::1]:80"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://a..b.com", f"https://{'a' * 64}.example/v1", "https://.example", "https://xn--zzzzzz.example",
+     "https://☃☃\u200d.example", "https://host\x01/v1", "https://host/\udcff"],
+)  # fmt: skip
+def test_a_base_url_whose_host_no_name_server_could_be_asked_for_is_refused(key: str, url: str) -> None:
+    with pytest.raises(SettingsError, match="^TIMIX_BASE_URL is not the URL of an API"):
+        TimixClient(url, key)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [DEFAULT_BASE_URL, "http://localhost:1/v1/", "http://127.0.0.1", "http://[::1]:80", "https://bücher.example/a b",
+     "https://api.example.", f"https://{'a' * 63}.example"],
+)  # fmt: skip
 def test_https_and_this_machine_are_accepted(key: str, url: str) -> None:
     TimixClient(url, key).close()
 
@@ -61,7 +75,8 @@ def test_https_and_this_machine_are_accepted(key: str, url: str) -> None:
         {"concurrency": 65}, {"max_answer_bytes": 0}, {"readings": -1}, {"request_deadline_seconds": 0},
         {"connect_timeout_seconds": float("inf")}, {"retry_budget_seconds": float("nan")},
         {"run_wait_budget_seconds": -1}, {"backoff_base_seconds": "1"}, {"backoff_cap_seconds": -0.1},
-        {"window_seconds": 0}, {"window_margin_seconds": None},
+        {"window_seconds": 0}, {"window_margin_seconds": None}, {"request_deadline_seconds": 1e10},
+        {"retry_budget_seconds": 86_401}, {"run_wait_budget_seconds": 1e308},
     ],
 )  # fmt: skip
 def test_a_limit_out_of_range_is_refused_by_name(wrong: dict[str, object]) -> None:

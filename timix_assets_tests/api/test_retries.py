@@ -140,10 +140,10 @@ def test_a_retry_after_date_is_measured_by_the_servers_own_clock() -> None:
     assert retry_after_seconds({"retry-after": after(30)}, Limits(), now=NOON) == 30
 
 
-@given(st.integers(1, 50), st.floats(0, 1, exclude_max=True))
+@given(st.integers(1, 5000), st.floats(0, 1, exclude_max=True))
 def test_backoff_is_jittered_and_never_beyond_its_cap(failures: int, draw: float) -> None:
     limits = Limits(backoff_base_seconds=0.5, backoff_cap_seconds=20)
-    assert 0 <= backoff_seconds(failures, limits, draw) <= min(20, 0.5 * 2 ** (failures - 1))
+    assert 0 <= backoff_seconds(failures, limits, draw) <= min(20, 0.5 * 2 ** min(failures - 1, 9))
 
 
 def limited(**headers: str) -> Reply:
