@@ -1,6 +1,6 @@
 """Upkeep of the lake and of the record of runs as assets, so that it has a schedule, a log and a history too."""
 
-import tempfile
+import os
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from timix_assets import environment
 from timix_assets.assets.run_history import clear, reusable_bytes
 from timix_assets.assets.timix import OWNERS
 from timix_assets.failures import plainly
+from timix_assets.lake.errors import LakeError
 from timix_assets.lake.io_manager import LakeResource
 from timix_assets.lake.upkeep import SAFE_RETENTION, Kept, Size, keep, sweep, tables_of
 from timix_assets.wording import counted
@@ -58,18 +59,17 @@ def compact(context: AssetExecutionContext, config: Retention, lake: LakeResourc
                 allow_retries=False,
             )
         lake.take_turn(context.instance, context.run)
-        url, options = lake.lake.url, dict(lake.storage_options)
-        kept = []
-        for table in tables_of(url, options):
-            kept.append(keep(url, options, table, retention))
-            context.log.info(f"{table}: {_said(kept[-1].before)} before, {_said(kept[-1].after)} after")
-        swept = sweep(Path(tempfile.gettempdir()), now=datetime.now(UTC))
+        # First: it needs no room, and a full disk has none for what comes after it.
+        swept = [gone for folder in _temporary_folders() for gone in sweep(folder, now=datetime.now(UTC))]
+        context.log.info(f"{counted(len(swept), 'temporary folder')} of killed runs deleted")
+        kept = _keep_all(context, lake, retention)
         freed = sum((table.freed for table in kept), Size(0, 0))
         return MaterializeResult(
             metadata={
                 "tables": MetadataValue.int(len(kept)),
-                "files_freed": MetadataValue.int(freed.files),
-                "bytes_freed": MetadataValue.int(freed.bytes),
+                # A young table grows by its checkpoint.
+                "files_freed": MetadataValue.int(max(0, freed.files)),
+                "bytes_freed": MetadataValue.int(max(0, freed.bytes)),
                 "bytes": MetadataValue.int(sum(table.after.bytes for table in kept)),
                 "files": MetadataValue.int(sum(table.after.files for table in kept)),
                 "temporary_folders_swept": MetadataValue.int(len(swept)),
@@ -111,6 +111,28 @@ def run_history(context: AssetExecutionContext, lake: LakeResource) -> Materiali
                 "bytes_reusable": MetadataValue.int(reusable_bytes(context.instance)),
             }
         )
+
+
+def _keep_all(context: AssetExecutionContext, lake: LakeResource, retention: timedelta) -> list[Kept]:
+    """Keeps every table; only then Failure with a sentence for each that could not be kept."""
+    url, options = lake.lake.url, dict(lake.storage_options)
+    kept, errors = [], []
+    for table in tables_of(url, options):
+        try:
+            kept.append(keep(url, options, table, retention))
+        except LakeError as error:
+            errors.append(str(error))
+        else:
+            context.log.info(f"{table}: {_said(kept[-1].before)} before, {_said(kept[-1].after)} after")
+    if errors:
+        raise Failure(" ".join(errors), allow_retries=False)
+    return kept
+
+
+def _temporary_folders() -> list[Path]:
+    """Where killed runs may have left theirs. Python's own choice is not asked: on a full disk it is another folder."""
+    named = [value for name in ("TMPDIR", "TEMP", "TMP") if (value := os.environ.get(name))]
+    return [folder for folder in dict.fromkeys(map(Path, [*named, "/tmp", "/var/tmp"])) if folder.is_dir()]
 
 
 def _bytes_below(folder: Path) -> int:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from deltalake.exceptions import DeltaError
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
-from .errors import TableMissing, WriteFailed
+from .errors import LakeError, TableMissing, WriteFailed
 from .exports import FOLDER as EXPORTS
 from .storage import causes, open_store, open_table
 from .versions import KEEP_THE_LOG, LOG, entries_of, live_since, trim
@@ -57,8 +58,17 @@ class Kept:
 
 
 def tables_of(lake_url: str, options: Mapping[str, str]) -> list[str]:
-    """Every Delta table of the lake, such as `timix/customers`, in the order of their names."""
-    return sorted(_tables_below(open_store(lake_url, options), ""))
+    """Every Delta table of the lake, such as `timix/customers`, in the order of their names.
+
+    LakeError when the store does not list them.
+    """
+    try:
+        return sorted(_tables_below(open_store(lake_url, options), ""))
+    except (BaseError, OSError) as error:
+        raise LakeError(
+            f"The tables of the lake {lake_url} cannot be listed ({causes(error)}); make sure that TIMIX_LAKE is right, the "
+            "store can be reached and its credentials are valid."
+        ) from error
 
 
 def keep(lake_url: str, options: Mapping[str, str], table: str, retention: timedelta) -> Kept:
@@ -72,20 +82,21 @@ def keep(lake_url: str, options: Mapping[str, str], table: str, retention: timed
     if delta is None:
         raise TableMissing(f"There is no table {table} in the lake {lake_url}; check TIMIX_LAKE.")
     store = open_store(url, options)
-    before = _size(store)
     try:
+        before = _size(store)
         _keep_the_log(delta)
         delta.optimize.compact()
         live = live_since(entries_of(store), datetime.now(UTC) - retention)
         _vacuum(delta, retention, live)
         delta.create_checkpoint()
         trim(store, live[0])
+        after = _size(store)
     except (DeltaError, BaseError, OSError) as error:
         raise WriteFailed(
             f"{table}: its upkeep did not finish ({causes(error)}), its rows are unchanged; make room or make the "
             "store reachable, then run it again."
         ) from error
-    return Kept(table, before, _size(store), delta.version())
+    return Kept(table, before, after, delta.version())
 
 
 def sweep(temporary: Path, *, now: datetime, older_than: timedelta = timedelta(days=1)) -> list[Path]:
@@ -134,8 +145,11 @@ def _size(store: ObjectStore) -> Size:
 
 
 def _touched(folder: Path) -> datetime:
-    """When anything in the folder was last written."""
-    newest = max((path.stat().st_mtime for path in (folder, *folder.rglob("*"))), default=0.0)
+    """When anything in the folder was last written; what its owner deletes meanwhile counts nothing."""
+    newest = 0.0
+    for path in (folder, *folder.rglob("*")):
+        with suppress(FileNotFoundError):
+            newest = max(newest, path.stat().st_mtime)
     return datetime.fromtimestamp(newest, UTC)
 
 

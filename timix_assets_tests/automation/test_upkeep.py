@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from dagster import materialize
+from dagster import ExecuteInProcessResult, materialize
 from deltalake import DeltaTable
 
 from timix_assets.assets import maintenance
@@ -18,7 +18,7 @@ from timix_assets.lake.io_manager import LakeResource
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
 from timix_assets.lake.upkeep import keep, sweep, tables_of
-from timix_assets_tests.workspace import FIRM_MONTHS, Workspace
+from timix_assets_tests.workspace import FIRM_MONTHS, Workspace, failures, metadata
 
 MONTH = date(2026, 11, 1)
 MONTHS = Months(MONTH, MONTH)
@@ -232,7 +232,7 @@ def test_a_folder_in_which_something_was_written_today_stays_however_old_it_is(t
     assert sweep(tmp_path, now=NOW) == []
 
 
-def compacted(workspace: Workspace, days: int = 30) -> object:
+def compacted(workspace: Workspace, days: int = 30) -> ExecuteInProcessResult:
     resource = LakeResource(url=workspace.lake.url, state_folder=str(workspace.folder / ".dagster"))
     return materialize(
         maintenance.ASSETS,
@@ -253,17 +253,60 @@ def test_the_asset_keeps_every_table_in_its_turn_and_says_what_it_freed(workspac
 
     done = compacted(workspace)
 
-    [told] = done.asset_materializations_for_node("maintenance__compact")  # type: ignore[attr-defined]
-    assert told.metadata["tables"].value == 4
-    assert "| timix/time_reports | " in told.metadata["by_table"].value
+    told = metadata(done, "maintenance/compact")
+    assert told["tables"] == 4
+    assert "| timix/time_reports | " in told["by_table"]
     assert workspace.table("timix/time_reports").sort("id").equals(before)
     assert len(workspace.sandbox.requests) == asked
     [turn] = (workspace.folder / ".dagster").glob("turn-*.json")
-    assert done.run_id[:8] in turn.read_text()  # type: ignore[attr-defined]
+    assert done.run_id[:8] in turn.read_text()
+
+
+def test_of_a_young_table_which_grows_by_its_own_checkpoint_nothing_negative_is_said(workspace: Workspace) -> None:
+    workspace.refresh("timix/customers")
+    told = metadata(compacted(workspace), "maintenance/compact")
+    assert (told["files_freed"], told["bytes_freed"]) == (0, 0)
+
+
+def left_by_a_killed_run(temporary: Path) -> Path:
+    return folder(temporary, "timix-staging-abc", NOW - (datetime.now(UTC) - timedelta(days=2)))
+
+
+def test_a_table_that_cannot_be_kept_is_named_when_all_others_are(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.refresh("timix/customers", "timix/projects", "timix/tasks")
+    monkeypatch.setenv("TMPDIR", str(workspace.folder))
+    left = left_by_a_killed_run(workspace.folder)
+    lake = Path(workspace.lake.url)
+    for table in ("timix/customers", "timix/tasks"):
+        (lake / table / "_delta_log" / f"{0:020}.json").write_text("{oops")
+
+    red = failures(compacted(workspace))["maintenance/compact"]
+
+    assert f"The table at {lake}/timix/customers cannot be opened" in red
+    assert f"The table at {lake}/timix/tasks cannot be opened" in red
+    assert red.count("cannot be opened") == 2
+    assert list((lake / "timix/projects/_delta_log").glob("*.checkpoint.parquet"))
+    assert not left.exists()
+
+
+def test_what_killed_runs_left_is_swept_before_the_lake_is_looked_at(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(workspace.folder))
+    left = left_by_a_killed_run(workspace.folder)
+    ring = Path(workspace.lake.url, "timix", "ring")
+    ring.parent.mkdir(parents=True)
+    ring.symlink_to(ring)
+
+    red = failures(compacted(workspace))["maintenance/compact"]
+    assert red.startswith(f"The tables of the lake {workspace.lake.url} cannot be listed (")
+    assert "Too many levels of symbolic links" in red
+    assert not left.exists()
 
 
 def test_a_retention_that_could_hurt_a_run_under_way_is_refused(workspace: Workspace) -> None:
     workspace.refresh("timix/customers")
     done = compacted(workspace, days=1)
-    [failure] = [event for event in done.all_events if event.is_step_failure]  # type: ignore[attr-defined]
-    assert "days is 1, and a run or a reader under way" in str(failure.step_failure_data.error)
+    assert "days is 1, and a run or a reader under way" in failures(done)["maintenance/compact"]
