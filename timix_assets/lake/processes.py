@@ -9,6 +9,9 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+PATIENCE_SECONDS = 10.0
+"""For a lock file of our own, which another process holds while it looks whether we are gone: an instant."""
+
 _OURS: dict[tuple[Path, int], FileLock] = {}
 """The lock of this process in each folder, kept for its whole life. By process id: a fork has none of its own yet."""
 
@@ -19,7 +22,7 @@ def sign_of_life(folder: Path) -> str:
     if ours not in _OURS:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(ours[0] / f"process-{os.getpid()}-{uuid4().hex[:12]}.lock", thread_local=False)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=PATIENCE_SECONDS)
         _OURS[ours] = lock
     return Path(_OURS[ours].lock_file).stem
 
