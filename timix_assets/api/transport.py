@@ -2,13 +2,14 @@
 
 import ipaddress
 import logging
+import socket
 import ssl
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, unquote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -32,6 +33,7 @@ from .redaction import Redactor
 
 Auth = Literal["x-api-key", "bearer"]
 Parameters = Mapping[str, object]
+_Lookup = Callable[[str, int, int, int], Iterable[tuple[Any, ...]]]
 
 ERROR_BODY_BYTES = 64 * 1024
 _WIRE_LOGS = ("httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks")
@@ -335,11 +337,16 @@ class _Deadline(threading.local):
     def start(self, seconds: float) -> None:
         self.at = time.monotonic() + seconds
 
-    def left(self) -> float:
+    def left(self, passed: type[httpcore.TimeoutException] = httpcore.ReadTimeout) -> float:
+        """Seconds; `passed` is raised when there are none."""
         left = self.at - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout("the request's deadline has passed")
+            raise passed("the request's deadline has passed")
         return left
+
+    def left_to_connect(self, timeout: float | None) -> float:
+        left = self.left(httpcore.ConnectTimeout)
+        return left if timeout is None else min(timeout, left)
 
 
 class _DeadlineStream(httpcore.NetworkStream):
@@ -361,16 +368,23 @@ class _DeadlineStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._deadline)
+        seconds = self._deadline.left_to_connect(timeout)
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._deadline)
 
     def get_extra_info(self, info: str) -> object:
         return self._stream.get_extra_info(info)
 
 
 class _DeadlineBackend(httpcore.NetworkBackend):
-    def __init__(self, deadline: _Deadline) -> None:
+    """Connects within the request's time, though each address of a host may take its own. lookup: as socket.getaddrinfo.
+
+    How long the lookup of a name takes is the system's resolver's to bound.
+    """
+
+    def __init__(self, deadline: _Deadline, lookup: _Lookup = socket.getaddrinfo) -> None:
         self._backend = httpcore.SyncBackend()
         self._deadline = deadline
+        self._lookup = lookup
 
     def connect_tcp(
         self,
@@ -380,8 +394,23 @@ class _DeadlineBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        stream = self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
-        return _DeadlineStream(stream, self._deadline)
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in self._addresses(host, port):
+            seconds = self._deadline.left_to_connect(timeout)
+            try:
+                stream = self._backend.connect_tcp(address, port, seconds, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as fault:
+                failure = fault
+            else:
+                return _DeadlineStream(stream, self._deadline)
+        raise failure
+
+    def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            found = self._lookup(host, port, 0, socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as fault:
+            raise httpcore.ConnectError(str(fault)) from fault
+        return [str(address[0]) for *_, address in found]
 
 
 class _DeadlineTransport(httpx.HTTPTransport):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpcore
 import pytest
 import trustme
 
@@ -22,6 +23,7 @@ from timix_assets.api.errors import (
     RedirectRefused,
     TlsFailed,
 )
+from timix_assets.api.transport import _Deadline, _DeadlineBackend
 
 from .scripted import BRISK, NOT_SCRIPTED, Asked, Raw, Reply, in_turn, serving
 
@@ -122,6 +124,71 @@ def test_the_whole_request_has_one_deadline_however_slowly_bytes_drip_in(key: st
             client.get("/tasks")
         assert time.monotonic() - started < 1.0
         assert len(server.requests_for("/tasks")) == 2
+
+
+@pytest.fixture
+def full() -> Iterator[socket.socket]:
+    """A listener whose queue is full, so that it answers no further connection: like a host that is down."""
+    waiting = []
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        while True:
+            one = socket.socket()
+            waiting.append(one)
+            one.settimeout(0.1)
+            try:
+                one.connect(listener.getsockname())
+            except TimeoutError:
+                break
+        yield listener
+        for one in waiting:
+            one.close()
+
+
+def connecting(addresses: list[tuple[str, int]], *, seconds: float, deadline: float) -> httpcore.NetworkStream:
+    """A connection to a host of these addresses: up to `seconds` for each, `deadline` for the whole request."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses]
+    clock = _Deadline()
+    clock.start(deadline)
+    return _DeadlineBackend(clock, lambda *_: found).connect_tcp("timix.invalid", addresses[0][1], seconds)
+
+
+def test_the_deadline_holds_over_all_addresses_of_a_host_that_is_down(full: socket.socket) -> None:
+    started = time.monotonic()
+    with pytest.raises(httpcore.ConnectTimeout):
+        connecting([full.getsockname()] * 8, seconds=0.2, deadline=0.5)
+    assert time.monotonic() - started < 0.7
+
+
+def test_the_next_address_of_a_host_is_tried_when_one_is_down_or_refuses(full: socket.socket) -> None:
+    port = full.getsockname()[1]
+    with socket.create_server(("127.0.0.3", port)):
+        stream = connecting([("127.0.0.1", port), ("127.0.0.2", port), ("127.0.0.3", port)], seconds=0.2, deadline=5)
+        assert stream.get_extra_info("server_addr") == ("127.0.0.3", port)
+        stream.close()
+
+
+def test_a_tls_handshake_that_nobody_answers_ends_with_the_request() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        stream = connecting([silent.getsockname()], seconds=5, deadline=0.3)
+        started = time.monotonic()
+        with pytest.raises(httpcore.ConnectTimeout):
+            stream.start_tls(ssl.create_default_context(), "localhost", 5)
+        assert time.monotonic() - started < 0.6
+
+
+@pytest.mark.parametrize("name", ["a..b.example", "x" * 64, ".".join(["x" * 60] * 5)])
+def test_a_proxy_whose_name_cannot_be_looked_up_is_no_connection(
+    key: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for variable in ("https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://{name}:3128")
+    with (
+        TimixClient("https://timix.invalid/v1", key, limits=Limits(attempts=1)) as client,
+        pytest.raises(ConnectionFailed, match="check the network, the proxy variables and TIMIX_BASE_URL") as failed,
+    ):
+        client.me()
+    assert failed.value.sent is False
 
 
 def test_all_tries_for_one_answer_share_one_time_budget(key: str) -> None:
