@@ -21,7 +21,7 @@ from .errors import (
 )
 from .limits import Limits
 from .redaction import Redactor
-from .retries import retry_after_seconds
+from .retries import reset_in, retry_after_seconds
 from .transport import Answer, Call
 
 Json = Any
@@ -110,7 +110,7 @@ def status_error(call: Call, answer: Answer, limits: Limits, redact: Redactor, n
     facts: dict[str, Any] = {"status": answer.status, "code": code, "server_message": words}
     if answer.status == 429:
         seconds = retry_after_seconds(answer.headers, limits, now)
-        return RateLimited(f"{what}; the limit resets in {seconds:,.0f} s.", **facts, retry_after=seconds)
+        return RateLimited(f"{what}; the limit resets {reset_in(seconds)}.", **facts, retry_after=seconds)
     if answer.status >= 500:
         return ServerError(f"{what}; Timix has trouble, try again later.", **facts)
     kind, remedy = _ERRORS.get(answer.status, (StatusError, "check the path and the parameters"))

@@ -23,7 +23,7 @@ from .limits import Limits, is_known, plan_sentence, requests_per_minute
 from .listing import Envelope, Page, Row, RowKey, envelope_of, key_of_fields, only_page, read_listing
 from .pacing import FileBucket, HeldTooLong, MemoryBucket, Pacer
 from .redaction import Redactor
-from .retries import backoff_seconds, is_worth_repeating
+from .retries import backoff_seconds, is_worth_repeating, reset_in
 from .transport import Answer, Auth, Call, Parameters, Transport, checked_base_url, path_of, query_of
 
 T = TypeVar("T")
@@ -337,7 +337,7 @@ class TimixClient:
 
 def _over_budget(said: str, seconds: float, left: float, code: str = "", server_message: str = "") -> RateLimited:
     return RateLimited(
-        f"{said}, and the limit resets in {seconds:,.0f} s, longer than the {left:,.0f} s that this run may still wait; "
+        f"{said}, and the limit resets {reset_in(seconds)}, longer than the {left:,.0f} s that this run may still wait; "
         "run it again then.",
         code=code,
         server_message=server_message,

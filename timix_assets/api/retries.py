@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from timix_assets.bounds import DAY
+
 from .errors import ConnectionFailed, DeadlineExceeded, EmptyAnswer, NotCsv, NotJson, ServerError, TimixError
 from .limits import Limits
 
@@ -43,6 +45,11 @@ def retry_after_seconds(headers: Mapping[str, str], limits: Limits, now: datetim
             return max(SHORTEST_HOLD_SECONDS, limits.window_seconds + limits.window_margin_seconds)
         seconds = (until - (_http_date(headers.get("date", "")) or now)).total_seconds()
     return max(SHORTEST_HOLD_SECONDS, seconds)
+
+
+def reset_in(seconds: float) -> str:
+    """When the limit resets, for people: beyond a day, how long a server says is no more than a large number."""
+    return "in more than a day" if seconds > DAY else f"in {seconds:,.0f} s"
 
 
 def _number(value: str) -> float | None:

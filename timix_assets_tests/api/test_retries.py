@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timix_assets.api import Limits, TimixClient
+from timix_assets.api.answers import status_error
 from timix_assets.api.errors import (
     ConnectionFailed,
     Forbidden,
@@ -20,7 +21,9 @@ from timix_assets.api.errors import (
     ServerError,
     StatusError,
 )
+from timix_assets.api.redaction import Redactor
 from timix_assets.api.retries import backoff_seconds, retry_after_seconds
+from timix_assets.api.transport import Answer, Call
 
 from .scripted import BRISK, NOT_SCRIPTED, Asked, Raw, Reply, ScriptedServer, in_turn, serving
 from .test_transport import raw, reset
@@ -194,6 +197,25 @@ def test_a_wait_beyond_the_runs_budget_fails_at_once_and_says_when_the_limit_res
         client.list("tasks")
     assert failed.value.retry_after == 86400
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("value", ["90000", "1e308"])
+def test_a_wait_of_more_than_a_day_is_told_in_words_however_many_digits_the_server_sent(key: str, value: str) -> None:
+    reply = limited(Retry_After=value)
+    with serving(in_turn("/tasks", reply)) as server, TimixClient(server.base_url, key) as client:
+        for path, said in (("/tasks", "the server answered 429"), ("/customers", "not asked, for .* 429 before")):
+            with pytest.raises(
+                RateLimited,
+                match=f"^GET {path}: {said}, and the limit resets in more than a day, longer than the 900 s that this "
+                r"run may still wait; run it again then\.$",
+            ):
+                client.get(path)
+
+
+def test_so_it_is_in_the_error_of_the_answer_itself() -> None:
+    answer = Answer(429, {"retry-after": "1e308"}, b"")
+    error = status_error(Call("GET", "/tasks"), answer, Limits(), Redactor("bbl_0f9d2c7ab18e4653"), NOON)
+    assert str(error) == "GET /tasks: the server answered 429; the limit resets in more than a day."
 
 
 def test_after_a_429_beyond_the_budget_the_client_asks_nothing_more_and_says_why(key: str) -> None:
