@@ -1,4 +1,4 @@
-"""When a failed run is worth a message: once, not while Dagster may still start it again, and not for a cause that was told.
+"""When a failed run is worth a message: once, not while Dagster may still start it again, and not if why it failed was told.
 
 Pure: the clock is passed in.
 """
@@ -18,8 +18,8 @@ GRACE = timedelta(minutes=5)
 
 MOST_A_LOOK = 50
 
-TOLD_FOR = timedelta(hours=24)
-"""How long a cause that was told is no news; after that a person is reminded."""
+TOLD_FOR = timedelta(hours=20)
+"""How long what was told is no news; less than a day, so that a job that fails every night is told every morning."""
 
 
 class Retry(Enum):
@@ -70,16 +70,19 @@ def look(
     )
 
 
-def is_known(told_at: datetime | None, failed_at: datetime, succeeded_at: datetime | None) -> bool:
-    """Whether a cause that was told of a run that failed at `told_at` (None: never) is no news when a run fails by it now.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Why a job failed over its months, as a person was told. at: when the run failed that was told of."""
 
-    succeeded_at: when the failed run's job last ended well; in between, that mended it.
-    """
-    if told_at is None or failed_at - told_at >= TOLD_FOR:
-        return False
-    return succeeded_at is None or not told_at < succeeded_at < failed_at
+    at: datetime
+    causes: frozenset[str]
+
+    def covers(self, causes: frozenset[str], failed_at: datetime, *, ended_well: bool) -> bool:
+        """Whether a further failure by these causes is no news. ended_well: whether the job did so in between."""
+        return causes <= self.causes and failed_at - self.at < TOLD_FOR and not ended_well
 
 
-def cause_of(sentence: str) -> str:
-    """The same for sentences that differ in nothing but figures: a page, a count, a time."""
-    return sha256(re.sub(r"\d+", "#", sentence).encode()).hexdigest()[:16]
+def cause_of(where: str, sentence: str) -> str:
+    """The same for what differs in nothing but words with figures in them: a page, a count, a time, an id."""
+    words = re.sub(r"\S*\d\S*", "#", sentence)
+    return sha256(f"{where} {words}".encode()).hexdigest()[:16]

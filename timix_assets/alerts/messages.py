@@ -18,6 +18,9 @@ LONGEST_SENTENCE = 500
 MOST_FAILURES = 10
 MOST_PLACES = 3
 
+IMPLICIT_JOB, BY_HAND = "__ASSET_JOB", "A run of selected assets"
+"""Dagster's name for what somebody, or a condition of the assets, starts without a job; and what a person is told."""
+
 SCOPES = {
     "TM": "time and materials",
     "Fix": "fixed price",
@@ -40,13 +43,13 @@ class Message:
 class FailedRun:
     """A run that failed. months: as its tags say, empty if it has none. sentences: (asset or step, what went wrong).
 
-    was_killed: no step of it failed, and the sentence is of the run itself.
+    was_ended: from outside, or before a step of it could fail; then a sentence is of the run itself.
     """
 
     job: str
     months: str
     sentences: Sequence[tuple[str, str]]
-    was_killed: bool = False
+    was_ended: bool = False
 
 
 def budgets_crossed(crossings: Sequence[Crossing], as_of: date, today: date, asset: str, link: str) -> Message:
@@ -96,7 +99,8 @@ def run_failed(failed: FailedRun, link: str) -> Message:
     if more > 0:
         lines.append(f"• and {more:,} more")
     months = f" ({failed.months})" if failed.months else ""
-    return Message(f"{failed.job} failed{months}", "\n".join([*lines, "", link]))
+    job = BY_HAND if failed.job == IMPLICIT_JOB else failed.job
+    return Message(f"{job} failed{months}", "\n".join([*lines, "", link]))
 
 
 def _places(names: Sequence[str]) -> str:

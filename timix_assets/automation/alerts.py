@@ -29,15 +29,21 @@ from dagster import (
     SensorResult,
     sensor,
 )
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARTITION_NAME_TAG, WILL_RETRY_TAG
+from dagster._core.events import RunFailureReason
+from dagster._core.storage.tags import (
+    AUTO_RETRY_RUN_ID_TAG,
+    PARTITION_NAME_TAG,
+    RUN_FAILURE_REASON_TAG,
+    WILL_RETRY_TAG,
+)
 
 from timix_assets import environment
 from timix_assets.alerts import crossings, expiry, failed_runs, messages
 from timix_assets.alerts.budgets import read_budgets
 from timix_assets.alerts.crossings import Standing
-from timix_assets.alerts.delivery import Receiver, deliver, receivers_of
+from timix_assets.alerts.delivery import AppriseReceiver, Receiver, deliver, receivers_of
 from timix_assets.alerts.expiry import Key
-from timix_assets.alerts.failed_runs import OVERLAP, Failed, Retry
+from timix_assets.alerts.failed_runs import OVERLAP, Failed, Retry, Told
 from timix_assets.alerts.ledger import Ledger, LedgerBusy, LedgerError, opened
 from timix_assets.alerts.messages import FailedRun, Message
 from timix_assets.api.redaction import Redactor
@@ -50,11 +56,11 @@ from timix_assets.wording import counted, numbered
 
 LOOK_EVERY_SECONDS = 60
 SELDOM_SECONDS = 300
-ME = "timix/me"
+ME, PROJECTS = "timix/me", "timix/projects"
 MONDAY_AT = time(8)
 
 RUNS_REMEMBERED = 1000
-CAUSES_REMEMBERED = 500
+JOBS_REMEMBERED = 200
 
 WHERE_TO = (
     f"Messages go to the Apprise URLs of {environment.ALERT_URLS.name}, and always to the log. One that cannot be delivered "
@@ -87,7 +93,8 @@ def budget_alerts(context: SensorEvaluationContext, lake: LakeResource) -> Senso
             return Noticed(f"{BUDGETS} was never computed, so there is nothing to compare.")
         today = environment.as_of()
         days = environment.whole_number(environment.ALERT_DAYS, at_least=0)
-        seen = f"version {lake.lake.version(BUDGETS)}, {today}, {days} days"
+        projects = lake.lake.version(PROJECTS) if lake.lake.exists(PROJECTS) else None
+        seen = f"version {lake.lake.version(BUDGETS)}, {today}, {days} days, projects of version {projects}"
         if ledger.memory is not None and context.cursor == seen:
             return Noticed(f"{BUDGETS} is as at the last look ({seen}).")
         first, before = ledger.memory is None, _standings(ledger.memory)
@@ -113,15 +120,16 @@ def budget_alerts(context: SensorEvaluationContext, lake: LakeResource) -> Senso
     minimum_interval_seconds=LOOK_EVERY_SECONDS,
     default_status=DefaultSensorStatus.STOPPED,
     description="Says when a run failed, whoever started it: the job, its months, a sentence for each cause, and a link. Once a "
-    "run; of one that Dagster starts again by itself, only the last failure; and of runs that fail by a cause that was told, "
-    f"none for {failed_runs.TOLD_FOR // timedelta(hours=1)} hours, unless the job ended well in between. {WHERE_TO}",
+    "run; of one that Dagster starts again by itself, only the last failure; and when a job fails over the same months for "
+    f"reasons that were told, none for {failed_runs.TOLD_FOR // timedelta(hours=1)} hours, unless it ended well in between. "
+    f"{WHERE_TO}",
 )
 def failure_alerts(context: SensorEvaluationContext, lake: LakeResource) -> SensorResult:
     # Dagster's own run_failure_sensor skips runs of the command line, and never tries again when it fails itself.
     def notice(ledger: Ledger) -> Noticed:
         now = datetime.now(UTC)
         since = min(_since(context.cursor, now), now)
-        told, waiting, causes = _failures_of(ledger.memory)
+        told, waiting, known = _failures_of(ledger.memory)
         records = {record.dagster_run.run_id: record for record in _failed_after(context.instance, since - OVERLAP)}
         if ledger.memory is None:
             ledger.record(_remembered(list(records), {}, {}, len(records)))
@@ -131,20 +139,20 @@ def failure_alerts(context: SensorEvaluationContext, lake: LakeResource) -> Sens
             for run_id, record in records.items()
         ]
         found = failed_runs.look(failed, set(told), waiting, since, now)
-        said = []
+        said, is_heard = [], bool(_people())
         for run_id in found.tell:
             failed_run = _failed_run(context.instance, records[run_id].dagster_run)
-            if _is_news(context.instance, failed_run, _failed_at(records[run_id]), causes):
+            if _is_news(context.instance, failed_run, _failed_at(records[run_id]), known if is_heard else {}):
                 said.append(messages.run_failed(failed_run, f"{_ui()}/runs/{run_id}"))
-        memory = _remembered([*told, *found.tell], found.waiting, causes, len(records))
+        memory = _remembered([*told, *found.tell], found.waiting, known, len(records))
         if memory != ledger.memory:
             ledger.record(memory, said)
-        known = (
-            f", {len(found.tell) - len(said)} of them by causes that were told" if len(said) < len(found.tell) else ""
+        quiet = (
+            f", {len(found.tell) - len(said)} of them for reasons that were told" if len(said) < len(found.tell) else ""
         )
         wait = f" {len(found.waiting)} more may be started again by Dagster." if found.waiting else ""
         return Noticed(
-            f"{counted(len(found.tell), 'run')} failed since the last look{known}.{wait}", found.until.isoformat()
+            f"{counted(len(found.tell), 'run')} failed since the last look{quiet}.{wait}", found.until.isoformat()
         )
 
     return _tick(context, Path(lake.state_folder) / "alerts" / "failure_alerts.json", notice)
@@ -254,7 +262,11 @@ class EventLog:
 
 
 def _receivers(instance: DagsterInstance) -> list[Receiver]:
-    return [EventLog(instance), *receivers_of(environment.ALERT_URLS.read(environment.ENVIRON))]
+    return [EventLog(instance), *_people()]
+
+
+def _people() -> list[AppriseReceiver]:
+    return receivers_of(environment.ALERT_URLS.read(environment.ENVIRON))
 
 
 def _ledger_of(lake: LakeResource, alert: str) -> Path:
@@ -280,49 +292,53 @@ def _since(cursor: str | None, now: datetime) -> datetime:
     return now if cursor is None or cursor.isdigit() else datetime.fromisoformat(cursor)
 
 
-def _failures_of(memory: Any) -> tuple[list[str], dict[str, datetime], dict[str, datetime]]:
-    """The runs that were told of, those whose retry is waited for, and the causes that were told: cause -> of a failure when."""
+def _failures_of(memory: Any) -> tuple[list[str], dict[str, datetime], dict[str, Told]]:
+    """The runs that were told of, those whose retry is waited for, and why jobs failed, as it was told."""
     if memory is None or isinstance(memory, list):  # a list of the told ones was all that an earlier version remembered
         return list(memory or []), {}, {}
-    return memory["told"], _times(memory["waiting"]), _times(memory.get("causes", {}))
-
-
-def _times(texts: dict[str, str]) -> dict[str, datetime]:
-    return {name: datetime.fromisoformat(text) for name, text in texts.items()}
+    waiting = {run_id: datetime.fromisoformat(first) for run_id, first in memory["waiting"].items()}
+    known = {
+        job: Told(datetime.fromisoformat(each["at"]), frozenset(each["causes"]))
+        for job, each in memory.get("known", {}).items()
+    }
+    return memory["told"], waiting, known
 
 
 def _remembered(
-    told: list[str], waiting: dict[str, datetime], causes: dict[str, datetime], looked_at: int
+    told: list[str], waiting: dict[str, datetime], known: dict[str, Told], looked_at: int
 ) -> dict[str, Any]:
     """No run that the next look sees again is forgotten."""
-    latest = sorted(causes.items(), key=lambda each: each[1])[-CAUSES_REMEMBERED:]
+    latest = sorted(known.items(), key=lambda each: each[1].at)[-JOBS_REMEMBERED:]
     return {
         "told": told[-max(RUNS_REMEMBERED, looked_at) :],
         "waiting": {run_id: first.isoformat() for run_id, first in waiting.items()},
-        "causes": {cause: told_at.isoformat() for cause, told_at in latest},
+        "known": {job: {"at": each.at.isoformat(), "causes": sorted(each.causes)} for job, each in latest},
     }
 
 
-def _is_news(instance: DagsterInstance, failed: FailedRun, failed_at: datetime, causes: dict[str, datetime]) -> bool:
-    """Whether a person does not know yet why the run failed; then its causes are written down as told.
+def _is_news(instance: DagsterInstance, failed: FailedRun, failed_at: datetime, known: dict[str, Told]) -> bool:
+    """Whether a person does not know yet why this job fails over these months; `known` is brought up to date.
 
-    That a run was killed, or never began, is news each time: its words tell no cause.
+    That a run was ended from outside, or never began, is news each time: its words tell no cause.
     """
-    if failed.was_killed:
+    if failed.was_ended:
         return True
-    succeeded_at = _succeeded_at(instance, failed.job, failed_at)
-    its_own = {failed_runs.cause_of(sentence) for _, sentence in failed.sentences}
-    if all(failed_runs.is_known(causes.get(cause), failed_at, succeeded_at) for cause in its_own):
+    job = f"{failed.job} {failed.months}"
+    causes = frozenset(failed_runs.cause_of(where, sentence) for where, sentence in failed.sentences)
+    told = known.get(job)
+    if told and told.covers(causes, failed_at, ended_well=_ended_well(instance, failed.job, told.at, failed_at)):
+        # What did not come again was mended: if it returns, it is news.
+        known[job] = Told(told.at, causes)
         return False
-    causes.update(dict.fromkeys(its_own, failed_at))
+    known[job] = Told(failed_at, causes)
     return True
 
 
-def _succeeded_at(instance: DagsterInstance, job: str, before: datetime) -> datetime | None:
-    """When the job's last run that was begun before that time and ended well did so."""
-    wanted = RunsFilter(job_name=job, statuses=[DagsterRunStatus.SUCCESS], created_before=before)
-    found = instance.get_run_records(wanted, limit=1)
-    return datetime.fromtimestamp(found[0].end_time, UTC) if found and found[0].end_time else None
+def _ended_well(instance: DagsterInstance, job: str, after: datetime, before: datetime) -> bool:
+    """Whether a run of the job did, between two moments."""
+    wanted = RunsFilter(job_name=job, statuses=[DagsterRunStatus.SUCCESS], updated_after=after)
+    ends = (record.end_time for record in instance.get_run_records(wanted))
+    return any(after.timestamp() < end < before.timestamp() for end in ends if end)
 
 
 def _failed_after(instance: DagsterInstance, time: datetime) -> list[RunRecord]:
@@ -346,13 +362,15 @@ def _retry(instance: DagsterInstance, run: DagsterRun) -> Retry:
 
 
 def _failed_run(instance: DagsterInstance, run: DagsterRun) -> FailedRun:
-    """The sentences of its steps; of a run without any, killed before or between them, its own."""
+    """The sentences of its steps; of a run that was ended from outside its own too, and only that where no step failed."""
     steps = _events(instance, run, DagsterEventType.STEP_FAILURE)
     said = [((e.step_key or "").replace("__", "/"), sentence_of(e.step_failure_data.error)) for e in steps]
-    if not said:
-        said = [("the run", _own_words(event)) for event in _events(instance, run, DagsterEventType.RUN_FAILURE)[-1:]]
+    was_ended = run.tags.get(RUN_FAILURE_REASON_TAG) != RunFailureReason.STEP_FAILURE.value
+    for event in _events(instance, run, DagsterEventType.RUN_FAILURE)[-1:]:
+        if was_ended and (own := _own_words(event)) not in dict(said).values():
+            said.append(("the run", own))
     sentences = [(where, _without_key(sentence)) for where, sentence in said]
-    return FailedRun(run.job_name, _months(run), sentences, was_killed=not steps)
+    return FailedRun(run.job_name, _months(run), sentences, was_ended)
 
 
 def _own_words(event: DagsterEvent) -> str:

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from timix_assets.alerts.failed_runs import GRACE, MOST_A_LOOK, TOLD_FOR, Failed, Retry, cause_of, is_known, look
+import pytest
+
+from timix_assets.alerts.failed_runs import GRACE, MOST_A_LOOK, TOLD_FOR, Failed, Retry, Told, cause_of, look
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -54,15 +56,37 @@ def test_what_is_settled_never_goes_back() -> None:
     assert look([failed("late", 60, Retry.EXPECTED)], set(), {}, START, NOON).until == START
 
 
-def test_a_cause_that_was_told_is_no_news_for_a_day_unless_its_job_ended_well_in_between() -> None:
-    assert not is_known(None, NOON, None)
-    assert is_known(NOON - MINUTE, NOON, None)
-    assert not is_known(NOON - TOLD_FOR, NOON, None)
-    assert not is_known(NOON - 3 * MINUTE, NOON, succeeded_at=NOON - MINUTE)
-    assert is_known(NOON - 3 * MINUTE, NOON, succeeded_at=NOON - 9 * MINUTE)
+def test_what_was_told_is_no_news_for_most_of_a_day_unless_the_job_ended_well_or_fails_for_another_reason_too() -> None:
+    told = Told(NOON, frozenset({"key", "disk"}))
+    key, both, more = frozenset({"key"}), told.causes, frozenset({"key", "other"})
+    assert told.covers(key, NOON + MINUTE, ended_well=False)
+    assert told.covers(both, NOON + TOLD_FOR - MINUTE, ended_well=False)
+    assert not told.covers(both, NOON + TOLD_FOR, ended_well=False)
+    assert not told.covers(more, NOON + MINUTE, ended_well=False)
+    assert not told.covers(key, NOON + MINUTE, ended_well=True)
 
 
-def test_figures_make_no_other_cause_and_words_do() -> None:
-    page_3 = "GET /customers, page 3: the server answered 503 (tried 5 times)."
-    assert cause_of(page_3) == cause_of(page_3.replace("3", "12"))
-    assert cause_of(page_3) != cause_of(page_3.replace("customers", "projects"))
+def test_a_nightly_failure_is_told_every_morning() -> None:
+    assert timedelta(hours=23) > TOLD_FOR
+
+
+@pytest.mark.parametrize(
+    ("once", "again"),
+    [
+        (
+            "GET /customers, page 3: the server answered 503 (tried 5 times).",
+            "GET /customers, page 12: the server answered 500 (tried 2 times).",
+        ),
+        ("it answered 500 (“reference 4bf92f35”)", "it answered 500 (“reference a1c0de77”)"),
+        ("in use by refresh_recent (run 1a2b3c4d)", "in use by refresh_recent (run 9f8e7d6c)"),
+        ("would remove 999 of 1,000 rows", "would remove 1,200 of 14,000 rows"),
+    ],
+)
+def test_figures_and_ids_make_no_other_cause(once: str, again: str) -> None:
+    assert cause_of("timix/customers", once) == cause_of("timix/customers", again)
+
+
+def test_other_words_or_another_asset_are_another_cause() -> None:
+    refused = cause_of("timix/customers", "the server answered 403; use another key.")
+    assert refused != cause_of("timix/customers", "the server answered 500; try again later.")
+    assert refused != cause_of("timix/projects", "the server answered 403; use another key.")

@@ -79,6 +79,11 @@ def test_one_cause_is_one_line_whichever_assets_it_struck() -> None:
     assert message.text == f"• timix/t0, timix/t1, timix/t2 and 4 more: The key was refused.\n\n{LINK}"
 
 
+def test_a_run_without_a_job_is_called_what_it_is() -> None:
+    message = run_failed(FailedRun("__ASSET_JOB", "2026-09", [("timix/me", "The key was refused.")]), LINK)
+    assert message.title == "A run of selected assets failed (2026-09)"
+
+
 def test_a_page_long_error_is_cut() -> None:
     message = run_failed(FailedRun("close_month", "", [("timix/me", "x" * 9_000)]), "http://ui/runs/x")
     assert len(message.text) < 600

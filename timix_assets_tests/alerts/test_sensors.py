@@ -11,7 +11,13 @@ import polars as pl
 import pytest
 from dagster import DagsterInstance, DefaultSensorStatus, Failure, OpExecutionContext, SensorDefinition, job, op
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, ROOT_RUN_ID_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import (
+    AUTO_RETRY_RUN_ID_TAG,
+    PARENT_RUN_ID_TAG,
+    ROOT_RUN_ID_TAG,
+    RUN_FAILURE_REASON_TAG,
+    WILL_RETRY_TAG,
+)
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
@@ -308,20 +314,51 @@ def test_days_are_counted_from_today_and_the_message_says_from_which_day_the_fig
     assert "As of 15 Nov 2026, computed 3 days ago; refresh first. http" in text
 
 
+def test_what_got_worse_while_a_project_was_closed_is_told_as_soon_as_it_is_opened_again(
+    firm: Firm, told: WebhookReceiver
+) -> None:
+    def project(status: str) -> None:
+        text = pl.String()
+        row = {"id": "a", "name": "Apollo", "status": status}
+        firm.store("timix/projects", [row], {"id": text, "name": text, "status": text}, ["id"])
+
+    watch = firm.watch(budget_alerts)
+    firm.budgets(a=50)
+    watch.tick()
+    firm.budgets(a=95)
+    project("Completed")
+    watch.tick()
+    assert told.messages == []
+    project("Active")
+    watch.tick()
+    assert len(told.messages) == 1
+
+
 @op
 def read(context: OpExecutionContext) -> None:
     if reason := context.run.tags.get("reason"):
-        raise Failure(f"The key bbl_{secrets.token_hex(16)} was refused; {reason}.")
+        raise Failure(f"The key bbl_{secrets.token_hex(16)} was refused; {reason.removesuffix(' b')}.")
+
+
+@op
+def read_more(context: OpExecutionContext) -> None:
+    if context.run.tags.get("reason") == "a b":
+        raise Failure("There is no room.")
 
 
 @job
 def refresh_something() -> None:
     read()
+    read_more()
+
+
+@job
+def refresh_another() -> None:
+    read()
 
 
 def run(instance: DagsterInstance, **tags: str) -> str:
-    months = Months(date(2026, 9, 1), date(2026, 11, 1))
-    tags |= range_tags(months)
+    tags = range_tags(Months(date(2026, 9, 1), date(2026, 11, 1))) | tags
     return refresh_something.execute_in_process(instance=instance, raise_on_error=False, tags=tags).run_id
 
 
@@ -375,7 +412,7 @@ def test_two_failures_are_two_messages_and_a_repeated_look_none(firm: Firm, told
     assert len(told.messages) == 2
 
 
-def test_runs_that_fail_by_one_cause_are_one_message_until_their_job_has_ended_well(
+def test_runs_that_fail_for_one_reason_are_one_message_until_their_job_has_ended_well(
     firm: Firm, told: WebhookReceiver
 ) -> None:
     watch = firm.watch(failure_alerts)
@@ -386,14 +423,66 @@ def test_runs_that_fail_by_one_cause_are_one_message_until_their_job_has_ended_w
     fail(firm.instance)
     watch.tick()
     assert len(told.messages) == 1
-    assert watch.said == "2 runs failed since the last look, 2 of them by causes that were told."
+    assert watch.said == "2 runs failed since the last look, 2 of them for reasons that were told."
     fail(firm.instance, "ask its owner")
     watch.tick()
     assert len(told.messages) == 2
     run(firm.instance)
-    fail(firm.instance)
+    fail(firm.instance, "ask its owner")
     watch.tick()
     assert len(told.messages) == 3
+
+
+def test_another_job_or_other_months_are_told_though_they_fail_for_the_same_reason(
+    firm: Firm, told: WebhookReceiver
+) -> None:
+    watch = firm.watch(failure_alerts)
+    watch.tick()
+    fail(firm.instance)
+    watch.tick()
+    months = range_tags(Months(date(2024, 1, 1), date(2024, 12, 1)))
+    run(firm.instance, reason="make a new one", **months)
+    refresh_another.execute_in_process(
+        instance=firm.instance, raise_on_error=False, tags={"reason": "make a new one", **months}
+    )
+    watch.tick()
+    assert [title for title, _ in told.messages] == [
+        "refresh_something failed (2026-09 to 2026-11)",
+        "refresh_something failed (2024-01 to 2024-12)",
+        "refresh_another failed (2024-01 to 2024-12)",
+    ]
+
+
+def test_a_reason_that_was_mended_is_news_when_it_returns(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(failure_alerts)
+    watch.tick()
+    for reasons in ("a", "a b", "a", "a b"):
+        fail(firm.instance, reasons)
+        watch.tick()
+    assert len(told.messages) == 3
+
+
+def test_what_nobody_could_hear_is_told_once_somebody_can(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = firm.watch(failure_alerts)
+    watch.tick()
+    fail(firm.instance)
+    watch.tick()
+    with WebhookReceiver() as receiver:
+        monkeypatch.setenv("TIMIX_ALERT_URLS", receiver.url)
+        fail(firm.instance)
+        watch.tick()
+        assert len(receiver.messages) == 1
+
+
+def test_a_run_that_was_ended_after_a_known_failure_is_told_all_the_same(firm: Firm, told: WebhookReceiver) -> None:
+    watch = firm.watch(failure_alerts)
+    watch.tick()
+    fail(firm.instance)
+    watch.tick()
+    killed = fail(firm.instance)
+    firm.instance.add_run_tags(killed, {RUN_FAILURE_REASON_TAG: "UNEXPECTED_TERMINATION"})
+    watch.tick()
+    assert len(told.messages) == 2
 
 
 def test_that_a_run_was_killed_is_news_each_time(firm: Firm, told: WebhookReceiver) -> None:
