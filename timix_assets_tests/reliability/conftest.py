@@ -62,17 +62,27 @@ class Workplace:
     sandbox: Sandbox
     project: Project
 
-    def refresh(self, *only: str, faults: tuple[Fault, ...] = (), words: tuple[str, ...] = (), **env: str) -> Refreshed:
+    def refresh(
+        self,
+        *only: str,
+        faults: tuple[Fault, ...] = (),
+        all_strike: bool = True,
+        words: tuple[str, ...] = (),
+        **env: str,
+    ) -> Refreshed:
         """The command over all months, of these assets alone when some are named, while the faults are on.
 
+        Fails when one of them struck no request, unless all_strike is False: nothing would have been tested.
         words: further words of the command line. env: further settings of the process.
         """
         self.sandbox.faults.add(*faults)
         asked_before = len(self.sandbox.requests)
         try:
             done = self.project.run("refresh", *(w for name in only for w in ("--only", name)), *words, **env)
+            missed = [each.fault.settings() for each in self.sandbox.faults._armed if not each.struck]
         finally:
             self.sandbox.faults.clear()
+        assert not (all_strike and missed), f"no request met {missed}; the command said {done.stdout + done.stderr}"
         base = self.sandbox.base_url.removeprefix(self.sandbox.origin)
         asked = [seen.path.removeprefix(base) for seen in self.sandbox.requests[asked_before:]]
         assert self.sandbox.key not in done.stdout + done.stderr
