@@ -11,15 +11,12 @@ from timix_assets.as_of import age
 from timix_assets.charts.text import day_name, label, number, percent, percent_reached, unit_of
 from timix_assets.metrics.budget_status import IN_WORDS
 from timix_assets.summary import MOST_PROJECTS, Period, Project, Summary
-from timix_assets.wording import counted
+from timix_assets.wording import counted, job_in_words
 
 LONGEST_NAME = 80
 LONGEST_SENTENCE = 500
 MOST_FAILURES = 10
 MOST_PLACES = 3
-
-IMPLICIT_JOB, BY_HAND = "__ASSET_JOB", "A run of selected assets"
-"""Dagster's name for what somebody, or a condition of the assets, starts without a job; and what a person is told."""
 
 SCOPES = {
     "TM": "time and materials",
@@ -99,8 +96,7 @@ def run_failed(failed: FailedRun, link: str) -> Message:
     if more > 0:
         lines.append(f"• and {more:,} more")
     months = f" ({failed.months})" if failed.months else ""
-    job = BY_HAND if failed.job == IMPLICIT_JOB else failed.job
-    return Message(f"{job} failed{months}", "\n".join([*lines, "", link]))
+    return Message(f"{job_in_words(failed.job)} failed{months}", "\n".join([*lines, "", link]))
 
 
 def _places(names: Sequence[str]) -> str:

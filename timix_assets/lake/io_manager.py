@@ -40,6 +40,7 @@ from timix_assets.lake.spool import Spooled
 from timix_assets.lake.storage import as_written
 from timix_assets.lake.tables import Lake
 from timix_assets.lake.turns import Turn
+from timix_assets.wording import job_in_words
 
 KEY_METADATA = "timix/key"
 """Metadata of an asset's definition: the columns that identify a row of its table, a list of names."""
@@ -105,7 +106,7 @@ class LakeResource(ConfigurableResource):  # type: ignore[type-arg]
         folder = Path(self.state_folder)
         instance.add_run_tags(run.run_id, {PROCESS: executed_by(run.run_id, sign_of_life(folder))})
         Turn(folder, self.url).take(
-            f"{run.job_name} (run {run.run_id[:8]})",
+            f"{job_in_words(run.job_name)} (run {run.run_id[:8]})",
             timeout_seconds=self.turn_seconds,
             notify=get_dagster_logger().info,
         )

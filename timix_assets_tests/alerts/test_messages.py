@@ -81,7 +81,7 @@ def test_one_cause_is_one_line_whichever_assets_it_struck() -> None:
 
 def test_a_run_without_a_job_is_called_what_it_is() -> None:
     message = run_failed(FailedRun("__ASSET_JOB", "2026-09", [("timix/me", "The key was refused.")]), LINK)
-    assert message.title == "A run of selected assets failed (2026-09)"
+    assert message.title == "selected assets failed (2026-09)"
 
 
 def test_a_page_long_error_is_cut() -> None:
