@@ -455,6 +455,56 @@ def test_one_movement_is_always_recovered_from(count: int, gap: list[tuple[bool,
     assert server.always_there <= {row["id"] for row in rows}
 
 
+# Servers that tell nothing of their pages, by invention
+
+
+class SilentServer(httpx.BaseTransport):
+    """Bare lists of at most `cut` rows, in another order each time if `shuffles`, and `end` behind the last page."""
+
+    def __init__(self, count: int, cut: int, end: str, *, shuffles: bool) -> None:
+        self.rows = [{"id": n} for n in range(count)]
+        self._cut, self._end, self._shuffles = cut, end, shuffles
+        self.asked = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/me"):
+            return httpx.Response(200, content=b'{"plan": "Business"}')
+        self.asked += 1
+        size = min(self._cut, int(request.url.params["pageSize"]))
+        page, pages = int(request.url.params["page"]), max(1, -(-len(self.rows) // size))
+        if page > pages and self._end == "refused":
+            return httpx.Response(404, content=b"{}")
+        if page > pages and self._end == "last again":
+            page = pages
+        rows = self.rows[size * (page - 1) :][:size]
+        if self._shuffles:
+            random.Random(self.asked).shuffle(rows)
+        return httpx.Response(200, content=json.dumps(rows))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    count=st.integers(0, 90),
+    cut=st.integers(10, 40),
+    end=st.sampled_from(["empty", "refused", "last again"]),
+    shuffles=st.booleans(),
+)
+def test_a_server_that_tells_nothing_is_read_whole_or_refused_and_never_in_part(
+    count: int, cut: int, end: str, shuffles: bool
+) -> None:
+    server = SilentServer(count, cut, end, shuffles=shuffles)
+    with TimixClient("https://timix.test", KEY, limits=Limits(page_size=20), transport=server) as client:
+        try:
+            rows = accepted(client.pages("/tasks"))
+        except TimixError:
+            # A full last page, and behind it a refusal or the same again: it cannot be told from a page out of reach.
+            assert end != "empty"
+            assert count % min(cut, 20) == 0
+        else:
+            assert sorted(row["id"] for row in rows) == list(range(count))
+    assert server.asked <= 3 * (count // min(cut, 20) + 3)
+
+
 # Threads and memory
 
 
