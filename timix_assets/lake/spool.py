@@ -109,7 +109,7 @@ class Spool:
             file = Path(self._folder.name) / f"{len(self._files):06d}.parquet"
             pl.concat(self._held, rechunk=False).write_parquet(file, compression_level=1)
         except (OSError, pl.exceptions.ComputeError) as error:
-            if not is_full_disk(error):
+            if not isinstance(error, OSError) and not is_full_disk(error):
                 raise
             raise WriteFailed(
                 f"Its rows could not be kept in {self._place} until all are read ({causes(error)}); free space there or point "

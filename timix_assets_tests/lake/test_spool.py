@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from timix_assets.lake.errors import LakeError
+from timix_assets.lake.errors import LakeError, WriteFailed
 from timix_assets.lake.spool import FILE_ROWS, Spool
 
 SCHEMA = pl.Schema({"id": pl.String(), "hours": pl.Int64(), "updated_at": pl.Datetime("us", "UTC")})
@@ -33,6 +33,14 @@ def test_a_small_listing_stays_in_memory(tmp_path: Path) -> None:
         assert (spooled.rows, spooled.duplicates, spooled.conflicting) == (2, 0, ())
         assert spooled.frame.collect()["id"].to_list() == ["a", "b"]
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with (
+        Spool(SCHEMA, ["id"], parent=tmp_path / "gone") as spool,
+        pytest.raises(WriteFailed, match=r"could not be kept in .*/gone until all are read \(.*No such file"),
+    ):
+        spool.add(numbered(0, FILE_ROWS))
 
 
 def test_an_empty_listing_has_its_columns(tmp_path: Path) -> None:
