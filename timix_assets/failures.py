@@ -30,9 +30,9 @@ def plainly() -> Iterator[None]:
 def sentence_of(error: SerializableErrorInfo | None) -> str:
     """The sentence for people in a step's error: the first of our own in the chain, else what the first cause is."""
     if was_interrupted(error):
-        return "it was interrupted before it was done; start it again"
+        return "it was interrupted before it was done; start it again."
     known = {"Failure", *(cls.__name__ for base in EXPECTED for cls in _family(base))}
-    last = "it failed without a message; see the run's log"
+    last = "it failed without a message; see the run's log."
     for each in _chain(error):
         if each.cls_name in known:
             return each.message.split(": ", 1)[-1].strip()
@@ -58,7 +58,7 @@ def _unexpected(error: SerializableErrorInfo) -> str:
     if not module.endswith(name):
         message = error.message.strip()
     said = message.strip().partition("\n")[0].rstrip(".")
-    return f"unexpected {name}{f': {said}' if said else ''}; see the run's log"
+    return f"unexpected {name}{f': {said}' if said else ''}; see the run's log."
 
 
 def _family(base: type[Exception]) -> Iterator[type[Exception]]:

@@ -28,11 +28,11 @@ def test_an_error_of_ours_is_told_in_its_own_words() -> None:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (KeyError("id"), "unexpected KeyError: 'id'; see the run's log"),
-        (AssertionError(), "unexpected AssertionError; see the run's log"),
+        (KeyError("id"), "unexpected KeyError: 'id'; see the run's log."),
+        (AssertionError(), "unexpected AssertionError; see the run's log."),
         (SerializableErrorInfo("polars.exceptions.ColumnNotFoundError: hours: not found.\n", [], "ColumnNotFoundError"),
-         "unexpected ColumnNotFoundError: hours: not found; see the run's log"),
-        (ValueError("first line\n\nsecond line"), "unexpected ValueError: first line; see the run's log"),
+         "unexpected ColumnNotFoundError: hours: not found; see the run's log."),
+        (ValueError("first line\n\nsecond line"), "unexpected ValueError: first line; see the run's log."),
     ],
 )  # fmt: skip
 def test_an_error_that_nobody_expected_says_what_it_is(
@@ -44,7 +44,7 @@ def test_an_error_that_nobody_expected_says_what_it_is(
 
 def test_of_a_chain_of_unexpected_errors_the_first_cause_is_told() -> None:
     assert sentence_of(recorded(ValueError("x"), OSError(5, "I/O error"))) == (
-        "unexpected OSError: [Errno 5] I/O error; see the run's log"
+        "unexpected OSError: [Errno 5] I/O error; see the run's log."
     )
 
 
@@ -52,7 +52,7 @@ def test_of_a_chain_of_unexpected_errors_the_first_cause_is_told() -> None:
 def test_a_step_that_was_interrupted_says_so_and_what_to_do(interrupt: BaseException) -> None:
     error = recorded(interrupt)
     assert was_interrupted(error)
-    assert sentence_of(error) == "it was interrupted before it was done; start it again"
+    assert sentence_of(error) == "it was interrupted before it was done; start it again."
 
 
 def test_a_step_that_failed_was_not_interrupted() -> None:
@@ -61,4 +61,4 @@ def test_a_step_that_failed_was_not_interrupted() -> None:
 
 
 def test_without_an_error_the_log_is_where_to_look() -> None:
-    assert sentence_of(None) == "it failed without a message; see the run's log"
+    assert sentence_of(None) == "it failed without a message; see the run's log."

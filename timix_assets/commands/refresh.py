@@ -208,7 +208,7 @@ def _outcome(result: "ExecuteInProcessResult") -> Outcome:
                     (check.asset_key.to_user_string(), f"{check.check_name}: {check.description or 'see the UI'}")
                 )
     if not result.success and not failures:
-        failures.append(("the run", "it ended before it was done; start it again"))
+        failures.append(("the run", "it ended before it was done; start it again."))
     for asset in sorted(took.keys() & set(names.values()) - lines.keys()):
         # It ended well and left nothing behind: its check says why, where it has one.
         why = [sentence.partition(": ")[2] for warned, sentence in warnings if warned == asset][:1]
