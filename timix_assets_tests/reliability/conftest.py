@@ -79,10 +79,10 @@ class Workplace:
         asked_before = len(self.sandbox.requests)
         try:
             done = self.project.run("refresh", *(w for name in only for w in ("--only", name)), *words, **env)
-            missed = [each.fault.settings() for each in self.sandbox.faults._armed if not each.struck]
+            missed = [each.fault for each in self.sandbox.faults._armed if not each.struck]
         finally:
             self.sandbox.faults.clear()
-        assert not (all_strike and missed), f"no request met {missed}; the command said {done.stdout + done.stderr}"
+        assert not (all_strike and missed), f"{_named(missed)} met no request; {done.stderr}"
         base = self.sandbox.base_url.removeprefix(self.sandbox.origin)
         asked = [seen.path.removeprefix(base) for seen in self.sandbox.requests[asked_before:]]
         assert self.sandbox.key not in done.stdout + done.stderr
@@ -129,6 +129,10 @@ class Workplace:
 
     def _held(self, name: str) -> list[dict[str, Any]]:
         return self.sandbox.workspace.rows(name)
+
+
+def _named(faults: list[Fault]) -> str:
+    return ", ".join(f"{fault.kind} on {fault.path}, page {fault.page}" for fault in faults)
 
 
 def _columns(name: str) -> list[str]:
