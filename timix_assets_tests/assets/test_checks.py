@@ -19,6 +19,8 @@ OCTOBER, NOVEMBER = (Months(month, month) for month in (date(2026, 10, 1), date(
 @pytest.fixture(autouse=True)
 def _as_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
+    # A check reads tables; the pictures of each test's own figures would take longer than all else.
+    monkeypatch.setattr("timix_assets.assets.pictures.CHARTS", {})
 
 
 def metadata(result: ExecuteInProcessResult, asset: str, check: str) -> dict[str, object]:
@@ -40,6 +42,7 @@ def test_every_check_explains_itself() -> None:
             assert spec.description, spec.name
 
 
+@pytest.mark.long
 def test_an_entry_that_moved_to_another_month_blocks_the_rollups_until_its_old_month_is_read_again(
     workspace: Workspace,
 ) -> None:

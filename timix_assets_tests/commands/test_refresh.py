@@ -125,6 +125,7 @@ def test_a_revoked_key_is_exit_1_and_one_sentence_for_all_assets(project: Projec
     assert live.key not in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_a_spelling_and_a_path_that_differ_are_put_right_by_the_overrides_file(project: Project, live: Sandbox) -> None:
     assert project.run("refresh", "--only", "timix/time_reports").returncode == 0
     expected = project.table("timix/time_reports").sort("id")
@@ -212,6 +213,7 @@ def test_a_shrink_is_accepted_once_by_the_option_that_the_sentence_names(project
     assert project.table("timix/time_reports").height < len(live.workspace.rows("time_reports"))
 
 
+@pytest.mark.long
 def test_who_waits_for_the_lake_says_for_whom(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("silence", path="/projects", times=1, seconds=4))
     first = project.start("refresh", "--only", "timix/projects")
