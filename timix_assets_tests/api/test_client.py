@@ -194,11 +194,14 @@ def test_a_wrong_key_is_asked_once_and_never_again(key: str) -> None:
 
 def test_a_key_revoked_in_the_middle_of_a_listing_ends_all_asking(key: str) -> None:
     revoked = threading.Event()
+    asked_before = 0
 
     def script(asked: Asked) -> Reply:
+        nonlocal asked_before
         if asked.path == "/me":
             return NOT_SCRIPTED
         if asked.page == 5:
+            asked_before = len(server.asked)
             revoked.set()
         return refusal(401) if revoked.is_set() else Reply(sheet(rows_of(20_000), asked.page, 200))
 
@@ -208,7 +211,8 @@ def test_a_key_revoked_in_the_middle_of_a_listing_ends_all_asking(key: str) -> N
         for thread in [t for t in threading.enumerate() if t.name == "timix-page"]:
             thread.join(5)
         asked = len(server.asked)
-        assert asked <= 6 + 2 * BRISK.concurrency
+        # How far the other threads are by then is chance; each of them may send one more before it hears.
+        assert asked - asked_before <= BRISK.concurrency
         with pytest.raises(Unauthorized, match="/tasks, page"):
             client.get("/customers")
         with pytest.raises(Unauthorized, match="/tasks, page"):
