@@ -1,41 +1,73 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo ui test test-long check benchmark clean
+# Two makes must not install into .venv at the same time: the second one waits, and then finds it done.
+LOCKED := $(PYTHON) -c 'import fcntl, os, sys; lock = open(".venv.lock", "w"); os.set_inheritable(lock.fileno(), True); \
+	fcntl.flock(lock, fcntl.LOCK_EX); os.execvp(sys.argv[1], sys.argv[1:])' $(MAKE) --no-print-directory --silent SETUP=1
+
+.PHONY: help demo ui test test-long check format benchmark regression docs clean
 .DEFAULT_GOAL := demo
 
-demo: .venv/.ready  ## run everything once, against the built-in sandbox
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.ready  ## run everything once, against the built-in sandbox (the default)
 	$(BIN)/timix-assets demo
 
 ui: .venv/.ready  ## open the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/timix-assets ui
 
-test: .venv/.dev  ## the test suite, but for the long ones
-	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+test: .venv/.dev  ## run the test suite without the long tests
+	$(BIN)/pytest -n auto --dist loadfile -m "not long"
 
-test-long: .venv/.dev  ## the long ones: every fault through the command; a real Dagster, killed and started again; large firms
-	$(BIN)/pytest -n 2 --dist loadfile -m long --timeout 600 timix_assets_tests/reliability
-	$(BIN)/pytest -m long --timeout 600 --ignore timix_assets_tests/reliability
+test-long: .venv/.dev  ## run the long tests: every fault end to end, a real Dagster, large firms
+	$(BIN)/pytest -n 3 --dist loadfile -m "long or hypothesis" --hypothesis-profile many --timeout 600
 
-check: .venv/.dev  ## lint, format and types
+check: .venv/.dev  ## check lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-benchmark: .venv/.dev  ## the figures in benchmarks/README.md
-	$(BIN)/python -m benchmarks
+format: .venv/.dev  ## format the code and fix what lint can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: .venv/.dev  ## measure the figures in benchmarks/README.md, dlt too; refused on a busy machine
+	$(BIN)/python -m benchmarks --peers --write
+
+regression: .venv/.dev  ## check that reading costs no more CPU, by the bare loop's, than is stored
+	$(BIN)/python -m benchmarks --short
+
+docs: .venv/.dev  ## regenerate what repeats declarations: tables in the docs, the asset snapshot
+	$(BIN)/python -m timix_assets_tests.generated_docs
+	$(BIN)/python -m timix_assets_tests.assets.test_specs
 
 clean:  ## remove the environment; the lake and the runs stay
-	rm -rf .venv
+	rm -rf .venv .venv.lock
 
+ifdef SETUP
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "timix_assets needs Python 3.11 or later; say which with PYTHON=python3.12")'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "timix_assets needs Python 3.11 or later; name one with PYTHON=python3.12")'
+	@echo "Creating .venv and installing timix_assets: this takes about a minute ..."
+	@$(PYTHON) -m venv .venv
 
 .venv/.ready: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@echo "Installing timix_assets and its dependencies into .venv ..."
+	@$(PIP) -e .
 	@touch $@
 
 .venv/.dev: .venv/.ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "Installing the development tools into .venv ..."
+	@$(PIP) -e '.[dev]'
 	@touch $@
+else
+.venv/bin/python:
+	@$(LOCKED) $@
+
+.venv/.ready: .venv/bin/python pyproject.toml constraints.txt
+	@$(LOCKED) $@
+
+.venv/.dev: .venv/.ready
+	@$(LOCKED) $@
+endif

@@ -2,21 +2,39 @@
 
 import argparse
 import sys
+from dataclasses import replace
+from functools import partial
 
-from . import demo, machine, memory, peers, reading, refreshes, requests, rollups, soak, validate
+from . import (
+    aging,
+    commands,
+    demo,
+    imports,
+    machine,
+    memory,
+    reading,
+    refreshes,
+    regression,
+    requests,
+    rollups,
+    soak,
+    validate,
+)
 from .child import MeasurementFailedError
-from .figures import Figure, Measurement, table, write
+from .figures import Figure, Measurement, store, table, write
 
 MEASUREMENTS = (
-    Measurement("reading", "a minute", reading.figures),
+    Measurement("reading", "two minutes, with dlt five", reading.figures),
     Measurement("validate", "half a minute", validate.figures),
     Measurement("demo", "a minute", demo.figures),
+    Measurement("commands", "two minutes", commands.figures),
     Measurement("refreshes", "five minutes", refreshes.figures),
     Measurement("requests", "two minutes, for that is what it measures", requests.figures),
     Measurement("memory", "five minutes", memory.figures),
     Measurement("rollups", "three minutes", rollups.figures),
+    Measurement("imports", "a quarter of an hour", imports.figures, by_default=False),
+    Measurement("aging", "an hour", aging.figures, by_default=False),
     Measurement("soak", "a quarter of an hour", soak.figures, by_default=False),
-    Measurement("peers", "two minutes; installs dlt in a temporary environment", peers.figures, by_default=False),
 )
 
 
@@ -24,20 +42,40 @@ def main() -> int:
     names = [measurement.name for measurement in MEASUREMENTS]
     options = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     options.add_argument(
-        "names", nargs="*", metavar="figure", help=f"{', '.join(names)}; all but soak and peers when none is named"
+        "names",
+        nargs="*",
+        metavar="figure",
+        help=f"{', '.join(names)}; all but imports, aging and soak when none is named",
     )
-    options.add_argument("--peers", action="store_true", help="measure dlt too")
-    options.add_argument("--write", action="store_true", help="put the tables into benchmarks/README.md")
+    options.add_argument("--peers", action="store_true", help="reading: dlt too, in a temporary environment")
+    options.add_argument(
+        "--write",
+        action="store_true",
+        help="put the tables into benchmarks/README.md and the figures into figures.json; refused on a busy machine",
+    )
+    options.add_argument(
+        "--short", action="store_true", help="only whether reading costs more CPU than the stored ratio allows"
+    )
     asked = options.parse_args()
     if unknown := set(asked.names) - set(names):
         options.error(f"no figure is called {', '.join(sorted(unknown))}; there are {', '.join(names)}")
 
+    if asked.short:
+        if asked.write:
+            regression.record()
+            return 0
+        return 0 if regression.check() else 1
+    if asked.write and (why := machine.why_busy()):
+        print(f"Nothing was measured: {why}. Stop what runs, or leave out --write to see figures that mean little.")
+        return 2
     on = machine.describe()
     print(on)
     well = True
     for measurement in MEASUREMENTS:
         wanted = measurement.name in asked.names if asked.names else measurement.by_default
-        if wanted or (measurement.name == "peers" and asked.peers):
+        if measurement.name == "reading" and asked.peers:
+            measurement = replace(measurement, measure=partial(reading.figures, peers=True))  # noqa: PLW2901
+        if wanted:
             well = _report(measurement, on, asked.write) and well
     return 0 if well else 1
 
@@ -54,6 +92,7 @@ def _report(measurement: Measurement, on: str, written: bool) -> bool:
     print(text, flush=True)
     if written:
         write(measurement.name, f"{on}\n\n{text}")
+        store(measurement.name, {"on": on, "figures": [figure.facts() for figure in figures]})
     return bool(figures) and not any(figure.met is False for figure in figures)
 
 

@@ -30,12 +30,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """told: what the process printed as its last line. cost: of its timed part. whole: of the process with its imports.
+    """reported: what the process printed as its last line. cost: of its timed part. whole: of the process with its imports.
 
     peak_mb: the most memory that was resident, in millions of bytes.
     """
 
-    told: Mapping[str, Any]
+    reported: Mapping[str, Any]
     cost: Cost
     whole: Cost
     peak_mb: float
@@ -50,13 +50,14 @@ def timed() -> Iterator[Callable[[], Cost]]:
     spent.append(Cost(time.perf_counter() - began, _cpu_seconds() - used))
 
 
-def tell(cost: Cost, **told: Any) -> None:
+def report(cost: Cost, **reported: Any) -> None:
     """In the measured process, at its end: the figures as one line of JSON."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # Linux counts in kB, macOS in bytes.
     peak_bytes = peak if sys.platform == "darwin" else peak * 1024
     print(
-        json.dumps({"cost": asdict(cost), "cpu": _cpu_seconds(), "peak_mb": peak_bytes / 1e6, "told": told}), flush=True
+        json.dumps({"cost": asdict(cost), "cpu": _cpu_seconds(), "peak_mb": peak_bytes / 1e6, "reported": reported}),
+        flush=True,
     )
 
 
@@ -67,7 +68,7 @@ def measure(module: str, *arguments: object, folder: Path, settings: Mapping[str
     said = run(command, folder, settings)
     wall = time.perf_counter() - began
     line = json.loads(said.splitlines()[-1])
-    return Measured(line["told"], Cost(**line["cost"]), Cost(wall, line["cpu"]), line["peak_mb"])
+    return Measured(line["reported"], Cost(**line["cost"]), Cost(wall, line["cpu"]), line["peak_mb"])
 
 
 def run(command: Sequence[str], folder: Path, settings: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from .project import empty_project
 ROUNDS = 3
 MOST_SECONDS, MOST_REFRESH_SECONDS = 25, 12
 
-_CLOSING = re.compile(r"([\d.]+) s for the refresh, ([\d.]+) s in all")
+_CLOSING = re.compile(r"([\d.]+) s for the refresh, ([\d.]+) s in total")
 
 
 def figures() -> list[Figure]:

@@ -1,12 +1,15 @@
 """A measured figure, its target, and how both are shown."""
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 README = Path(__file__).with_name("README.md")
+FIGURES_FILE = Path(__file__).with_name("figures.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,19 @@ class Figure:
     def met(self) -> bool | None:
         return None if self.at_most is None else self.measured <= self.at_most
 
+    def facts(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "figure": self.what,
+            "unit": self.unit,
+            "median": self.measured,
+            "min": min(self.runs),
+            "max": max(self.runs),
+            "runs": list(self.runs),
+            "at_most": self.at_most,
+            "met": self.met,
+        }
+
     def cells(self) -> tuple[str, ...]:
         return (
             self.what,
@@ -38,7 +54,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A group of figures that are measured together; told by its name at the command line.
+    """A group of figures that are measured together; named on the command line.
 
     takes: how long, for whoever waits. by_default: it runs when nothing is named.
     """
@@ -71,6 +87,18 @@ def write(name: str, text: str, readme: Path = README) -> None:
     if not found:
         raise ValueError(f"{readme.name} has no place {begin} … {end} for these figures; add it, then run this again.")
     readme.write_text(written, "utf-8")
+
+
+def stored(name: str, file: Path = FIGURES_FILE) -> Mapping[str, Any]:
+    """What was stored under that name; KeyError when nothing was."""
+    facts: dict[str, Mapping[str, Any]] = json.loads(file.read_text("utf-8"))
+    return facts[name]
+
+
+def store(name: str, facts: Mapping[str, Any], file: Path = FIGURES_FILE) -> None:
+    """Puts facts under that name into the JSON of all figures."""
+    every = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    file.write_text(json.dumps({**every, name: facts}, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
 def _shown(number: float, unit: str) -> str:

@@ -5,12 +5,12 @@ from datetime import date
 
 import polars as pl
 
-from timix_assets import environment
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.contract.schema import MONTH
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
 from timix_assets.sandbox.firm import Firm
+from timix_assets.settings import Settings
 
 TODAY = date(2026, 11, 24)
 ENTRIES_OF_A_FIRM = 100_000
@@ -23,7 +23,7 @@ IDS = ("id", "user_id", "customer_id", "project_id", "task_id", "subtask_id", "i
 
 def main(rows: int) -> None:
     firm = Firm.generate(today=TODAY)
-    lake = Lake(environment.LAKE.read(environment.ENVIRON))
+    lake = Lake(Settings.from_environment().lake)
     copies = max(1, rows // ENTRIES_OF_A_FIRM)
     for name in SHARED:
         lake.replace(f"timix/{name}", _frame(firm, name), key=BY_NAME[name].key)
@@ -46,7 +46,7 @@ def main(rows: int) -> None:
             key=["id"],
             months=Months(month, month),
         )
-    lake.memory.remember_months("timix/time_reports", months)
+    lake.metadata.add_months_read("timix/time_reports", months)
 
 
 def _frame(firm: Firm, name: str) -> pl.DataFrame:

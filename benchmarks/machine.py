@@ -1,13 +1,14 @@
-"""What a figure was measured on: without that it says nothing."""
+"""The machine a figure was measured on; a figure means nothing without it."""
 
 import os
 import platform
 import sys
+import time
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("dagster", "polars", "deltalake", "httpx")
+PACKAGES = ("dagster", "polars", "deltalake", "httpx", "msgspec")
 
 
 def describe() -> str:
@@ -18,6 +19,42 @@ def describe() -> str:
         f"{date.today()}, {os.cpu_count()} cores ({_processor()}), {load}, {sys.platform}, "
         f"Python {platform.python_version()}, {versions}."
     )
+
+
+MOST_LOAD_PER_CORE = 0.25
+MOST_OTHER_USE = 0.10
+"""Share of all cores that others use while this process sleeps."""
+_LOOK_SECONDS = 3
+
+
+def why_busy() -> str | None:
+    """Why figures of this machine would mean nothing now; None when it is quiet."""
+    if not hasattr(os, "getloadavg"):
+        return None
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load > MOST_LOAD_PER_CORE * cores:
+        return f"the load is {load:.1f} on {cores} cores, and at most {MOST_LOAD_PER_CORE * cores:.1f} is quiet"
+    used = _other_use(_LOOK_SECONDS)
+    if used > MOST_OTHER_USE:
+        return f"others use {used:.0%} of the cores, and at most {MOST_OTHER_USE:.0%} is quiet"
+    return None
+
+
+def _other_use(seconds: float) -> float:
+    """The share of the cores that was in use during a sleep; 0 where the system does not say."""
+    before = _ticks()
+    time.sleep(seconds)
+    idle, total = (after - earlier for after, earlier in zip(_ticks(), before, strict=True))
+    return 1 - idle / total if total else 0.0
+
+
+def _ticks() -> tuple[int, int]:
+    """Idle ticks of all cores since the start of the system, and all ticks; zeros where there is no /proc."""
+    counters = Path("/proc/stat")
+    if not counters.exists():
+        return 0, 0
+    ticks = [int(number) for number in counters.read_text("utf-8").splitlines()[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def _processor() -> str:

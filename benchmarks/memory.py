@@ -10,8 +10,8 @@ from .stand_in import service
 SMALL, LARGE = 1_000_000, 3_000_000
 ROUNDS = 3
 
-MOST_MB = 600
-MOST_GROWTH = 1.3
+MOST_MB = 500
+MOST_GROWTH = 1.2
 
 
 def figures() -> list[Figure]:

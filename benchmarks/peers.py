@@ -1,33 +1,45 @@
-"""The same listing by dlt, a general loading library, in an environment of its own that is thrown away."""
+"""dlt, a general loading library, in an environment of its own that is thrown away."""
 
 import json
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .child import ROOT, Cost, run
-from .figures import Figure
-from .reading import LATENCY_SECONDS, ROWS
-from .stand_in import service
+from .stand_in import Service
 
-ROUNDS = 3
 REQUIREMENT = "dlt[parquet,filesystem]"
 
 
-def figures() -> list[Figure]:
-    with TemporaryDirectory(prefix="timix-peers-") as name, service(ROWS, latency=LATENCY_SECONDS) as stand_in:
+@dataclass(frozen=True, slots=True)
+class Dlt:
+    """An environment with dlt of this version."""
+
+    folder: Path
+    version: str
+
+    def read(self, stand_in: Service, rows: int, *options: str) -> Cost:
+        """Loads the listing into Parquet files; MeasurementFailedError when rows are missing."""
+        with TemporaryDirectory(dir=self.folder) as place:
+            settings = {**stand_in.settings, "PLACE": place, "RUNTIME__DLTHUB_TELEMETRY": "false"}
+            # -P: this folder has a module named as a package that dlt imports.
+            command = [_python(self.folder), "-P", str(ROOT / "benchmarks" / "dlt_loop.py"), str(rows), *options]
+            return Cost(**json.loads(run(command, self.folder, settings).splitlines()[-1]))
+
+
+@contextmanager
+def environment_with_dlt() -> Iterator[Dlt]:
+    with TemporaryDirectory(prefix="timix-peers-") as name:
         folder = Path(name)
         venv.create(folder / "venv", with_pip=True)
-        python = str(folder / "venv" / "bin" / "python")
-        run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT], folder, {})
-        version = run([python, "-c", "import dlt; print(dlt.__version__)"], folder, {}).strip()
-        costs = []
-        for number in range(ROUNDS):
-            place = {**stand_in.settings, "PLACE": str(folder / str(number)), "RUNTIME__DLTHUB_TELEMETRY": "false"}
-            # -P: this folder has a module named as a package that dlt imports.
-            said = run([python, "-P", str(ROOT / "benchmarks" / "dlt_loop.py"), str(ROWS)], folder, place)
-            costs.append(Cost(**json.loads(said.splitlines()[-1])))
-    return [
-        Figure(f"wall, dlt {version}", [cost.wall for cost in costs]),
-        Figure(f"CPU, dlt {version}", [cost.cpu for cost in costs]),
-    ]
+        pip = [_python(folder), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
+        run(pip, folder, {})
+        version = run([_python(folder), "-c", "import dlt; print(dlt.__version__)"], folder, {}).strip()
+        yield Dlt(folder, version)
+
+
+def _python(folder: Path) -> str:
+    return str(folder / "venv" / "bin" / "python")

@@ -12,7 +12,7 @@ import polars as pl
 from rich.console import Console
 
 from . import stand_in
-from .child import tell, timed
+from .child import report, timed
 
 if TYPE_CHECKING:
     from timix_assets.lake.months import Months
@@ -24,32 +24,34 @@ def main(rows: int, *, quick_minutes: bool, in_memory: bool) -> None:
     # What is imported and opened up to the timed part is no part of it.
     from dagster import DagsterInstance  # noqa: PLC0415
 
-    from timix_assets import definitions, environment, resources  # noqa: F401, PLC0415
+    from timix_assets import definitions, resources  # noqa: F401, PLC0415
     from timix_assets.commands import project, refresh  # noqa: PLC0415
     from timix_assets.lake.tables import Lake  # noqa: PLC0415
 
-    project.enter(dotenv=False)
+    settings = project.enter_project_dir(dotenv=False)
     DagsterInstance.get().dispose()
     if quick_minutes:
         resources.Limits = partial(resources.Limits, window_seconds=1, window_margin_seconds=0)  # type: ignore
-    months = refresh.months_between(stand_in.FIRST_MONTH, stand_in.LAST_MONTH)
+    months = refresh.months_between(settings, stand_in.FIRST_MONTH, stand_in.LAST_MONTH)
     with timed() as cost:
         if in_memory:
             _run_in_memory(months)
         else:
-            refresh.run(months, [TABLE], Console(file=sys.stderr))
-    # Whatever the run says of itself, the rows are counted in the lake.
-    found = Lake(environment.LAKE.read(environment.ENVIRON)).scan(TABLE).select(pl.len()).collect().item()
+            outcome = refresh.run(settings, months, [TABLE], Console(file=sys.stderr))
+            if outcome.failures:
+                sys.exit("\n".join(f"{asset}: {message}" for asset, message in outcome.failures))
+    # Rows are counted in the lake, independent of what the run reports.
+    found = Lake(settings.lake).scan(TABLE).select(pl.len()).collect().item()
     if found != rows:
         sys.exit(f"{found:,} rows are in {TABLE}, and {rows:,} were due.")
-    tell(cost())
+    report(cost())
 
 
 def _run_in_memory(months: "Months") -> None:
     from dagster import AssetKey, DagsterInstance  # noqa: PLC0415
 
-    from timix_assets.automation.jobs import range_tags  # noqa: PLC0415
     from timix_assets.definitions import defs  # noqa: PLC0415
+    from timix_assets.partitions import range_tags  # noqa: PLC0415
 
     defs.resolve_job_def("refresh_everything").execute_in_process(
         instance=DagsterInstance.ephemeral(),

@@ -9,13 +9,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from timix_assets.automation.jobs import range_tags
-from timix_assets.automation.schedules import TIMETABLES
-from timix_assets.automation.windows import clipped
-from timix_assets.documented import LARGEST_PAGE
+from timix_assets.automation.month_ranges import clip
+from timix_assets.automation.schedules import schedule_specs
 from timix_assets.lake.months import Months
+from timix_assets.partitions import range_tags
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
+from timix_assets.settings import Settings
+from timix_assets.vendor import MAX_PAGE_SIZE
 from timix_assets_tests.automation.dagster_dev import DagsterDev
 
 from .child import MeasurementFailedError, run
@@ -84,12 +85,12 @@ class _Live:
 
     def _scheduled(self, name: str) -> _Cost:
         """A run such as that schedule starts today."""
-        [timetable] = [each for each in TIMETABLES if each.name == name]
-        assert timetable.reach is not None
-        months = clipped(timetable.reach(self.today), self.sandbox.firm.first_day)
+        [spec] = [each for each in schedule_specs(Settings()) if each.name == name]
+        assert spec.reach is not None
+        months = clip(spec.reach(self.today), self.sandbox.firm.first_day)
         assert months is not None
         self._edit_an_entry()
-        return self._run(timetable.job.name, months)
+        return self._run(spec.job.name, months)
 
     def _everything(self, *, edited: bool) -> _Cost:
         if edited:
@@ -130,7 +131,7 @@ class _Live:
         if ended["status"] != "COMPLETED_SUCCESS":
             raise MeasurementFailedError(f"the backfill of {ENTRIES} ended as {ended['status']}.")
         asked = [seen.path for seen in self.sandbox.requests[before:]]
-        due = math.ceil(rows / LARGEST_PAGE)
+        due = math.ceil(rows / MAX_PAGE_SIZE)
         pages = sum(path.endswith("/time-reports") for path in asked)
         return [
             Figure(f"runs of a backfill of {len(months)} months of entries", [len(ended["runs"])], "", 1),

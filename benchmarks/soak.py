@@ -19,7 +19,7 @@ def figures() -> list[Figure]:
         lakes = list(both.map(soaked, SEEDS))
 
     def total(name: str) -> list[float]:
-        return [sum(told[name] for told in lakes)]
+        return [sum(reported[name] for reported in lakes)]
 
     return [
         Figure("tables that were wrong after a refresh", total("wrong"), "", at_most=0),
@@ -29,15 +29,15 @@ def figures() -> list[Figure]:
         Figure("of them with a failed asset", total("red"), ""),
         Figure("of them killed", total("killed"), ""),
         Figure("requests struck by a fault", total("struck"), ""),
-        Figure("kinds of fault that struck, of a lake", [told["kinds"] for told in lakes], ""),
+        Figure("kinds of fault that struck, of a lake", [reported["kinds"] for reported in lakes], ""),
         Figure("requests", total("requests"), ""),
-        Figure("of them asked again, in retries and second readings", total("again"), ""),
+        Figure("of them repeated, by retries and second passes", total("again"), ""),
         Figure("tables and exports looked at", total("looked_at"), ""),
-        Figure("wall, of a lake", [told["seconds"] for told in lakes]),
+        Figure("wall, of a lake", [reported["seconds"] for reported in lakes]),
     ]
 
 
 def soaked(seed: int) -> Any:
     """What one lake's soak tells at its end."""
     with empty_project() as folder, empty_project() as undisturbed:
-        return measure("soak_child", REFRESHES, seed, undisturbed, folder=folder, settings={}).told
+        return measure("soak_child", REFRESHES, seed, undisturbed, folder=folder, settings={}).reported

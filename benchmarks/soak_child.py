@@ -1,7 +1,7 @@
 """In a process of its own: refreshes of one lake while seeded faults strike, each followed by a look at every table.
 
 After a refresh a table must be what an undisturbed refresh of the same data gives, or what it was before. Where a fault
-changed what a record says, the tables of that endpoint and all rollups may differ, until the next refresh without one;
+changed a record's values, the tables of that endpoint and all rollups may differ, until the next refresh without one;
 even then every record is a row, in quarantine, or the table is as before.
 
 The last refreshes' faults are off, and then the lake must equal an undisturbed one: every table, every row, every digit.
@@ -20,18 +20,18 @@ from random import Random
 from rich.console import Console
 
 from timix_assets.contract.endpoints import ENDPOINTS
+from timix_assets.lake.maintenance import list_tables
 from timix_assets.lake.tables import Lake
-from timix_assets.lake.upkeep import tables_of
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
 
-from .child import tell, timed
+from .child import report, timed
 
 LISTS = ("/customers", "/projects", "/tasks", "/subtasks", "/time-reports", "/invoices", "/org-users")
 NUMBERS = ("hours", "customerRate", "costRate")
 PROCESSES = get_context("forkserver")
-"""Each refresh is a process of its own, which takes and gives back the lake as a command does, without importing it all anew."""
+"""Each refresh is a forked process, which acquires and releases the lake as a command does, without repeating the imports."""
 
 REFRESHES_AN_EPOCH = 20
 """After so many the data changes, while they are read."""
@@ -63,7 +63,7 @@ HARMLESS = (
     Fault("slow_drip", seconds=0.2),
     Fault("big_page", size=3_000_000),
 )
-"""After these a good answer says what it always said, or there is none."""
+"""After these the response is unchanged, or there is none."""
 
 TELLING = (
     *(Fault(kind) for kind in ("null_id", "missing_id", "unknown_enum", "new_field", "duplicate_rows_differ")),
@@ -81,7 +81,7 @@ TELLING = (
     Fault("drop_field", field="text"),
     Fault("rename_field", old="hours", new="workedHours"),
 )
-"""After these a record says something else."""
+"""After these a record has different values."""
 
 MOVING = (
     Fault("insert_between_pages", path="/time-reports", page=1, times=1, count=3),
@@ -105,7 +105,7 @@ class Tally:
 
 
 def main(refreshes: int, seed: int, undisturbed: Path) -> None:
-    chance, tally = Random(seed), Tally()
+    rng, tally = Random(seed), Tally()
     firm = Firm.generate(people=6, months=3, seed=7, today=date.today())
     with Sandbox(firm) as sandbox, timed() as cost:
         os.environ |= {
@@ -116,16 +116,16 @@ def main(refreshes: int, seed: int, undisturbed: Path) -> None:
         }
         from timix_assets.commands import project  # noqa: PLC0415 - reads the settings above
 
-        project.enter(dotenv=False)
+        project.enter_project_dir(dotenv=False)
         PROCESSES.set_forkserver_preload(["timix_assets.definitions", "timix_assets.commands.refresh"])
-        soak(sandbox, chance, tally, refreshes, undisturbed)
+        soak(sandbox, rng, tally, refreshes, undisturbed)
         sandbox.faults.clear()
         refreshed()
         requests = len(sandbox.requests)
         truth, found = clean(undisturbed / "end"), contents(Lake("data/lake"))
     different = sorted(name for name in truth.keys() | found.keys() if truth.get(name) != found.get(name))
     print(*tally.wrong, *different, sep="\n", file=sys.stderr)
-    tell(
+    report(
         cost(),
         wrong=len(tally.wrong),
         different=len(different),
@@ -142,17 +142,17 @@ def main(refreshes: int, seed: int, undisturbed: Path) -> None:
     )
 
 
-def soak(sandbox: Sandbox, chance: Random, tally: Tally, refreshes: int, undisturbed: Path) -> None:
+def soak(sandbox: Sandbox, rng: Random, tally: Tally, refreshes: int, undisturbed: Path) -> None:
     lake, truth = Lake("data/lake"), Tables()
     for number in range(refreshes):
         before = contents(lake)
         moving = number % REFRESHES_AN_EPOCH == 0
-        faults = list(MOVING) if moving else drawn(chance)
+        faults = list(MOVING) if moving else random_faults(rng)
         killed = number % EVERY_KILL == EVERY_KILL - 1
         ids = {row["id"] for row in sandbox.workspace.rows("time_reports")}
         asked = len(sandbox.requests)
         sandbox.faults.add(*faults)
-        said = refreshed(chance.uniform(0.2, LONGEST_LIFE) if killed else None)
+        said = refreshed(rng.uniform(0.2, LONGEST_LIFE) if killed else None)
         struck = {fault.kind: sandbox.faults.struck(fault.kind) for fault in faults}
         sandbox.faults.clear()
         if moving:
@@ -168,7 +168,7 @@ def soak(sandbox: Sandbox, chance: Random, tally: Tally, refreshes: int, undistu
         requests = [(seen.path, seen.query) for seen in sandbox.requests[asked:]]
         tally.again += len(requests) - len(set(requests))
         tally.looked_at += len(after)
-        exempt = told_otherwise([fault for fault in faults if struck[fault.kind]])
+        exempt = excused_faults([fault for fault in faults if struck[fault.kind]])
         for name in sorted(after.keys() | before.keys()):
             rows = after.get(name, [])
             fine = rows in (before.get(name, []), truth.get(name, [])) or name in exempt
@@ -185,29 +185,29 @@ def soak(sandbox: Sandbox, chance: Random, tally: Tally, refreshes: int, undistu
                 )
 
 
-def drawn(chance: Random) -> list[Fault]:
-    """One to three faults at random places; about a third of them stay for ever."""
+def random_faults(rng: Random) -> list[Fault]:
+    """One to three faults at random places; about a third of them stay on."""
     found = []
-    for _ in range(chance.randint(1, 3)):
-        if chance.random() < 0.7:
-            fault, path = chance.choice(HARMLESS), chance.choice([endpoint.path for endpoint in ENDPOINTS])
+    for _ in range(rng.randint(1, 3)):
+        if rng.random() < 0.7:
+            fault, path = rng.choice(HARMLESS), rng.choice([endpoint.path for endpoint in ENDPOINTS])
         else:
-            fault, path = chance.choice(TELLING), "/time-reports"
-        times, nth = chance.choice((1, 2, None)), chance.choice((None, None, 1, 2))
+            fault, path = rng.choice(TELLING), "/time-reports"
+        times, nth = rng.choice((1, 2, None)), rng.choice((None, None, 1, 2))
         found.append(fault.set_up(path=path, times=1 if fault.kind in ("silence", "slow_drip") else times, nth=nth))
     return found
 
 
-def told_otherwise(faults: list[Fault]) -> set[str]:
+def excused_faults(faults: list[Fault]) -> set[str]:
     """The tables that may rightly differ after these."""
     telling = {(each.kind, each.field, each.value) for each in TELLING}
     touched = {fault.path for fault in faults if (fault.kind, fault.field, fault.value) in telling}
     names = {endpoint.name for endpoint in ENDPOINTS if endpoint.path in touched}
     if not names:
         return set()
-    from timix_assets.metrics.tables import ROLLUPS  # noqa: PLC0415
+    from timix_assets.metrics import ROLLUPS  # noqa: PLC0415
 
-    return {f"{room}/{name}" for room in ("timix", "quarantine") for name in names} | {
+    return {f"{stage}/{name}" for stage in ("timix", "quarantine") for name in names} | {
         f"rollups/{each.name}" for each in ROLLUPS
     }
 
@@ -221,22 +221,22 @@ def survived(lake: Lake, before: set[str], sandbox: Sandbox) -> bool:
 
 def refreshed(life: float | None = None) -> list[str] | None:
     """One refresh; the sentences of what failed. None when it was killed after `life` seconds."""
-    told: Queue[list[str]] = PROCESSES.Queue()
-    process = PROCESSES.Process(target=refresh_and_tell, args=(told,))
+    reported: Queue[list[str]] = PROCESSES.Queue()
+    process = PROCESSES.Process(target=refresh_and_report, args=(reported,))
     process.start()
     process.join(life)
     if life is not None and process.is_alive():
         process.kill()
         process.join()
         return None
-    return told.get()
+    return reported.get()
 
 
-def refresh_and_tell(told: "Queue[list[str]]") -> None:
+def refresh_and_report(reported: "Queue[list[str]]") -> None:
     from timix_assets.commands import refresh  # noqa: PLC0415
 
     outcome = refresh.run(refresh.months_between(None, None), [], Console(file=io.StringIO()))
-    told.put([sentence for _, sentence in outcome.failures])
+    reported.put([sentence for _, sentence in outcome.failures])
 
 
 def clean(folder: Path) -> Tables:
@@ -249,7 +249,7 @@ def clean(folder: Path) -> Tables:
 
 def contents(lake: Lake) -> Tables:
     """Table -> its rows as text, in order; an empty quarantine counts as none. Export -> its bytes."""
-    names = (name for name in tables_of(lake.url, {}) if not name.startswith("meta/"))
+    names = (name for name in list_tables(lake.url, {}) if not name.startswith("meta/"))
     tables = {name: rows for name in names if (rows := texts(lake, name)) or not name.startswith("quarantine/")}
     files = Path(lake.url, "exports").rglob("*.csv")
     return tables | {f"exports/{file.parent.name}/{file.name}": [repr(file.read_bytes())] for file in files}

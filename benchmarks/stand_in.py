@@ -1,7 +1,8 @@
 """A stand-in for Timix that is never the bottleneck: pages from memory, in a process of its own.
 
 Entries are those of the sandbox's firm, written by the contract's own names, in no order of time, so that every page
-touches every month. `python -m benchmarks.stand_in --rows N` prints its address, then serves until it is ended.
+touches every month. Each has one field that the contract does not know, with a value of its own, as real workspaces have.
+`python -m benchmarks.stand_in --rows N` prints its address, then serves until it is ended.
 """
 
 import argparse
@@ -28,8 +29,11 @@ COUNTS, REFUSED = "/counts", "refused"
 
 FIRST_MONTH, LAST_MONTH, LAST_DAY = "2024-01", "2025-12", date(2025, 12, 31)
 MONTHS = 24
-MOST_DISTINCT = 100_000
+MAX_DISTINCT = 100_000
 """Entries kept as text; a longer listing repeats them under ids of its own."""
+
+UNKNOWN = "externalId"
+"""The field of every entry that no column reads."""
 
 COPY = b"\x00"
 """Stands in an entry's id where the number of the copy goes; no JSON holds this byte."""
@@ -78,18 +82,21 @@ class Entries:
         # Here, for only the serving process needs them.
         from timix_assets.contract.endpoints import ME, ORGANIZATION, TIME_REPORTS  # noqa: PLC0415
         from timix_assets.sandbox.firm import Firm  # noqa: PLC0415
-        from timix_assets.sandbox.wire import body, record  # noqa: PLC0415
+        from timix_assets.sandbox.serialization import body, record  # noqa: PLC0415
 
         tables = Firm.generate(people=40, months=MONTHS, seed=7, today=LAST_DAY).tables
-        drawn = random.Random(7).choices(tables[TIME_REPORTS.name], k=min(total, MOST_DISTINCT))
-        rows = [{**row, "id": f"te_@_{number:06d}"} for number, row in enumerate(drawn)]
-        self._texts = [body(record(TIME_REPORTS, row)).replace(b"@", COPY, 1) for row in rows]
+        sampled = random.Random(7).choices(tables[TIME_REPORTS.name], k=min(total, MAX_DISTINCT))
+        rows = [{**row, "id": f"te_@_{number:06d}"} for number, row in enumerate(sampled)]
+        self._texts = [
+            body({**record(TIME_REPORTS, row), UNKNOWN: f'"ext-{number:06d}"'}).replace(b"@", COPY, 1)
+            for number, row in enumerate(rows)
+        ]
         self._total = total
         self.me = body(record(ME, {**tables[ME.name][0], "plan": plan}))
         self.organization = body(record(ORGANIZATION, {**tables[ORGANIZATION.name][0], "plan": plan}))
 
     def page(self, number: int, size: int) -> bytes:
-        """The list envelope of one page; MOST_DISTINCT must be a multiple of its size."""
+        """The list envelope of one page; MAX_DISTINCT must be a multiple of its size."""
         begin, end = (number - 1) * size, min(number * size, self._total)
         distinct = len(self._texts)
         items = b",".join(self._texts[at % distinct] for at in range(begin, end)).replace(

@@ -1,0 +1,20 @@
+"""A Timix.AI workspace as Delta tables, orchestrated by Dagster."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from timix_assets.api import TimixClient as TimixClient
+
+__version__ = "0.2.0"
+
+__all__ = ["TimixClient", "__version__"]
+
+_LAZY = {"TimixClient": "timix_assets.api"}
+"""Public name -> its module, imported on first use: importing the package alone stays cheap."""
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,150 +1,279 @@
-"""What a user configures, each field with a description that the launchpad shows."""
+"""What a user sees in the launchpad: the API and the lake with their limits, but not where the key goes."""
 
-from enum import Enum
-from functools import partial
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any
 
-from dagster import Config, ConfigurableResource, EnvVar, InitResourceContext, get_dagster_logger
+from dagster import (
+    ConfigurableResource,
+    DagsterInstance,
+    DagsterLogManager,
+    DagsterRun,
+    InitResourceContext,
+    ResourceDependency,
+    get_dagster_logger,
+)
 from pydantic import Field, PrivateAttr
 
-from timix_assets import bounds, environment
 from timix_assets.api.client import TimixClient
-from timix_assets.api.limits import MEGABYTE, Limits
-from timix_assets.contract.endpoints import BY_NAME
-from timix_assets.contract.identity import plan_in
-from timix_assets.contract.overrides import Overrides, apply, load_overrides, parse_overrides
 from timix_assets.contract.schema import Endpoint
+from timix_assets.ingest.connection import Connection, endpoint_of
+from timix_assets.ingest.progress import OnProgress, ignore_progress
+from timix_assets.lake.commit import Change
+from timix_assets.lake.errors import LakeError
+from timix_assets.lake.lock import LakeLock
+from timix_assets.lake.shrink_guard import ShrinkGuard
+from timix_assets.lake.snapshots import Snapshot
+from timix_assets.lake.storage import reject_malformed_url
+from timix_assets.lake.tables import Lake
+from timix_assets.lake.writers import writer_id
+from timix_assets.launchpad import with_fields
+from timix_assets.runs.orphaned import claim_run, end_orphaned_runs
+from timix_assets.runs.tags import ACCEPT_SHRINK
+from timix_assets.settings.environment import Authentication, Settings
+from timix_assets.settings.errors import SettingsError
+from timix_assets.settings.limits import ClientLimits, ImportLimits, LakeLimits, QuarantineLimits
+from timix_assets.text.wording import excerpt, job_label
+
+STATE_FOLDER = ".dagster"
+"""Below the working directory."""
+
+_Timix = with_fields(ConfigurableResource, ClientLimits, QuarantineLimits)
+_Lake = with_fields(ConfigurableResource, LakeLimits)
+_Imports = with_fields(ConfigurableResource, ImportLimits)
 
 
-class Authentication(Enum):
-    """How the key travels."""
+class TimixResource(_Timix):  # type: ignore[misc, valid-type]
+    """The Timix Integration API, with one client per run: nothing is fetched twice, and a revoked key stops the run.
 
-    X_API_KEY = "x-api-key"
-    BEARER = "bearer"
+    Its fields in the launchpad are `ClientLimits` and `QuarantineLimits`. Where the key goes is decided by the code that
+    builds the definitions; a run cannot change it.
 
+    Args:
+        api_key: The key; a client of a resource without one is refused.
+        authentication: `x-api-key` or `bearer`.
+        overrides_file: A path, or empty.
+        state_folder: The folder on this machine for the rate limit that all processes share.
+        allow_writes: Whether imports may write. A run cannot change it either.
+    """
 
-class EndpointOverride(Config):
-    """What differs from the contract at one endpoint."""
+    # Dependencies are not part of a run's configuration, so no run can send the key elsewhere or have a file read.
+    api_key: ResourceDependency[str] = Field(default="", repr=False)  # type: ignore[arg-type]
+    base_url: ResourceDependency[str] = Settings().base_url  # type: ignore[assignment]
+    authentication: ResourceDependency[Authentication] = Settings().authentication  # type: ignore[assignment]
+    overrides_file: ResourceDependency[str] = ""  # type: ignore[assignment]
+    state_folder: ResourceDependency[str] = STATE_FOLDER  # type: ignore[assignment]
+    on_progress: ResourceDependency[OnProgress] = ignore_progress  # type: ignore[assignment]
+    allow_writes: ResourceDependency[bool] = False  # type: ignore[assignment]
 
-    path: str | None = Field(default=None, description="Path below the base URL, e.g. /time-entries.")
-    skip_forbidden: bool = Field(
-        default=False, description="The key may not read this: a 403 skips the asset instead of failing it."
-    )
-    end_exclusive: bool = Field(
-        default=False,
-        description="The server leaves out the day of endDate (the doctor tests it): send the day after.",
-    )
-    parameters: dict[str, str] = Field(
-        default_factory=dict,
-        description="Our parameter name -> the name that your workspace wants, e.g. startDate: from.",
-    )
-    columns: dict[str, str] = Field(
-        default_factory=dict,
-        description='Column -> Polars SQL expression over the record, e.g. hours: "durationMinutes / 60.0".',
-    )
+    _connection: Connection | None = PrivateAttr(default=None)
+    _may_write: bool = PrivateAttr(default=False)
 
-
-class TimixResource(ConfigurableResource):  # type: ignore[type-arg]
-    """The Timix Integration API, with one client per run: nothing is fetched twice, and a revoked key stops the run."""
-
-    api_key: str = Field(
-        default=EnvVar(environment.API_KEY.name),
-        repr=False,
-        description="The API key (`bbl_…`). It comes from the environment; typed here, it would be stored in clear.",
-    )
-    base_url: str = Field(
-        default=environment.BASE_URL.read(environment.ENVIRON),
-        description="Where the Integration API answers. https, unless it is this machine.",
-    )
-    authentication: Authentication = Field(
-        default=Authentication(environment.authentication()),
-        description="Send the key as `X-Api-Key` or as `Authorization: Bearer`.",
-    )
-    endpoints: dict[str, EndpointOverride] = Field(
-        default_factory=dict,
-        description="What your workspace names differently, by endpoint (e.g. time_reports). Goes over overrides_file.",
-    )
-    overrides_file: str = Field(
-        default=environment.OVERRIDES.read(environment.ENVIRON),
-        description="YAML file of the same shape as `endpoints`; empty: none.",
-    )
-    max_rejected_rows: int = Field(
-        default=int(environment.limit(bounds.MAX_REJECTED_ROWS)), description=bounds.MAX_REJECTED_ROWS.meaning
-    )
-    max_rejected_share: float = Field(
-        default=environment.limit(bounds.MAX_REJECTED_SHARE), description=bounds.MAX_REJECTED_SHARE.meaning
-    )
-    concurrency: int = Field(default=int(environment.limit(bounds.CONCURRENCY)), description=bounds.CONCURRENCY.meaning)
-    attempts: int = Field(default=int(environment.limit(bounds.ATTEMPTS)), description=bounds.ATTEMPTS.meaning)
-    request_deadline_seconds: float = Field(
-        default=environment.limit(bounds.REQUEST_DEADLINE), description=bounds.REQUEST_DEADLINE.meaning
-    )
-    retry_budget_seconds: float = Field(
-        default=environment.limit(bounds.RETRY_BUDGET), description=bounds.RETRY_BUDGET.meaning
-    )
-    wait_budget_seconds: float = Field(
-        default=environment.limit(bounds.WAIT_BUDGET), description=bounds.WAIT_BUDGET.meaning
-    )
-    max_answer_mb: int = Field(
-        default=int(environment.limit(bounds.MAX_ANSWER_MB)), description=bounds.MAX_ANSWER_MB.meaning
-    )
-
-    _client: TimixClient | None = PrivateAttr(default=None)
-
-    @classmethod
-    def configured(cls) -> Self:
-        """Outside a run, where nobody looks the key's variable up; for commands that start no run."""
-        return cls(api_key=environment.require_key())
-
-    def check(self) -> None:
-        """Refuses wrong settings, without a request: SettingsError, SettingError or OverrideError names the one."""
-        self._overrides()
-        self.client()
-        self.close()
+    def permit_writes(self) -> None:
+        """Lets the run's client write, from its first request on; SettingsError unless the environment allows it."""
+        if not self.allow_writes:
+            raise SettingsError(
+                "Nothing was written: TIMIX_ALLOW_WRITES is not 1. Writes change the live organization; set it in the "
+                "environment of the process that runs imports, and there alone."
+            )
+        if self._connection is not None and not self._may_write:
+            self.close()
+        self._may_write = True
 
     def client(self) -> TimixClient:
-        """The run's client. Settings are checked here, before any request: SettingsError or SettingError names the wrong one."""
-        if self._client is None:
-            environment.check_limits(self, bounds.OF_THE_CLIENT)
-            me = self.endpoint("me")
-            self._client = TimixClient(
-                self.base_url,
-                self.api_key,
-                auth=self.authentication.value,
-                limits=Limits(
-                    concurrency=self.concurrency,
-                    attempts=self.attempts,
-                    request_deadline_seconds=self.request_deadline_seconds,
-                    retry_budget_seconds=self.retry_budget_seconds,
-                    run_wait_budget_seconds=self.wait_budget_seconds,
-                    max_answer_bytes=self.max_answer_mb * MEGABYTE,
-                ),
-                pacing_folder=environment.state_folder(),
+        """The client of the run. Settings are checked first: ClientConfigError or SettingsError names the wrong one."""
+        if self._connection is None:
+            limits = ClientLimits.read(self, quote=False)
+            QuarantineLimits.read(self, quote=False)
+            self._connection = Connection(
+                base_url=self.base_url,
+                api_key=self.api_key,
+                authentication=self.authentication,
+                overrides_file=self.overrides_file,
+                state_folder=Path(self.state_folder),
+                limits=limits,
+                read_only=not self._may_write,
                 notify=get_dagster_logger().info,
-                me_path=me.path,
-                plan_of=partial(plan_in, me),
             )
-        return self._client
+        return self._connection.client()
 
     def endpoint(self, name: str) -> Endpoint:
         """The contract's endpoint with the overrides applied; OverrideError names a line that does not fit."""
-        endpoint = BY_NAME[name]
-        for overrides in self._overrides():
-            endpoint = apply(endpoint, overrides)
-        return endpoint
-
-    def _overrides(self) -> tuple[Overrides, Overrides]:
-        """The file's, then the launchpad's, which go over them."""
-        filed = load_overrides(Path(self.overrides_file)) if self.overrides_file else Overrides()
-        configured = {name: override.model_dump(exclude_defaults=True) for name, override in self.endpoints.items()}
-        return filed, parse_overrides({"endpoints": configured})
+        return endpoint_of(name, self.overrides_file)
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         self.close()
+        self._may_write = False
 
     def close(self) -> None:
         """Gives the client's connections back."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class ImportResource(_Imports):  # type: ignore[misc, valid-type]
+    """Imports: the folder of their files, and how much they may write.
+
+    Its fields in the launchpad are `ImportLimits`. The folder is decided by the code that builds the definitions; a run names a
+    file in it and no other.
+
+    Args:
+        folder: Where the files and mappings are.
+        home: Where a relative folder starts.
+        files: Name -> path of files that the code lends to the run.
+    """
+
+    folder: ResourceDependency[str] = Settings().import_folder  # type: ignore[assignment]
+    home: ResourceDependency[str] = ""  # type: ignore[assignment]
+    files: ResourceDependency[Mapping[str, str]] = Field(default={})  # type: ignore[arg-type]
+
+    def file(self, name: str) -> Path:
+        """The file of that name in the folder; SettingsError for any other place."""
+        if name in self.files:
+            return Path(self.files[name])
+        folder = (Path(self.home) / self.folder).resolve()
+        path = (folder / name).resolve()
+        if not name or path.parent != folder:
+            raise SettingsError(
+                f"{excerpt(name)} is not the name of a file in {folder}; put the file there (TIMIX_IMPORT_FOLDER), and give its "
+                "name alone."
+            )
+        return path
+
+    @property
+    def limits(self) -> ImportLimits:
+        """The limits of the run; SettingsError names one that is out of range."""
+        return ImportLimits.read(self, quote=False)
+
+
+class LakeResource(_Lake):  # type: ignore[misc, valid-type]
+    """The lake: where the Delta tables are, and the limits on replacing them.
+
+    Its fields in the launchpad are `LakeLimits`. The location is decided by the code that builds the definitions; a run cannot
+    change it.
+
+    Args:
+        url: A folder or an object-store URL (`s3://…`); one for each organization.
+        storage_options: Options of the store, as the deltalake library names them.
+        state_folder: The folder on this machine for the lake lock and the locks of processes.
+    """
+
+    # Dependencies are not part of a run's configuration, so no run can name another location.
+    url: ResourceDependency[str] = Settings().lake  # type: ignore[assignment]
+    storage_options: ResourceDependency[Mapping[str, str]] = Field(default={})  # type: ignore[arg-type]
+    state_folder: ResourceDependency[str] = STATE_FOLDER  # type: ignore[assignment]
+
+    _store: Lake | None = PrivateAttr(default=None)
+    _locked_for: str | None = PrivateAttr(default=None)
+    _warned: str | None = PrivateAttr(default=None)
+    _snapshots: dict[tuple[str, str], Snapshot] = PrivateAttr(default_factory=dict)
+
+    @property
+    def store(self) -> Lake:
+        """The lake's tables."""
+        if self._store is None:
+            self._store = Lake(self.url, dict(self.storage_options))
+        return self._store
+
+    def guard(self, run: DagsterRun, *, read: bool) -> ShrinkGuard:
+        """The shrink guard of one run.
+
+        Args:
+            run: Its tag timix/accept_shrink may accept what would be refused.
+            read: The table was read from Timix, not computed.
+        """
+        return ShrinkGuard(
+            self.max_removed_share,
+            self.guard_from_rows,
+            keep_columns=read,
+            accept=run.tags.get(ACCEPT_SHRINK, "").lower() == "true",
+        )
+
+    def acquire_lock(self, instance: DagsterInstance, run: DagsterRun) -> None:
+        """Acquires the lake lock for this process until it ends.
+
+        It also ends the runs of killed processes, so that these do not block a queue where no daemon runs.
+
+        Raises:
+            LakeLockTimeout: Another run did not end in time.
+            LakeError: No lake can be at the URL.
+            SettingsError: A limit is out of range.
+        """
+        if self._locked_for == run.run_id:
+            return
+        LakeLimits.read(self, quote=False)
+        self.store.check()
+        folder = Path(self.state_folder)
+        claim_run(instance, run.run_id, folder)
+        LakeLock(folder, self.url).acquire(
+            f"{job_label(run.job_name)} (run {run.run_id[:8]})",
+            timeout_seconds=self.lock_timeout_seconds,
+            notify=get_dagster_logger().info,
+        )
+        self.store.writer = writer_id(folder)
+        self._locked_for = run.run_id
+        end_orphaned_runs(instance, folder)
+
+    def warn_of_another_machine(self, run: DagsterRun, table: str, change: Change, log: DagsterLogManager) -> None:
+        """Logs once a run that another machine writes to this lake: without a common state folder they share no lock."""
+        if change.another_wrote_at is None or self._warned == run.run_id:
+            return
+        self._warned = run.run_id
+        at = f"{change.another_wrote_at:%Y-%m-%d %H:%M:%S} UTC, by its clock"
+        log.warning(
+            f"Another machine wrote to {table} at {at}. Machines without a common state folder share neither the lake lock nor "
+            "the rate limit of a key, so their runs can fail instead of waiting. Refresh this lake from one machine, or at "
+            "different times."
+        )
+
+    def start_computing(self, instance: DagsterInstance, run: DagsterRun, tables: Iterable[str]) -> None:
+        """Acquires the lock and takes the snapshots of the tables that the run computes, before it reads their inputs."""
+        self.acquire_lock(instance, run)
+        self.take_snapshots(run, tables)
+
+    def take_snapshots(self, run: DagsterRun, tables: Iterable[str]) -> None:
+        """Takes the tables' snapshots, once a run, for rows that are read or computed before their own asset starts."""
+        for table in tables:
+            if (run.run_id, table) not in self._snapshots:
+                # A table that cannot be opened fails when it is replaced; the others go on.
+                with suppress(LakeError):
+                    self._snapshots[run.run_id, table] = self.store.snapshot(table)
+
+    def snapshot_before(self, run: DagsterRun, table: str) -> Snapshot | None:
+        """The snapshot that `take_snapshots` took in this run; None if it took none."""
+        return self._snapshots.get((run.run_id, table))
+
+
+def timix_resource(settings: Settings) -> TimixResource:
+    """The API of these settings; their limits hold where a run sets none."""
+    resource = with_fields(TimixResource, ClientLimits, QuarantineLimits, values=settings)
+    return resource(
+        api_key=settings.api_key.get_secret_value(),
+        base_url=settings.base_url,
+        authentication=settings.authentication,
+        overrides_file=settings.overrides,
+        state_folder=str(settings.state_folder),
+        allow_writes=settings.allow_writes,
+    )
+
+
+def import_resource(settings: Settings, files: Mapping[str, str] | None = None) -> ImportResource:
+    """The imports of these settings; their limits hold where a run sets none. files: as of ImportResource."""
+    resource = with_fields(ImportResource, ImportLimits, values=settings)
+    return resource(folder=settings.import_folder, home=str(settings.home), files=files or {})
+
+
+def lake_resource(settings: Settings) -> Any:
+    """The lake of these settings; their limits hold where a run sets none.
+
+    Configured at launch, so that what a run sets reaches the IO manager too.
+
+    Raises:
+        LakeError: No lake can be at the URL.
+    """
+    resource = with_fields(LakeResource, LakeLimits, values=settings)
+    return resource.configure_at_launch(
+        url=reject_malformed_url(settings.lake), state_folder=str(settings.state_folder)
+    )

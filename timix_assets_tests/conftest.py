@@ -1,16 +1,29 @@
 """Fixtures that several rooms share."""
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
-from timix_assets_tests.workspace import Workspace
+from timix_assets_tests.workspace import EVERYTHING, Workspace, failures
 
 TODAY = date(2026, 11, 18)
+
+_ANY_DURATION = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+# `make test-long` runs these tests again, with --hypothesis-profile many.
+settings.register_profile("few", _ANY_DURATION, max_examples=40)
+settings.register_profile("many", _ANY_DURATION, max_examples=300)
+settings.load_profile("few")
 
 
 @pytest.fixture(scope="session")
@@ -25,22 +38,40 @@ def sandbox(small_firm: Firm) -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.fixture
+def workspace(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A lake of its own, fed by a sandbox of its own."""
+    monkeypatch.chdir(tmp_path)
+    return Workspace(sandbox, tmp_path)
+
+
+def built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """A folder that one worker builds and all share; to be copied, never used."""
+    base = factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / name
+    with FileLock(shared / f"{name}.lock"):
+        if not folder.exists():
+            draft = factory.mktemp(f"{name}-draft")
+            build(draft)
+            draft.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
-def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of all tests: the same figures are drawn once, as in one project."""
-    return tmp_path_factory.mktemp("drawings")
+def refreshed_once(small_firm: Firm, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a workspace in which everything was refreshed once, as of TODAY."""
 
+    def build(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch, Sandbox(small_firm) as sandbox:
+            patch.setenv("TIMIX_AS_OF", TODAY.isoformat())
+            assert failures(Workspace(sandbox, folder).refresh(EVERYTHING)) == {}
 
-def share_drawings(project: Path, drawings: Path) -> None:
-    """Makes a project folder keep its pictures with those of the others."""
-    state = project / ".dagster"
-    state.mkdir()
-    (state / "pictures").symlink_to(drawings)
+    return built_once(tmp_path_factory, "refreshed", build)
 
 
 @pytest.fixture
-def workspace(sandbox: Sandbox, tmp_path: Path, drawings: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A lake of its own, fed by a sandbox of its own."""
-    monkeypatch.chdir(tmp_path)
-    share_drawings(tmp_path, drawings)
-    return Workspace(sandbox, tmp_path)
+def refreshed(workspace: Workspace, refreshed_once: Path) -> Workspace:
+    """`workspace` after a refresh of everything as of TODAY, of which its instance has no record."""
+    shutil.copytree(refreshed_once / "lake", workspace.folder / "lake")
+    return workspace

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import yaml
 from dagster import (
     AssetChecksDefinition,
     AssetKey,
@@ -21,31 +22,46 @@ from dagster import (
     materialize,
 )
 
-from timix_assets.assets import checks, exports, rollups, timix
-from timix_assets.assets.reckoning import Reckoning
-from timix_assets.automation.jobs import range_tags
-from timix_assets.failures import sentence_of
-from timix_assets.firm_settings import FirmSettings, load_firm_settings
-from timix_assets.lake.io_manager import DeltaIOManagerFactory, LakeResource
+from timix_assets.assets import rollups
+from timix_assets.assets.checks import declarations as checks
+from timix_assets.assets.closing import closed_months
+from timix_assets.assets.digest import weekly_digest
+from timix_assets.assets.exports import export_assets
+from timix_assets.assets.io_manager import DeltaIOManager
+from timix_assets.assets.raw_tables import raw_assets
+from timix_assets.assets.rollup_context import RollupContext
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
-from timix_assets.resources import TimixResource
+from timix_assets.launchpad import firm_resources
+from timix_assets.partitions import monthly_partitions, range_tags
+from timix_assets.resources import LakeResource, TimixResource
+from timix_assets.runs.failure_messages import error_message
 from timix_assets.sandbox.server import Sandbox
+from timix_assets.settings import Settings
+from timix_assets.settings.firm import FirmConfig
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-RAW = AssetSelection.assets(*(asset.key for asset in (*timix.ASSETS, *exports.ASSETS)))
-EVERYTHING = AssetSelection.all()
+MONTHS = monthly_partitions(Settings())
+RAW_ASSETS, EXPORT_ASSETS = raw_assets(MONTHS), export_assets(MONTHS)
+RAW = AssetSelection.assets(*(asset.key for asset in (*RAW_ASSETS, *EXPORT_ASSETS)))
+CLOSING, DIGEST = AssetSelection.assets(closed_months.key), AssetSelection.assets(weekly_digest.key)
+EVERYTHING = AssetSelection.all() - CLOSING - DIGEST
+ALL_ROLLUPS = AssetSelection.assets(*(asset.key for asset in rollups.ASSETS))
 FIRM_MONTHS = Months(date(2026, 9, 1), date(2026, 11, 1))
 
 
 @dataclass
 class Workspace:
-    """settings: fields of TimixResource that differ from the defaults; lake_settings: of LakeResource."""
+    """settings: fields of TimixResource that differ from the defaults; lake_settings: of LakeResource.
+
+    overrides: the section `endpoints` of the overrides file.
+    """
 
     sandbox: Sandbox
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
-    firm_settings: FirmSettings = field(default_factory=lambda: load_firm_settings(""))
+    overrides: dict[str, Any] = field(default_factory=dict)
+    firm: FirmConfig = field(default_factory=FirmConfig)
     lake_settings: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     asset_checks: Sequence[AssetChecksDefinition] = tuple(checks.CHECKS)
@@ -64,7 +80,7 @@ class Workspace:
     def refresh(self, *assets: str | AssetSelection, months: Months | None = FIRM_MONTHS) -> ExecuteInProcessResult:
         """One run over the months; of all raw assets and exports unless some assets are named."""
         return materialize(
-            [*timix.ASSETS, *exports.ASSETS, *rollups.ASSETS, *self.asset_checks],
+            [*RAW_ASSETS, *EXPORT_ASSETS, *rollups.ASSETS, closed_months, weekly_digest, *self.asset_checks],
             selection=_selected(assets),
             resources=self._resources(),
             instance=self.instance,
@@ -76,7 +92,7 @@ class Workspace:
     def check(self, step: AssetChecksDefinition) -> ExecuteInProcessResult:
         """One run of nothing but these checks."""
         definitions = Definitions(
-            assets=[*timix.ASSETS, *rollups.ASSETS], asset_checks=[step], resources=self._resources()
+            assets=[*RAW_ASSETS, *rollups.ASSETS], asset_checks=[step], resources=self._resources()
         )
         job = define_asset_job("look", AssetSelection.checks(step)).resolve(
             asset_graph=definitions.resolve_asset_graph()
@@ -89,11 +105,19 @@ class Workspace:
         lake = LakeResource(
             url=str(self.folder / "lake"), state_folder=str(self.folder / ".dagster"), **self.lake_settings
         )
+        firm, settings = firm_resources(self.firm), Settings.from_environment()
+        timix = {"api_key": self.sandbox.key, "base_url": self.sandbox.base_url} | self.settings
+        if self.overrides:
+            file = self.folder / "overrides.yaml"
+            file.write_text(yaml.safe_dump({"endpoints": self.overrides}), encoding="utf-8")
+            timix["overrides_file"] = str(file)
         return {
-            "timix": TimixResource(**{"api_key": self.sandbox.key, "base_url": self.sandbox.base_url} | self.settings),
+            "settings": settings,
+            "timix": TimixResource(**timix),
             "lake": lake,
-            "io_manager": DeltaIOManagerFactory(lake=lake),
-            "reckoning": reckoning(lake, self.firm_settings),
+            "io_manager": DeltaIOManager(lake=lake),
+            **firm,
+            "rollup_context": RollupContext(settings=settings, lake=lake, **firm),
         }
 
 
@@ -108,20 +132,10 @@ def _selected(assets: tuple[str | AssetSelection, ...]) -> AssetSelection:
     return functools.reduce(operator.or_, others, first)
 
 
-def reckoning(lake: LakeResource, firm: FirmSettings) -> Reckoning:
-    return Reckoning(
-        lake=lake,
-        work_calendar=firm.work_calendar,
-        budget_policy=firm.budget_policy,
-        targets=firm.targets,
-        aging_buckets=firm.aging_buckets,
-    )
-
-
 def failures(result: ExecuteInProcessResult) -> dict[str, str]:
     """Asset -> the sentence of its failure."""
     return {
-        event.step_key.replace("__", "/"): sentence_of(event.step_failure_data.error)
+        event.step_key.replace("__", "/"): error_message(event.step_failure_data.error)
         for event in result.all_events
         if event.is_step_failure and event.step_key
     }

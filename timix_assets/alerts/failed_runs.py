@@ -1,29 +1,38 @@
-"""When a failed run is worth a message: once, not while Dagster may still start it again, and not if why it failed was told.
-
-Pure: the clock is passed in.
-"""
+"""Run failure alerts: once a run, not while Dagster may still retry it, and not if its causes were reported already."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from hashlib import sha256
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, AwareDatetime, BeforeValidator, Field, TypeAdapter
+
+from timix_assets.alerts.failing_ticks import FailingState
+from timix_assets.alerts.message import Message, safe_line, with_link
+from timix_assets.text.wording import job_label
 
 OVERLAP = timedelta(hours=1)
-"""How far each look goes back behind what was settled: a failure is stored a little after it happened, and clocks are set."""
+"""How far each scan goes back before the last one: a failure is stored shortly after it happened, and clocks are set."""
 
-GRACE = timedelta(minutes=5)
-"""How long a retry may take to appear, from the first look on; Dagster looks for runs to retry every 5 seconds."""
+RETRY_GRACE = timedelta(minutes=5)
+"""How long a retry may take to appear, from the first scan on; Dagster's daemon looks for runs to retry every 5 seconds."""
 
-MOST_A_LOOK = 50
+MAX_PER_TICK = 50
 
-TOLD_FOR = timedelta(hours=20)
-"""How long what was told is no news; less than a day, so that a job that fails every night is told every morning."""
+SUPPRESS_FOR = timedelta(hours=20)
+"""How long reported causes are not repeated; less than a day, so that a nightly failure is reported every morning."""
+
+MAX_RUNS_REMEMBERED = 1000
+MAX_JOBS_REMEMBERED = 200
+MAX_CAUSES_SHOWN = 10
+MAX_ASSETS_SHOWN = 3
 
 
 class Retry(Enum):
-    """Whether Dagster starts a failed run again by itself."""
+    """Whether Dagster retries a failed run by itself."""
 
     NEVER = auto()
     EXPECTED = auto()
@@ -31,7 +40,7 @@ class Retry(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class FailedRun:
     """A run that failed, at a time (aware)."""
 
     run_id: str
@@ -40,49 +49,130 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a look found. tell: runs to tell of now. waiting: run id -> when its retry was first waited for. until: settled."""
+class RunFailure:
+    """Why a run failed.
 
-    tell: list[str]
+    Args:
+        job: Its name.
+        months: As its tags say, such as `2026-09 to 2026-11`; empty without any.
+        causes: Asset or step, and its error message.
+        was_terminated: It was ended from outside, or before a step could fail; then one cause is of the run itself.
+    """
+
+    job: str
+    months: str
+    causes: Sequence[tuple[str, str]]
+    was_terminated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedFailure:
+    """The causes for which a job over some months was reported, and when the reported run failed."""
+
+    at: AwareDatetime
+    causes: frozenset[str]
+
+    def covers(self, causes: frozenset[str], failed_at: datetime, *, succeeded_since: bool) -> bool:
+        """Whether a further failure with these causes is not reported. succeeded_since: the job did, in between."""
+        return causes <= self.causes and failed_at - self.at < SUPPRESS_FOR and not succeeded_since
+
+
+@dataclass(frozen=True, slots=True)
+class FailureState:
+    """What failure_alerts remembers between ticks.
+
+    Args:
+        reported: Ids of the runs that were handled, the latest last.
+        waiting: Run id -> since when its retry is awaited.
+        causes: Job and months -> the causes reported for them.
+        failing: Sensor or schedule -> since when its ticks fail.
+    """
+
+    reported: Annotated[list[str], Field(validation_alias=AliasChoices("reported", "told"))] = field(
+        default_factory=list
+    )
+    waiting: Mapping[str, AwareDatetime] = field(default_factory=dict)
+    causes: Annotated[Mapping[str, ReportedFailure], Field(validation_alias=AliasChoices("causes", "known"))] = field(
+        default_factory=dict
+    )
+    failing: Mapping[str, FailingState] = field(default_factory=dict)
+
+    def to_json(self, scanned: int) -> Any:
+        """The latest entries as JSON. scanned: runs that the last scan saw; none that the next one sees again is dropped."""
+        latest = sorted(self.causes.items(), key=lambda each: each[1].at)[-MAX_JOBS_REMEMBERED:]
+        reported = self.reported[-max(MAX_RUNS_REMEMBERED, scanned) :]
+        trimmed = FailureState(reported, self.waiting, dict(latest), self.failing)
+        return FAILURE_STATE.dump_python(trimmed, mode="json")
+
+
+def _from_version_0_1(stored: Any) -> Any:
+    """The list of reported runs was the whole state once."""
+    return {"reported": stored} if isinstance(stored, list) else stored
+
+
+FAILURE_STATE = TypeAdapter(Annotated[FailureState, BeforeValidator(_from_version_0_1)])
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What a scan found.
+
+    Args:
+        due: Ids of the runs to report now, the oldest first.
+        waiting: Run id -> since when its retry is awaited.
+        until: `since` of the next scan.
+    """
+
+    due: list[str]
     waiting: dict[str, datetime]
     until: datetime
 
 
-def look(
-    failed: Sequence[Failed], told: Collection[str], waiting: Mapping[str, datetime], since: datetime, now: datetime
-) -> Look:
-    """What is to be told of the runs that failed after `since` - OVERLAP, the oldest first.
+def scan(
+    failed: Sequence[FailedRun],
+    reported: Collection[str],
+    waiting: Mapping[str, datetime],
+    since: datetime,
+    now: datetime,
+) -> ScanResult:
+    """Finds the runs to report among those that failed after `since` - OVERLAP.
 
-    A run whose retry was started is told of by its retry, if that fails too. One whose retry is expected waits GRACE for it.
-    `until` is the `since` of the next look: it never passes a run that is still to be told of, and never goes back.
+    A run that was retried is not reported; its retry is, if that fails too. A run whose retry is expected waits RETRY_GRACE
+    for it. `until` never passes a run that is still to be reported, and never goes back.
     """
-    news = sorted(
-        (each for each in failed if each.run_id not in told and each.retry is not Retry.STARTED),
+    new = sorted(
+        (each for each in failed if each.run_id not in reported and each.retry is not Retry.STARTED),
         key=lambda each: each.at,
     )
-    first_seen = {each.run_id: waiting.get(each.run_id, now) for each in news if each.retry is Retry.EXPECTED}
-    due = [each.run_id for each in news if now - first_seen.get(each.run_id, now - GRACE) >= GRACE]
-    tell = due[:MOST_A_LOOK]
-    left = [each.at for each in news if each.run_id not in tell]
+    first_seen = {each.run_id: waiting.get(each.run_id, now) for each in new if each.retry is Retry.EXPECTED}
+    due = [each.run_id for each in new if now - first_seen.get(each.run_id, now - RETRY_GRACE) >= RETRY_GRACE]
+    due = due[:MAX_PER_TICK]
+    left = [each.at for each in new if each.run_id not in due]
     settled = min(left) if left else max((each.at for each in failed), default=since)
-    return Look(
-        tell, {run_id: first for run_id, first in first_seen.items() if run_id not in tell}, max(since, settled)
-    )
+    still_waiting = {run_id: first for run_id, first in first_seen.items() if run_id not in due}
+    return ScanResult(due, still_waiting, max(since, settled))
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Why a job failed over its months, as a person was told. at: when the run failed that was told of."""
-
-    at: datetime
-    causes: frozenset[str]
-
-    def covers(self, causes: frozenset[str], failed_at: datetime, *, ended_well: bool) -> bool:
-        """Whether a further failure by these causes is no news. ended_well: whether the job did so in between."""
-        return causes <= self.causes and failed_at - self.at < TOLD_FOR and not ended_well
-
-
-def cause_of(where: str, sentence: str) -> str:
-    """The same for what differs in nothing but words with figures in them: a page, a count, a time, an id."""
-    words = re.sub(r"\S*\d\S*", "#", sentence)
+def cause_id(where: str, message: str) -> str:
+    """A digest that ignores words with digits in them: a page, a count, a time, an id."""
+    words = re.sub(r"\S*\d\S*", "#", message)
     return sha256(f"{where} {words}".encode()).hexdigest()[:16]
+
+
+def run_failure_message(failure: RunFailure, link: str) -> Message:
+    """One message for a run, with a line for each cause."""
+    assets_of: dict[str, list[str]] = {}
+    for where, cause in failure.causes:
+        assets_of.setdefault(safe_line(cause), []).append(where)
+    lines = [f"• {_enumerate(assets)}: {cause}" for cause, assets in list(assets_of.items())[:MAX_CAUSES_SHOWN]]
+    more = len(assets_of) - MAX_CAUSES_SHOWN
+    if more > 0:
+        lines.append(f"• and {more:,} more")
+    months = f" ({failure.months})" if failure.months else ""
+    return Message(f"{job_label(failure.job)} failed{months}", with_link(lines, link))
+
+
+def _enumerate(assets: Sequence[str]) -> str:
+    """timix/projects, timix/tasks, timix/invoices and 4 more."""
+    more = len(assets) - MAX_ASSETS_SHOWN
+    return ", ".join(assets[:MAX_ASSETS_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""The Dagster graph: thin assets that fetch, or call a metric, and say what happened."""
+"""The Dagster graph: assets that read an endpoint or compute a rollup, with metadata and checks."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Upkeep of the lake and of the record of runs as assets, so that it has a schedule, a log and a history too."""
+"""Maintenance of the lake and of the run history as assets, so that it has a schedule, a log and a history."""
 
 import os
 from contextlib import suppress
@@ -13,66 +13,87 @@ from dagster import (
     Failure,
     MaterializeResult,
     MetadataValue,
+    ResourceParam,
     asset,
 )
 from pydantic import Field
 
-from timix_assets import environment
-from timix_assets.assets.run_history import clear, reusable_bytes
-from timix_assets.assets.timix import OWNERS
-from timix_assets.failures import plainly
+from timix_assets.assets.asset_details import WEEKLY
 from timix_assets.lake.errors import LakeError
-from timix_assets.lake.io_manager import LakeResource
-from timix_assets.lake.upkeep import SAFE_RETENTION, Kept, Size, keep, sweep, tables_of
-from timix_assets.wording import counted
+from timix_assets.lake.maintenance import (
+    SAFE_RETENTION,
+    MaintenanceResult,
+    Size,
+    compact_and_vacuum,
+    list_tables,
+    remove_stale_temp_dirs,
+)
+from timix_assets.resources import LakeResource
+from timix_assets.runs.failure_messages import as_dagster_failure
+from timix_assets.runs.history import delete_old_runs, reusable_bytes
+from timix_assets.runs.ours import LOCATION, location_of
+from timix_assets.settings import Settings
+from timix_assets.text.printable import markdown
+from timix_assets.text.wording import count_noun
+
+DRAFT_AGE = timedelta(days=1)
+"""An export is written within seconds; what is a day old was left by a killed run."""
 
 
 class Retention(Config):
-    """How long older versions of a table stay."""
+    """How long older versions of a table are kept."""
 
     days: int = Field(
         default=30,
-        description="Every version that was the table at any time of the last so many days can be restored; files that "
-        f"none of them needs are deleted. At least {SAFE_RETENTION.days}.",
+        description="Every version of the last N days can be restored; files that none of them needs are deleted. "
+        f"At least {SAFE_RETENTION.days}.",
     )
 
 
 @asset(
     key=AssetKey(["maintenance", "compact"]),
     description=(
-        "Keeps the lake small: compacts every table, deletes the files that no version live within the last 30 days needs, "
-        "trims the tables' logs to the same, and sweeps temporary folders that killed runs left behind. No row changes, and "
-        "Timix is not asked. Every version that was live within those days can be restored (docs/operations.md)."
+        "Compacts every table, deletes files, log entries and replaced exports that no version of the last 30 days needs, and "
+        "removes temporary folders of killed runs. Every version of those days can be restored (docs/operations.md). Changes "
+        "no rows and makes no requests to Timix."
     ),
     group_name="maintenance",
     kinds={"deltalake"},
-    owners=OWNERS,
+    tags=WEEKLY,
     backfill_policy=BackfillPolicy.single_run(),
 )
 def compact(context: AssetExecutionContext, config: Retention, lake: LakeResource) -> MaterializeResult[None]:
-    with plainly():
+    with as_dagster_failure():
         retention = timedelta(days=config.days)
         if retention < SAFE_RETENTION:
             raise Failure(
-                f"days is {config.days}, and a run or a reader under way may need files that are younger than "
-                f"{SAFE_RETENTION.days} days; nothing was deleted, set it to {SAFE_RETENTION.days} or more.",
+                f"days is {config.days}, but active runs and readers may need files younger than {SAFE_RETENTION.days} days; "
+                f"nothing was deleted. Set it to {SAFE_RETENTION.days} or more.",
                 allow_retries=False,
             )
-        lake.take_turn(context.instance, context.run)
-        # First: it needs no room, and a full disk has none for what comes after it.
-        swept = [gone for folder in _temporary_folders() for gone in sweep(folder, now=datetime.now(UTC))]
-        context.log.info(f"{counted(len(swept), 'temporary folder')} of killed runs deleted")
-        kept = _keep_all(context, lake, retention)
-        freed = sum((table.freed for table in kept), Size(0, 0))
+        lake.acquire_lock(context.instance, context.run)
+        # First, since it needs no disk space, and what follows does.
+        removed = [
+            gone for folder in _temporary_folders() for gone in remove_stale_temp_dirs(folder, now=datetime.now(UTC))
+        ]
+        context.log.info(f"{count_noun(len(removed), 'temporary folder')} of killed runs removed")
+        exports = lake.store.exports.delete_replaced(before=datetime.now(UTC) - retention)
+        drafts = lake.store.exports.remove_drafts(before=datetime.now(UTC) - DRAFT_AGE)
+        context.log.info(
+            f"{count_noun(exports, 'replaced export')} and {count_noun(drafts, 'unfinished export')} deleted"
+        )
+        kept = _maintain_all(context, lake, retention)
+        files, size = sum(table.after.files for table in kept), sum(table.after.bytes for table in kept)
         return MaterializeResult(
             metadata={
                 "tables": MetadataValue.int(len(kept)),
-                # A young table grows by its checkpoint.
-                "files_freed": MetadataValue.int(max(0, freed.files)),
-                "bytes_freed": MetadataValue.int(max(0, freed.bytes)),
-                "bytes": MetadataValue.int(sum(table.after.bytes for table in kept)),
-                "files": MetadataValue.int(sum(table.after.files for table in kept)),
-                "temporary_folders_swept": MetadataValue.int(len(swept)),
+                # A new table grows by its checkpoint.
+                "files_freed": MetadataValue.int(max(0, sum(table.before.files for table in kept) - files)),
+                "bytes_freed": MetadataValue.int(max(0, sum(table.before.bytes for table in kept) - size)),
+                "bytes": MetadataValue.int(size),
+                "files": MetadataValue.int(files),
+                "temporary_folders_removed": MetadataValue.int(len(removed)),
+                "replaced_exports_deleted": MetadataValue.int(exports),
                 "by_table": MetadataValue.md(_table(kept)),
             }
         )
@@ -81,26 +102,33 @@ def compact(context: AssetExecutionContext, config: Retention, lake: LakeResourc
 @asset(
     key=AssetKey(["maintenance", "run_history"]),
     description=(
-        f"Deletes runs that ended more than {environment.RUN_RETENTION_DAYS.name} days ago, with their logs. A run that holds "
-        "the latest materialization of an asset or of one of its months, or the latest evaluation of a check, stays, so "
-        "that the UI shows the same state. No table changes, and Timix is not asked."
+        "Deletes runs that ended more than TIMIX_RUN_RETENTION_DAYS days ago, with their logs. Keeps runs that "
+        "hold the latest materialization of an asset or month, or the latest evaluation of a check, and runs of other code "
+        "locations. Changes no tables and makes no requests to Timix."
     ),
     group_name="maintenance",
     kinds={"dagster"},
-    owners=OWNERS,
+    tags=WEEKLY,
     backfill_policy=BackfillPolicy.single_run(),
 )
-def run_history(context: AssetExecutionContext, lake: LakeResource) -> MaterializeResult[None]:
-    with plainly():
-        days = environment.whole_number(environment.RUN_RETENTION_DAYS, at_least=1)
-        lake.take_turn(context.instance, context.run)
+def run_history(
+    context: AssetExecutionContext, lake: LakeResource, settings: ResourceParam[Settings]
+) -> MaterializeResult[None]:
+    with as_dagster_failure():
+        days = settings.run_retention_days
+        lake.acquire_lock(context.instance, context.run)
         state = Path(lake.state_folder)
         before = _bytes_below(state)
-        cleared = clear(context.instance, now=datetime.now(UTC), retention=timedelta(days=days))
+        cleared = delete_old_runs(
+            context.instance,
+            now=datetime.now(UTC),
+            retention=timedelta(days=days),
+            location=location_of(context.run) or LOCATION,
+        )
         after = _bytes_below(state)
         context.log.info(
-            f"{counted(len(cleared.deleted), 'run')} deleted; {cleared.kept:,} older than {days} days stay, as they hold "
-            f"the present state of something; {before:,} bytes before, {after:,} after."
+            f"{count_noun(len(cleared.deleted), 'run')} deleted; {cleared.kept:,} older than {days} days kept, since they "
+            f"hold a latest state; {before:,} bytes before, {after:,} after."
         )
         return MaterializeResult(
             metadata={
@@ -113,30 +141,30 @@ def run_history(context: AssetExecutionContext, lake: LakeResource) -> Materiali
         )
 
 
-def _keep_all(context: AssetExecutionContext, lake: LakeResource, retention: timedelta) -> list[Kept]:
-    """Keeps every table; only then Failure with a sentence for each that could not be kept."""
-    url, options = lake.lake.url, dict(lake.storage_options)
+def _maintain_all(context: AssetExecutionContext, lake: LakeResource, retention: timedelta) -> list[MaintenanceResult]:
+    """Maintains every table; after that, fails with a message for each that could not be maintained."""
+    url, options = lake.store.url, dict(lake.storage_options)
     kept, errors = [], []
-    for table in tables_of(url, options):
+    for table in list_tables(url, options):
         try:
-            kept.append(keep(url, options, table, retention))
+            kept.append(compact_and_vacuum(url, options, table, retention))
         except LakeError as error:
             errors.append(str(error))
         else:
-            context.log.info(f"{table}: {_said(kept[-1].before)} before, {_said(kept[-1].after)} after")
+            context.log.info(f"{table}: {_formatted(kept[-1].before)} before, {_formatted(kept[-1].after)} after")
     if errors:
         raise Failure(" ".join(errors), allow_retries=False)
     return kept
 
 
 def _temporary_folders() -> list[Path]:
-    """Where killed runs may have left theirs. Python's own choice is not asked: on a full disk it is another folder."""
+    """Where killed runs may have left folders. Not tempfile.gettempdir(): on a full disk it chooses another folder."""
     named = [value for name in ("TMPDIR", "TEMP", "TMP") if (value := os.environ.get(name))]
     return [folder for folder in dict.fromkeys(map(Path, [*named, "/tmp", "/var/tmp"])) if folder.is_dir()]
 
 
 def _bytes_below(folder: Path) -> int:
-    """Of the files that are there now; one that somebody else deletes meanwhile counts nothing."""
+    """Total size of the files; one that is deleted meanwhile counts 0."""
     total = 0
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
@@ -144,13 +172,14 @@ def _bytes_below(folder: Path) -> int:
     return total
 
 
-def _said(size: Size) -> str:
+def _formatted(size: Size) -> str:
     return f"{size.files:,} files, {size.bytes:,} bytes"
 
 
-def _table(kept: list[Kept]) -> str:
+def _table(kept: list[MaintenanceResult]) -> str:
     lines = [
-        f"| {each.table} | {each.before.files:,} | {each.after.files:,} | {each.before.bytes:,} | {each.after.bytes:,} |"
+        f"| {markdown(each.table)} | {each.before.files:,} | {each.after.files:,} | {each.before.bytes:,} | "
+        f"{each.after.bytes:,} |"
         for each in kept
     ]
     head = "| table | files before | after | bytes before | after |\n| --- | ---: | ---: | ---: | ---: |"

@@ -1,6 +1,5 @@
-"""The derived tables, each computed whole from the lake by its formula; `metrics/tables.py` declares them."""
+"""The derived tables, each computed whole from the lake by its formula; `metrics/` declares them."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -20,85 +19,92 @@ from dagster import (
     asset,
 )
 
-from timix_assets.assets.columns import type_name
-from timix_assets.assets.pictures import picture_of
-from timix_assets.assets.reckoning import Reckoning, evaluate, raw_tables_of, table_path, tables_read_by
-from timix_assets.assets.timix import OWNERS
-from timix_assets.failures import plainly
-from timix_assets.lake.io_manager import KEY_METADATA
-from timix_assets.metrics.formulas import FORMULAS, PREPARED
-from timix_assets.metrics.tables import ROLLUPS, Column, Rollup
+from timix_assets.assets.asset_details import HOURLY
+from timix_assets.assets.chart_metadata import chart_metadata
+from timix_assets.assets.io_manager import PRIMARY_KEY_METADATA, computed_tables
+from timix_assets.assets.preview import rollup_preview
+from timix_assets.assets.rollup_context import RollupContext, asset_key
+from timix_assets.assets.table_schema import PERSONAL_DATA, code_version, type_name
+from timix_assets.metrics import FORMULAS, PRE_AGGREGATES, ROLLUPS, Column, Rollup
+from timix_assets.metrics.inputs import evaluate, inputs_of, tables_of
+from timix_assets.metrics.names import NAMES
+from timix_assets.metrics.restatements import CLOSED_MONTHS
+from timix_assets.runs.failure_messages import as_dagster_failure
 
-GROUPS: Mapping[str, str] = {
-    "capacity_daily": "utilization",
-    "utilization_daily": "utilization",
-    "utilization_weekly": "utilization",
-    "utilization_monthly": "utilization",
-    "budget_health": "budgets",
-    "budget_burn": "budgets",
-    "project_profitability": "money",
-    "unbilled_aging": "money",
-    "organization_kpis": "organization",
-    "organization_money": "organization",
-}
-
-# Follows its inputs once, also when an old month was read by hand; a month that was never read must not hold it up.
+# Once per update of its inputs, also of an old month; a month that was never read must not block it.
 FOLLOWS_ITS_INPUTS = AutomationCondition.eager().without(~AutomationCondition.any_deps_missing())
 
 
-def asset_key(table: str) -> AssetKey:
-    """The asset of a table that a formula names: a rollup, else a raw one."""
-    return AssetKey(table_path(table).split("/"))
-
-
 def rollup_asset(table: Rollup) -> AssetsDefinition:
-    """The asset that computes one rollup from its inputs and hands it to the lake."""
-    read = tables_read_by(FORMULAS[table.name])
-    grains = [name for name in read if name in PREPARED]
-    inputs = [name for name in read if name not in PREPARED]
-    behind_grains = {raw for grain in grains for raw in raw_tables_of(grain)} - set(inputs)
+    """The asset that computes one rollup from its inputs."""
+    read = inputs_of(FORMULAS[table.name])
+    pre_aggregates = [name for name in read if name in PRE_AGGREGATES]
+    closed = [name for name in read if name == CLOSED_MONTHS.name]
+    inputs = [name for name in read if name not in (*pre_aggregates, *closed)]
+    raw_dependencies = tables_of(FORMULAS[table.name]) - set(inputs)
 
     @asset(
         key=asset_key(table.name),
-        description=table.description,
-        group_name=GROUPS[table.name],
+        description=f"{table.description}\n\ndocs/metrics.md explains its figures with examples.",
+        group_name=f"derived_{table.group}",
         kinds={"polars", "deltalake"},
-        owners=OWNERS,
+        tags=HOURLY,
+        code_version=code_version(table.schema, revision=table.revision),
         ins={name: AssetIn(asset_key(name)) for name in inputs},
-        deps=[asset_key(name) for name in sorted(behind_grains)],
+        deps=[asset_key(name) for name in sorted(raw_dependencies)],
         backfill_policy=BackfillPolicy.single_run(),
         automation_condition=FOLLOWS_ITS_INPUTS,
         metadata={
-            KEY_METADATA: list(table.key),
+            PRIMARY_KEY_METADATA: list(table.key),
             "dagster/column_schema": column_schema(table),
+            "dagster/column_lineage": column_lineage(table),
             "dagster/table_name": f"rollups/{table.name}",
         },
     )
-    def rollup(context: AssetExecutionContext, reckoning: Reckoning, **tables: pl.LazyFrame) -> MaterializeResult[Any]:
-        with plainly():
-            settings = reckoning.settings
-            given = {**tables, **{grain: reckoning.grain(grain) for grain in grains}}
-            rows = evaluate(FORMULAS[table.name], given, settings)
-            return MaterializeResult(
-                value=rows,
-                metadata={
-                    "dagster/column_lineage": column_lineage(table),
-                    "as_of": MetadataValue.text(settings.as_of.isoformat()),
-                    "first_month": MetadataValue.text(f"{settings.first_month:%Y-%m}"),
-                    **picture_of(table.name, rows, reckoning),
-                },
+    def rollup(
+        context: AssetExecutionContext, rollup_context: RollupContext, **tables: pl.LazyFrame
+    ) -> MaterializeResult[Any]:
+        with as_dagster_failure():
+            # Here too, for a table that has no input but pre-aggregates.
+            rollup_context.lake.start_computing(context.instance, context.run, computed_tables(context.job_def))
+            params = rollup_context.params
+            given = {
+                **tables,
+                **{name: rollup_context.pre_aggregate(name) for name in pre_aggregates},
+                **{name: rollup_context.closed_months() for name in closed},
+            }
+            rows = evaluate(FORMULAS[table.name], given, params)
+            # Not in the result: Dagster would store it a second time, in the event of the step's output.
+            context.add_asset_metadata(
+                {
+                    **chart_metadata(table.name, rows, rollup_context),
+                    "preview": MetadataValue.md(rollup_preview(table, rows)),
+                    "as_of": MetadataValue.text(params.as_of.isoformat()),
+                    "first_month": MetadataValue.text(f"{params.first_day:%Y-%m}"),
+                }
             )
+            return MaterializeResult(value=rows)
 
     return rollup
 
 
 def column_schema(table: Rollup) -> TableSchema:
-    """The declared columns with their types, units and meanings."""
-    return TableSchema([TableColumn(c.name, type=type_name(c.dtype), description=_meaning(c)) for c in table.columns])
+    """The declared columns with types, units and descriptions."""
+    return TableSchema(
+        [
+            TableColumn(
+                column.name,
+                type=type_name(column.dtype),
+                description=_meaning(column),
+                tags=PERSONAL_DATA if column.name in ("user_id", NAMES["user_id"].column) else None,
+            )
+            for column in table.columns
+        ]
+    )
 
 
 def column_lineage(table: Rollup) -> TableColumnLineage:
-    """For each column, the columns of raw tables and rollups that decide its value."""
+    """For each column, the columns of raw tables and rollups that it depends on."""
     return TableColumnLineage(
         {
             column.name: [
@@ -111,7 +117,13 @@ def column_lineage(table: Rollup) -> TableColumnLineage:
 
 
 def _meaning(column: Column) -> str:
-    return f"{column.description} Unit: {column.unit}." if column.unit else column.description
+    """With the columns that it is made of: the UI does not show the lineage of columns."""
+    unit = f" Unit: {column.unit}." if column.unit else ""
+    tables: dict[str, list[str]] = {}
+    for table, name in column.lineage:
+        tables.setdefault(table, []).append(name)
+    made_of = "; ".join(f"{table} ({', '.join(names)})" for table, names in tables.items())
+    return f"{column.description}{unit} Made of {made_of}."
 
 
 ASSETS = [rollup_asset(table) for table in ROLLUPS]

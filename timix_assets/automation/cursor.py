@@ -1,60 +1,63 @@
-"""What the sensor timix_changes remembers from tick to tick: what it saw, and which change nobody has read yet."""
+"""The cursor of the sensor timix_changes: the last probes, and the change that no run has read yet."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 
-from timix_assets.automation.sightings import Sighting, digest
+from pydantic import NonNegativeInt, TypeAdapter
+
+from timix_assets.ingest.probes import PROBED_ENDPOINTS, Probe, digest
+
+KNOWN = {endpoint.name for endpoint in PROBED_ENDPOINTS}
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """seen: what each watched resource showed at the last change, or at its first sight; empty before the first look.
+    """State from one tick to the next.
 
-    change: the name of that change, by which its runs are known. unread: the resources that it is about, until a run
-    for it has succeeded. attempts: how often it was asked for, without a further change in between.
+    Args:
+        seen: the probe of each endpoint at the last change, or the first one; empty before the first tick.
+        change: the id of that change, in the tags of its runs.
+        unread: the changed endpoints, until a run for the change has succeeded.
+        attempts: runs requested for it since.
     """
 
-    seen: Mapping[str, Sighting] = field(default_factory=dict)
+    seen: Mapping[str, Probe] = field(default_factory=dict)
     change: str = ""
     unread: tuple[str, ...] = ()
-    attempts: int = 0
+    attempts: NonNegativeInt = 0
 
-    @classmethod
-    def read(cls, text: str | None) -> Self:
-        """As `text` wrote it; an empty one when it is of another form."""
+    @staticmethod
+    def read(text: str | None) -> "Cursor":
+        """Parses what `text` wrote; empty if it is anything else, since people can edit it in the UI."""
         try:
-            kept: Mapping[str, Any] = json.loads(text or "{}")
-            return cls(
-                seen={name: Sighting(**seen) for name, seen in kept.get("seen", {}).items()},
-                change=str(kept.get("change", "")),
-                unread=tuple(kept.get("unread", ())),
-                attempts=int(kept.get("attempts", 0)),
-            )
-        except (ValueError, TypeError, AttributeError):
-            return cls()
+            cursor = _FORM.validate_json(text or "{}", strict=True)
+        # A ValidationError is a ValueError, and so is the one for a lone surrogate.
+        except ValueError:
+            return Cursor()
+        return cursor if KNOWN.issuperset(cursor.unread) else Cursor()
 
     def text(self) -> str:
         return json.dumps(asdict(self))
 
-    def settled(self) -> Self:
+    def acknowledged(self) -> Self:
         """After a run for the change has succeeded."""
         return replace(self, unread=(), attempts=0)
 
-    def meeting(self, now: Mapping[str, Sighting]) -> Self:
-        """After a look without a change: what was never seen before is remembered, and of the others the path."""
-        met = {name: replace(self.seen.get(name, shown), path=shown.path) for name, shown in now.items()}
-        return replace(self, seen={**self.seen, **met})
+    def observed(self, now: Mapping[str, Probe]) -> Self:
+        """After a tick without a change: records the probes of new endpoints, and the path of the others."""
+        observed = {name: replace(self.seen.get(name, shown), path=shown.path) for name, shown in now.items()}
+        return replace(self, seen={**self.seen, **observed})
 
-    def asking(self, changed: Iterable[str], now: Mapping[str, Sighting]) -> Self:
-        """For what has changed now and what is still unread, under a new name.
+    def requested(self, changed: Iterable[str], now: Mapping[str, Probe]) -> Self:
+        """A run is requested for what has changed now and what is still unread.
 
-        The name is chained to the one before it: a row deleted, restored and deleted again is a new change each time, and
-        so is the same change that is asked for once more. A tick that is repeated gives the same name.
+        The new id is chained to the previous one: deleting a row, restoring it and deleting it again are three changes, and
+        so is a retry. A tick that is repeated gives the same id.
         """
         changed = set(changed)
-        shown = sorted((name, sighting.total, sighting.content) for name, sighting in now.items())
+        shown = sorted((name, probe.total, probe.content) for name, probe in now.items())
         return replace(
             self,
             seen={**self.seen, **now},
@@ -62,3 +65,6 @@ class Cursor:
             unread=tuple(sorted(changed.union(self.unread))),
             attempts=1 if changed else self.attempts + 1,
         )
+
+
+_FORM = TypeAdapter(Cursor)

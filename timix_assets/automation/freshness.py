@@ -1,4 +1,4 @@
-"""How old a table may be before the UI calls it stale: the one place that says so, for all of them."""
+"""Freshness: when a table counts as stale, and the sensor that reports a stale current month."""
 
 from dagster import (
     AssetCheckEvaluation,
@@ -9,64 +9,74 @@ from dagster import (
     DefaultSensorStatus,
     EventLogRecord,
     FreshnessPolicy,
+    ResourceParam,
     SensorEvaluationContext,
     SensorResult,
     sensor,
 )
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from timix_assets.assets.latest_month import KEPT_BY_MONTH, LATEST_MONTH_READ, STALE_AFTER, local_time, look
-from timix_assets.failures import plainly
-from timix_assets.lake.io_manager import LakeResource
+from timix_assets.assets.checks.current_month import (
+    CURRENT_MONTH_READ,
+    MONTHLY_TABLES,
+    STALE_AFTER,
+    evaluate_current_month,
+    local_time,
+)
+from timix_assets.dagster_internals import (
+    AssetCheckEvaluationTargetMaterializationData,
+    AssetCheckExecutionRecordStatus,
+)
+from timix_assets.resources import LakeResource
+from timix_assets.runs.failure_messages import as_dagster_failure
+from timix_assets.settings import Settings
 
-LOOK_EVERY_SECONDS = 300
+TICK_INTERVAL_SECONDS = 300
 
 DAILY = FreshnessPolicy.time_window(fail_window=STALE_AFTER)
-"""Of a table as a whole: it fails when nothing at all was read. Any month makes a table kept by month fresh in this sense,
-so the check `latest_month_read` looks at the running month of those, in every run and by the sensor below."""
+"""Of a whole table. Any month makes a monthly table fresh in this sense, so those have the check `current_month_read` too."""
 
 TABLES = ("timix", "rollups")
 
-SAID = (AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED)
+FINISHED_STATUSES = (AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED)
 
 
 def with_freshness(spec: AssetSpec) -> AssetSpec:
-    """The spec with its policy, when it is a table."""
+    """The spec, with a freshness policy if it is of a table."""
     return spec.replace_attributes(freshness_policy=DAILY) if spec.key.path[0] in TABLES else spec
 
 
 @sensor(
-    name="latest_month_freshness",
-    minimum_interval_seconds=LOOK_EVERY_SECONDS,
+    name="current_month_freshness",
+    minimum_interval_seconds=TICK_INTERVAL_SECONDS,
     default_status=DefaultSensorStatus.STOPPED,
-    description="Looks at when the running month of each table kept by month was last read, and lets its check "
-    "latest_month_read fail once that is too long ago: also when nothing runs, or only older months are read. It reports only "
-    "what the check does not say already, starts no run and asks Timix for nothing.",
+    description="Evaluates the check current_month_read of every monthly table, also when no run reads them. Reports only "
+    "results that have changed. Starts no runs and makes no requests to Timix.",
 )
-def latest_month_freshness(context: SensorEvaluationContext, lake: LakeResource) -> SensorResult:
-    now = local_time()
-    with plainly():
-        looked = [look(context.instance, lake.lake, table, now) for table in KEPT_BY_MONTH]
-    stale = ", ".join(result.asset_key.to_user_string() for result in looked if result.asset_key and not result.passed)
+def current_month_freshness(
+    context: SensorEvaluationContext, lake: LakeResource, settings: ResourceParam[Settings]
+) -> SensorResult:
+    now = local_time(settings)
+    with as_dagster_failure():
+        results = [evaluate_current_month(context.instance, lake.store, table, now) for table in MONTHLY_TABLES]
+    stale = ", ".join(result.asset_key.to_user_string() for result in results if result.asset_key and not result.passed)
     return SensorResult(
-        skip_reason=f"The running month {now:%Y-%m} is stale in {stale}." if stale else "The running month is fresh.",
-        asset_events=unsaid(context.instance, looked),
+        skip_reason=f"The current month {now:%Y-%m} is stale in {stale}." if stale else "The current month is fresh.",
+        asset_events=unreported(context.instance, results),
     )
 
 
-def unsaid(instance: DagsterInstance, looked: list[AssetCheckResult]) -> list[AssetCheckEvaluation]:
-    """Those results that the UI does not show, as evaluations of the newest materialization, for it hides others."""
+def unreported(instance: DagsterInstance, results: list[AssetCheckResult]) -> list[AssetCheckEvaluation]:
+    """The results that the UI does not show yet, as evaluations of the newest materialization: the UI hides others."""
     found = []
-    for result in looked:
+    for result in results:
         table = result.asset_key
         assert table is not None, "every result names its table"
         newest = next(iter(instance.fetch_materializations(table, limit=1).records), None)
-        if not _is_shown(instance, AssetCheckKey(table, LATEST_MONTH_READ), result, newest):
+        if not _is_reported(instance, AssetCheckKey(table, CURRENT_MONTH_READ), result, newest):
             found.append(
                 AssetCheckEvaluation(
                     asset_key=table,
-                    check_name=LATEST_MONTH_READ,
+                    check_name=CURRENT_MONTH_READ,
                     passed=result.passed,
                     metadata=result.metadata,
                     severity=result.severity,
@@ -77,12 +87,12 @@ def unsaid(instance: DagsterInstance, looked: list[AssetCheckResult]) -> list[As
     return found
 
 
-def _is_shown(
+def _is_reported(
     instance: DagsterInstance, check: AssetCheckKey, result: AssetCheckResult, newest: EventLogRecord | None
 ) -> bool:
     last = instance.get_latest_asset_check_evaluation_record(check)
-    # One that is planned but not done is the promise of a run that may have been killed.
-    if last is None or last.evaluation is None or last.status not in SAID:
+    # A planned evaluation may be of a run that was killed.
+    if last is None or last.evaluation is None or last.status not in FINISHED_STATUSES:
         return False
     target = last.evaluation.target_materialization_data
     is_of_newest = newest is None or last.run_id == newest.run_id or (target and target.storage_id == newest.storage_id)

@@ -1,86 +1,89 @@
-"""Jobs: each is one run over a range of months, so that one run is one consistent picture."""
+"""Jobs: each is one run over a range of months, so that its tables are consistent."""
 
-from dagster import AssetKey, AssetSelection, DagsterInstance, DagsterRunStatus, RunsFilter, define_asset_job
+from dagster import AssetKey, AssetSelection, define_asset_job
 
-from timix_assets.automation.partitions import partition_key
-from timix_assets.lake.months import Months
-
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
-
-UNFINISHED = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
+from timix_assets.assets.closing import CLOSE_MONTH, closed_months
+from timix_assets.assets.import_runs import GROUP
+from timix_assets.assets.imports import time_entries as imported_time_entries
+from timix_assets.assets.structure_import import structure as imported_structure
+from timix_assets.contract.endpoints import ENDPOINTS
+from timix_assets.runs.tags import JOB
 
 MAINTENANCE = AssetSelection.groups("maintenance")
-EVERYTHING = AssetSelection.all() - MAINTENANCE
-STRUCTURE = ("customers", "projects", "tasks", "subtasks")
-MOVING = (
-    "time_reports",
-    "revenue_report",
-    "customer_billing_report",
-    "budget_health_report",
-    "unbilled_time_report",
-)
-"""What changes as people log time, approve it and bill it."""
+CLOSING = AssetSelection.assets(closed_months.key)
+IMPORTS = AssetSelection.groups(GROUP)
+EVERYTHING = AssetSelection.all() - MAINTENANCE - CLOSING - IMPORTS
+CHANGING_DURING_DAY = [endpoint.name for endpoint in ENDPOINTS if endpoint.changes_during_day]
 
-_LAUNCHED_BY_HAND = "By hand: a backfill of the job over a range of months is one run."
+_BACKFILL_NOTE = "A backfill of the job over a range of months is one run."
 
 refresh_everything = define_asset_job(
     "refresh_everything",
     EVERYTHING,
-    description="Reads every resource, report and export of the chosen months and computes all that hangs below them. "
-    f"{_LAUNCHED_BY_HAND}",
-    tags={"timix/job": "refresh_everything"},
+    description="Reads all resources, reports and exports for the selected months, and computes all rollups and the weekly "
+    f"digest. {_BACKFILL_NOTE}",
+    tags={JOB: "refresh_everything"},
 )
 
 refresh_recent = define_asset_job(
     "refresh_recent",
-    AssetSelection.assets(*(AssetKey(["timix", name]) for name in (*MOVING, *STRUCTURE))).downstream(),
-    description="Reads what moves during the day (time reports, the reports on them, customers, projects, tasks and "
-    "subtasks) and computes every rollup. People, calendars, invoices and exports wait for the night. "
-    f"{_LAUNCHED_BY_HAND}",
-    tags={"timix/job": "refresh_recent"},
+    AssetSelection.assets(*(AssetKey(["timix", name]) for name in CHANGING_DURING_DAY)).downstream()
+    - CLOSING
+    - IMPORTS,
+    description="Reads what changes during the day (time reports, invoices, the reports on them, customers, projects, tasks and "
+    "subtasks) and computes all rollups and the weekly digest. Users, calendars and exports are left to refresh_everything. "
+    f"{_BACKFILL_NOTE}",
+    tags={JOB: "refresh_recent"},
 )
 
 close_month = define_asset_job(
-    "close_month",
-    # With the exports: the CSVs of a month are what an auditor asks for, so the last ones belong to its closing.
-    EVERYTHING,
-    description="Reads the month that was closed once more, with the three before it, everything in them: approvals, "
-    f"invoices and corrections that came late, and the official exports as they are now. {_LAUNCHED_BY_HAND}",
-    tags={"timix/job": "close_month"},
+    CLOSE_MONTH,
+    # With the exports, since auditors ask for the final CSVs of a month.
+    EVERYTHING | CLOSING,
+    description="Reads the closed month and the three before it again: late approvals, invoices and corrections, and the "
+    "official exports. Then it closes those months that are not closed yet: their figures are written to meta/closed_months "
+    f"and compared from then on (rollups/restatements). {_BACKFILL_NOTE}",
+    tags={JOB: CLOSE_MONTH},
 )
 
 refresh_changed = define_asset_job(
     "refresh_changed",
     EVERYTHING,
-    description="What the sensor timix_changes starts: only the assets of what changed in Timix, and all that hangs below "
-    "them. By hand, refresh_recent is the better choice.",
-    tags={"timix/job": "refresh_changed"},
+    description="Started by the sensor timix_changes: the assets that changed in Timix and all downstream assets. To refresh "
+    "manually, use refresh_recent.",
+    tags={JOB: "refresh_changed"},
 )
 
 compact_lake = define_asset_job(
     "compact_lake",
     MAINTENANCE,
-    description="Compacts every table, deletes files that no version of the last 30 days needs, sweeps what killed runs "
-    "left in the temporary folder, and deletes old runs. It reads nothing from Timix.",
-    tags={"timix/job": "compact_lake"},
+    description="Compacts every table, deletes files that no version of the last 30 days needs, removes temporary files of "
+    "killed runs, and deletes old runs. Makes no requests to Timix.",
+    tags={JOB: "compact_lake"},
 )
 
-JOBS = [refresh_everything, refresh_recent, close_month, refresh_changed, compact_lake]
+import_time_entries = define_asset_job(
+    "import_time_entries",
+    AssetSelection.assets(imported_time_entries.key),
+    description="Plans the import of a file's time entries into Timix; with `apply`, writes them. Undoes an import with "
+    "`roll_back`. See docs/imports.md.",
+    tags={JOB: "import_time_entries"},
+)
 
+import_structure = define_asset_job(
+    "import_structure",
+    AssetSelection.assets(imported_structure.key),
+    description="Plans the import of a file's customers, projects, tasks and subtasks into Timix; with `apply`, writes them. "
+    "Undoes an import with `roll_back`. See docs/imports.md.",
+    tags={JOB: "import_structure"},
+)
 
-def range_tags(months: Months) -> dict[str, str]:
-    """The run tags that give a job its range of months."""
-    return {RANGE_START: partition_key(months.first), RANGE_END: partition_key(months.last)}
-
-
-def unfinished_run(instance: DagsterInstance, job: str) -> str | None:
-    """The id of a run of the job that is queued or running."""
-    found = instance.get_run_records(RunsFilter(job_name=job, statuses=UNFINISHED), limit=1)
-    return found[0].dagster_run.run_id if found else None
+JOBS = [
+    refresh_everything,
+    refresh_recent,
+    close_month,
+    refresh_changed,
+    compact_lake,
+    import_time_entries,
+    import_structure,
+]

@@ -1,7 +1,8 @@
-"""Schedules: when each job runs by itself, over which months. All are off until somebody switches them on."""
+"""Schedules: when each job runs, and over which months. All are off by default."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from dagster import (
     DefaultScheduleStatus,
@@ -10,109 +11,115 @@ from dagster import (
     ScheduleEvaluationContext,
     SkipReason,
 )
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._utils.schedules import is_valid_cron_string
 
-from timix_assets import environment
 from timix_assets.automation import jobs
-from timix_assets.automation.jobs import range_tags, unfinished_run
-from timix_assets.automation.partitions import MONTHLY
-from timix_assets.automation.windows import Reach, clipped, closed, recent, swept
-from timix_assets.environment import Setting, SettingError, time_zone
+from timix_assets.automation.month_ranges import MonthRange, clip, closed_months, recent_months, sweep_months
+from timix_assets.dagster_internals import UnresolvedAssetJobDefinition, is_valid_cron_string
+from timix_assets.partitions import range_tags
+from timix_assets.runs.ours import unfinished_run
+from timix_assets.runs.tags import MONTHS, STARTED_BY
+from timix_assets.settings import Settings, SettingsError
+from timix_assets.text.wording import quoted
 
 
 @dataclass(frozen=True, slots=True)
-class Timetable:
-    """One schedule. reach: the months of each run, from the day of its tick; None for a job without months."""
+class ScheduleSpec:
+    """One schedule. months: those that a run reads, given the day of its tick; None for a job without months."""
 
     name: str
     job: UnresolvedAssetJobDefinition
-    setting: Setting
+    cron_setting: str
     description: str
-    reach: Reach | None = None
+    months: MonthRange | None = None
 
-    def schedule(self) -> ScheduleDefinition:
+    def schedule(self, settings: Settings) -> ScheduleDefinition:
+        """The schedule under these settings; SettingsError if its cron expression is not valid."""
+        first_month = settings.first_month()
+
+        def tick(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
+            yield self._tick(context, settings, first_month)
+
         return ScheduleDefinition(
             name=self.name,
             job=self.job,
-            cron_schedule=cron_line(self.setting),
-            execution_timezone=str(time_zone()),
-            description=f"{self.description} Cron line: {self.setting.name}.",
+            cron_schedule=cron_expression(settings, self.cron_setting),
+            execution_timezone=settings.zone_name,
+            description=f"{self.description} Cron expression: TIMIX_{self.cron_setting.upper()}.",
             default_status=DefaultScheduleStatus.STOPPED,
-            execution_fn=self._tick,
+            execution_fn=tick,
         )
 
-    def _tick(self, context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
+    def _tick(
+        self, context: ScheduleEvaluationContext, settings: Settings, first_month: date
+    ) -> RunRequest | SkipReason:
         busy = unfinished_run(context.instance, self.job.name)
         if busy:
-            yield SkipReason(
-                f"{self.job.name} is already queued or running (run {busy[:8]}), so this tick starts no other."
+            return SkipReason(
+                f"{self.job.name} is already queued or running (run {busy[:8]}), so this tick starts no run."
             )
-            return
-        due = context.scheduled_execution_time.astimezone(time_zone())
-        tags = {"timix/started_by": self.name}
-        if self.reach is not None:
-            months = clipped(self.reach(due.date()), MONTHLY.start.date())
+        due = context.scheduled_execution_time.astimezone(settings.zone)
+        tags = {STARTED_BY: self.name}
+        if self.months is not None:
+            months = clip(self.months(due.date()), first_month)
             if months is None:
-                yield SkipReason(
-                    f"The months of this tick lie before {environment.START_MONTH.name} ({MONTHLY.start:%Y-%m}), so there "
-                    "is nothing to read."
+                return SkipReason(
+                    f"The months of this tick are before TIMIX_START_MONTH ({first_month:%Y-%m}); nothing to read."
                 )
-                return
-            tags |= range_tags(months)
-        yield RunRequest(run_key=f"{self.name} {due.isoformat()}", tags=tags)
+            tags |= range_tags(months) | {MONTHS: str(months)}
+        return RunRequest(run_key=f"{self.name} {due.isoformat()}", tags=tags)
 
 
-def cron_line(setting: Setting) -> str:
-    """The cron line that the environment names; SettingError when it is none."""
-    line = setting.read(environment.ENVIRON)
+def cron_expression(settings: Settings, setting: str) -> str:
+    """The cron expression of a setting; SettingsError if Dagster does not accept it."""
+    line: str = getattr(settings, setting)
     if not is_valid_cron_string(line):
-        raise SettingError(
-            f"{setting.name} is {line!r}, which is no cron line; write minute, hour, day, month and weekday, e.g. "
-            f"{setting.default!r}."
+        raise SettingsError(
+            f"TIMIX_{setting.upper()}: {quoted(line)} is not a cron expression; write minute, hour, day, month and weekday, "
+            f"e.g. {quoted(Settings.model_fields[setting].default)}."
         )
     return line
 
 
-def _recent() -> Reach:
-    return recent(environment.whole_number(environment.RECENT_MONTHS, at_least=0))
+def schedule_specs(settings: Settings) -> list[ScheduleSpec]:
+    """Every schedule."""
+    return [
+        ScheduleSpec(
+            "recent_hourly",
+            jobs.refresh_recent,
+            "cron_recent",
+            "Refreshes the current and the most recent months during working hours.",
+            recent_months(settings.recent_months),
+        ),
+        ScheduleSpec(
+            "everything_nightly",
+            jobs.refresh_everything,
+            "cron_nightly",
+            "Refreshes everything over the recent months every night, with users, calendars and exports.",
+            recent_months(settings.recent_months),
+        ),
+        ScheduleSpec(
+            "close_month_monthly",
+            jobs.close_month,
+            "cron_close_month",
+            "Reads the previous month and the three before it again. Schedule it for the day after your books are closed.",
+            closed_months,
+        ),
+        ScheduleSpec(
+            "deep_sweep_weekly",
+            jobs.refresh_everything,
+            "cron_sweep",
+            "Reads the last 12 months again, for entries that were edited, approved or deleted late.",
+            sweep_months,
+        ),
+        ScheduleSpec(
+            "compact_weekly",
+            jobs.compact_lake,
+            "cron_compact",
+            "Compacts the tables, and deletes unneeded files and old runs. Makes no requests to Timix.",
+        ),
+    ]
 
 
-TIMETABLES = (
-    Timetable(
-        "recent_hourly",
-        jobs.refresh_recent,
-        environment.CRON_RECENT,
-        "Keeps the running month and those just before it fresh during working hours.",
-        _recent(),
-    ),
-    Timetable(
-        "everything_nightly",
-        jobs.refresh_everything,
-        environment.CRON_NIGHTLY,
-        "Everything once a night, over the recent months: people, calendars, invoices and exports too.",
-        _recent(),
-    ),
-    Timetable(
-        "close_month_monthly",
-        jobs.close_month,
-        environment.CRON_CLOSE_MONTH,
-        "Reads the month before once more, with the three before it. Choose the day on which your books are closed.",
-        closed,
-    ),
-    Timetable(
-        "deep_sweep_weekly",
-        jobs.refresh_everything,
-        environment.CRON_SWEEP,
-        "Reads the trailing 12 months again: entries that were edited, approved or deleted late.",
-        swept,
-    ),
-    Timetable(
-        "compact_weekly",
-        jobs.compact_lake,
-        environment.CRON_COMPACT,
-        "Compacts the tables, deletes files that no recent version needs, and old runs. It asks Timix for nothing.",
-    ),
-)
-
-SCHEDULES = [timetable.schedule() for timetable in TIMETABLES]
+def schedules(settings: Settings) -> list[ScheduleDefinition]:
+    """Every schedule as Dagster takes it; SettingsError if a cron expression is not valid."""
+    return [spec.schedule(settings) for spec in schedule_specs(settings)]

@@ -1,51 +1,69 @@
-"""`timix-assets demo`: everything once, on the built-in sandbox, for somebody who has no Timix account."""
+"""`timix-assets demo`: runs everything once against the built-in sandbox; no Timix account is needed."""
 
 import os
+import shutil
 import time
+from pathlib import Path
 
 from rich.console import Console
 
-from timix_assets import environment
-from timix_assets.commands import project, refresh, summary
+from timix_assets.commands import refresh, refresh_output, settings_check, summary
 from timix_assets.commands.sandbox_process import running_sandbox
 from timix_assets.lake.tables import Lake
-from timix_assets.summary import summarize
-from timix_assets.wording import counted
+from timix_assets.reporting.summary import summarize
+from timix_assets.settings import Settings
+from timix_assets.text.wording import count_noun
 
 
 def run(console: Console, errors: Console) -> bool:
-    """Runs the main job against a sandbox and says where the tables are and what to do next. False when an asset failed."""
-    began = time.monotonic()
+    """Runs the main job against a sandbox and prints where the tables are and what to do next.
+
+    Returns:
+        False if an asset failed.
+    """
+    started = time.monotonic()
     console.print(
         "Starting the sandbox: a simulated services firm behind the Timix API, on this machine …", highlight=False
     )
     with running_sandbox() as sandbox:
         os.environ.update(sandbox.environment)
-        project.check_settings()
-        months = refresh.months_between(None, None)
+        settings = Settings.from_environment()
+        settings_check.check_settings(settings)
+        months = refresh.months_between(settings, None, None)
         console.print(f"Reading {months} from {sandbox.base_url} …", highlight=False)
         refreshing = time.monotonic()
-        outcome = refresh.run(months, [], console)
+        outcome = refresh.run(settings, months, [], console)
         refreshed = time.monotonic() - refreshing
-    refresh.show(outcome, console, errors)
-    lake = environment.LAKE.read(os.environ)
+    refresh_output.show(outcome, console, errors)
     console.print(
-        f"\n{counted(len(outcome.lines), 'asset')}, {counted(outcome.requests, 'request')}, "
-        f"{refreshed:.1f} s for the refresh, {time.monotonic() - began:.1f} s in all.",
+        f"\n{count_noun(len(outcome.lines), 'asset')}, {count_noun(outcome.requests, 'request')}, "
+        f"{refreshed:.1f} s for the refresh, {time.monotonic() - started:.1f} s in total.",
         highlight=False,
     )
     if outcome.ok:
-        summary.show(summarize(Lake(lake), environment.as_of()), console)
+        program = _program()
+        summary.show(summarize(Lake(settings.lake), settings.as_of_date()), console)
         console.print(
             f"""
-The tables are Delta tables under {lake}/, e.g. polars.scan_delta("{lake}/timix/time_reports").
+The weekly digest, one page for Monday: {settings.lake}/reports/weekly_digest.html
+The tables are Delta tables under {settings.lake}/, e.g. polars.scan_delta("{settings.lake}/timix/time_reports").
 
 Next:
-  make ui                      the lineage, every column described, backfills and schedules, on http://127.0.0.1:3000
-  a real workspace             cp .env.example .env, put your key into it, then
-                               .venv/bin/timix-assets doctor    what of our contract holds for your workspace
-                               .venv/bin/timix-assets refresh   the same run, on your data""",
+  {_ui_command():<27}  lineage, column descriptions, backfills and schedules on http://127.0.0.1:3000
+  a real workspace             cp .env.example .env, set TIMIX_API_KEY in it, then
+                               {program} doctor    check how your workspace matches the contract
+                               {program} refresh   the same run on your data""",
             highlight=False,
             markup=False,
         )
     return outcome.ok
+
+
+def _program() -> str:
+    """How to call this program from the working directory."""
+    local = Path(".venv/bin/timix-assets")
+    return "timix-assets" if shutil.which("timix-assets") or not local.exists() else str(local)
+
+
+def _ui_command() -> str:
+    return "make ui" if Path("Makefile").is_file() else f"{_program()} ui"

@@ -1,7 +1,10 @@
-"""The project folder that a command runs in: its .env, its dagster.yaml, and the instance that the UI reads too."""
+"""The project folder that a command runs in: its .env, its dagster.yaml, and the instance that it shares with the UI."""
 
+import _thread
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,61 +12,72 @@ from types import FrameType
 
 from dotenv import load_dotenv
 
-from timix_assets import environment
-from timix_assets.environment import SettingError
+from timix_assets.ingest.time_zone import with_organization_time_zone
+from timix_assets.settings import Settings, SettingsError
+from timix_assets.settings.environment import reject_misspelt
+from timix_assets.state.permissions import create_owner_only
+
+INTERRUPT_AGAIN_AFTER_SECONDS = 0.05
+"""Time for the callback to return; an interrupt within it would be ignored as well."""
 
 
-def enter(*, dotenv: bool = True) -> Path:
-    """The folder whose dagster.yaml rules; sets DAGSTER_HOME to it, so that runs show in the UI. Call before importing assets.
+def enter_project_dir(*, dotenv: bool = True) -> Settings:
+    """Makes the project folder the working directory and DAGSTER_HOME, so that runs show in the UI.
 
-    SettingError in another folder, and for a TIMIX_ variable that there is not.
+    Call it before importing assets.
+
+    Args:
+        dotenv: Whether to read the .env of the working directory.
+
+    Returns:
+        The settings of its commands.
+
+    Raises:
+        SettingsError: There is no project in the folder, or a setting cannot be used.
     """
     if dotenv:
         load_dotenv(Path.cwd() / ".env")
-    environment.check_names()
+    reject_misspelt(os.environ)
     home = Path(os.environ.get("DAGSTER_HOME") or Path.cwd())
     for name in ("dagster.yaml", "workspace.yaml"):
-        # Both: another Dagster project's home would take our runs, and our lake with them.
+        # Both: the home of another Dagster project must not get our runs, and our lake with them.
         if not (home / name).is_file():
-            raise SettingError(
-                f"there is no {name} in {home}; start this in the project's folder, and set DAGSTER_HOME to it or not at all."
+            # A wrong setting first: it would be the next message, and it may be why the folder is the wrong one.
+            Settings.from_environment()
+            raise SettingsError(
+                f"there is no {name} in {home}; run this in the project folder (`timix-assets init` creates one), and set "
+                "DAGSTER_HOME to it or not at all."
             )
-    # The storage folders in dagster.yaml are relative, so the folder counts as much as the variable.
+    # The storage folders in dagster.yaml are relative, so the working directory matters as well.
     os.chdir(home)
     os.environ["DAGSTER_HOME"] = str(home.resolve())
-    return home
-
-
-def check_settings() -> None:
-    """Refuses what cannot work before anything is asked or written; SettingError, SettingsError or OverrideError says which."""
-    from timix_assets.firm_settings import load_firm_settings  # noqa: PLC0415
-    from timix_assets.lake.errors import LakeError  # noqa: PLC0415
-    from timix_assets.lake.tables import Lake  # noqa: PLC0415
-
-    environment.require_key()
-    environment.start_month()
-    environment.as_of()
-    environment.authentication()
-    load_firm_settings(environment.FIRM_SETTINGS.read(environment.ENVIRON)).check()
-    try:
-        Lake(environment.LAKE.read(environment.ENVIRON)).check()
-    except LakeError as wrong:
-        raise SettingError(str(wrong)) from wrong
-    # Only now: the resource takes its defaults from the environment when it is imported.
-    from timix_assets.resources import TimixResource  # noqa: PLC0415
-
-    TimixResource.configured().check()
+    settings = Settings.from_environment()
+    create_owner_only(settings.state_folder)
+    return with_organization_time_zone(settings)
 
 
 @contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C does: what is under way is given up, what was started is ended."""
+def sigterm_as_keyboard_interrupt() -> Iterator[None]:
+    """In the block, SIGTERM raises KeyboardInterrupt, as Ctrl-C does, so that child processes are stopped.
+
+    An interrupt that arrives in a callback whose exceptions Python ignores (of a weak reference, a finalizer) is raised
+    again a moment later; otherwise the command would go on as if nobody had ended it.
+    """
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
+        # Dagster raises an interrupt of its own, which is no Exception either.
+        if issubclass(ignored.exc_type, Exception):
+            hook_before(ignored)
+        else:
+            threading.Timer(INTERRUPT_AGAIN_AFTER_SECONDS, _thread.interrupt_main).start()
+
+    hook_before, sys.unraisablehook = sys.unraisablehook, interrupt_again
+    handler_before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, handler_before)
+        sys.unraisablehook = hook_before

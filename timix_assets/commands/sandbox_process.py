@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own, for `demo` and `ui`: it shares neither our interpreter nor our key's name."""
+"""The sandbox as a separate process, for `demo` and `ui`."""
 
 import os
 import secrets
@@ -6,50 +6,53 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from timix_assets import environment
-from timix_assets.environment import API_KEY, BASE_URL, OVERRIDES, SANDBOX_KEY, START_MONTH
+from timix_assets.errors import TimixAssetsError
+
+SANDBOX_KEY = "TIMIX_SANDBOX_KEY"
+"""Passes the key that the sandbox accepts to its process: a command line would show it."""
+
+BASE_URL, START_MONTH = "TIMIX_BASE_URL", "TIMIX_START_MONTH"
+"""What the sandbox prints when it is ready: the settings that select it."""
 
 
-class SandboxEnded(Exception):  # noqa: N818  it reads as what happened
-    """The sandbox's process ended before it answered; what it said itself is on stderr."""
+class SandboxEnded(TimixAssetsError):  # noqa: N818  it reads as what happened
+    """The sandbox process ended before it was ready; its own messages are on stderr."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningSandbox:
-    """Where the sandbox answers, its generated key, and the first month of its firm."""
+    """The address of a sandbox, its generated key, and the first month of its data."""
 
     base_url: str
-    key: str
+    key: str = field(repr=False)
     first_month: str
-
-    def __repr__(self) -> str:
-        return f"RunningSandbox(base_url={self.base_url!r})"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings that point everything at this sandbox. Overrides are made for a real workspace."""
+        """The settings that select this sandbox. Overrides are for a real workspace, so they are cleared."""
         return {
-            API_KEY.name: self.key,
-            BASE_URL.name: self.base_url,
-            START_MONTH.name: self.first_month,
-            OVERRIDES.name: "",
+            "TIMIX_API_KEY": self.key,
+            "TIMIX_API_KEY_FILE": "",
+            BASE_URL: self.base_url,
+            START_MONTH: self.first_month,
+            "TIMIX_OVERRIDES": "",
         }
 
 
 @contextmanager
 def running_sandbox(*options: str) -> Iterator[RunningSandbox]:
-    """Starts `timix-assets sandbox` on a free port and ends it with the block.
+    """Runs `timix-assets sandbox` on a free port while the block lasts.
 
-    SettingError for a setting that the sandbox would refuse; SandboxEnded when it ends for another reason.
+    Raises:
+        SandboxEnded: It ended before it was ready.
     """
-    environment.today()
     key = f"bbl_{secrets.token_hex(20)}"
     command = [sys.executable, "-m", "timix_assets.cli", "sandbox", "--port", "0", *options]
     process = subprocess.Popen(
         command,
-        # It ends when this ends, however this process goes.
+        # It ends when this process ends, however that happens.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -57,18 +60,17 @@ def running_sandbox(*options: str) -> Iterator[RunningSandbox]:
     )
     try:
         assert process.stdout is not None
-        said: dict[str, str] = {}
+        printed: dict[str, str] = {}
         for line in process.stdout:
             name, _, value = line.strip().partition("=")
-            said[name] = value
-            if {BASE_URL.name, START_MONTH.name} <= said.keys():
+            printed[name] = value
+            if {BASE_URL, START_MONTH} <= printed.keys():
                 break
         else:
             raise SandboxEnded(
-                f"the sandbox ended before it was ready, with exit status {process.wait(10)}; "
-                "start `timix-assets sandbox` to see why."
+                f"the sandbox ended before it was ready (exit code {process.wait(10)}); run `timix-assets sandbox` to see why."
             )
-        yield RunningSandbox(said[BASE_URL.name], key, said[START_MONTH.name])
+        yield RunningSandbox(printed[BASE_URL], key, printed[START_MONTH])
     finally:
         process.terminate()
         process.wait(10)

@@ -1,7 +1,7 @@
 """Every resource and report of the Timix Integration API, declared once.
 
-Schemas, documentation, the sandbox, checks and lineage are made from this file. `documented` names the vendor's page;
-where it is empty, the path or the meaning is our best reading, and an override may change it (see `overrides.py`).
+Schemas, descriptions, checks, lineage and the sandbox come from this file. `documented` names the vendor's page; where
+it is empty, the path or the meaning is our assumption, and an override can change it (see `overrides.py`).
 All field *names* are assumptions: the vendor publishes none.
 """
 
@@ -23,6 +23,27 @@ ACTIVE_STATUSES = ("Active", "Inactive")
 ENTRY_STATUSES = ("Draft", "Submitted", "Approved", "Invoiced", "Rejected")
 INVOICE_STATUSES = ("Draft", "Issued", "Sent", "Paid", "Void")
 BUDGET_STATUSES = ("on-track", "warning", "critical")
+BILLING_TYPE_SPELLINGS = {
+    "TM": ("TandM", "TimeAndMaterial", "TimeAndMaterials", "TimeMaterials", "Hourly"),
+    "Fix": ("Fixed", "FixedPrice", "FixedFee"),
+    "OVH": ("Overhead", "NonBillable", "Internal"),
+}
+PROJECT_SPELLINGS = {
+    "OnHold": ("Paused",),
+    "Completed": ("Complete", "Done", "Closed", "Finished"),
+    "Cancelled": ("Canceled",),
+}
+ACTIVE_SPELLINGS = {"Active": ("Enabled", "true"), "Inactive": ("Archived", "Disabled", "Deactivated", "false")}
+WORK_SPELLINGS = {**ACTIVE_SPELLINGS, "Completed": ("Complete", "Done", "Closed")}
+ENTRY_SPELLINGS = {"Submitted": ("Pending", "PendingApproval"), "Invoiced": ("Billed",), "Rejected": ("Declined",)}
+INVOICE_SPELLINGS = {
+    "Issued": ("Finalized",),
+    "Sent": ("Viewed", "Overdue", "PartiallyPaid"),
+    "Void": ("Voided", "Cancelled", "Canceled"),
+}
+BUDGET_SPELLINGS = {"on-track": ("OK",), "warning": ("AtRisk",), "critical": ("OverBudget",)}
+"""Value -> other words that workspaces use for it, in any case and with any separators (assumed)."""
+
 ROLES = ("Owner", "Admin", "Finance", "Manager", "Member", "Viewer")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -61,9 +82,9 @@ ME = Endpoint(
     "workspace",
     "Who the API key is: its owner, role, organization and plan. The plan sets the rate limit, the role what may be seen.",
     (
-        Column("user_id", ID, "The key's owner.", required=True),
-        Column("email", TEXT, "E-mail address of the key's owner."),
-        Column("name", TEXT, "Full name of the key's owner.", aliases=("fullName", "displayName")),
+        Column("user_id", ID, "The key's owner.", required=True, personal=True),
+        Column("email", TEXT, "E-mail address of the key's owner.", personal=True),
+        Column("name", TEXT, "Full name of the key's owner.", aliases=("fullName", "displayName"), personal=True),
         Column(
             "role",
             ENUM,
@@ -79,7 +100,7 @@ ME = Endpoint(
             "The organization's plan; it sets how many requests a minute are allowed.",
             documented=WORKING_WITH_THE_API,
         ),
-        Column("permissions", TEXT, "What the key may do.", many=True),
+        Column("permissions", TEXT, "What the key may do.", is_list=True),
         Column("key_name", TEXT, "The key's own name."),
         Column(
             "key_expires_at", INSTANT, "When the key stops working; null when it never does.", aliases=("expiresAt",)
@@ -133,15 +154,29 @@ CUSTOMERS = Endpoint(
     (
         Column("id", ID, "The customer's id.", required=True),
         Column("name", TEXT, "The customer's name."),
-        Column("status", ENUM, "Whether the customer is active.", aliases=("isActive",), values=ACTIVE_STATUSES),
+        Column(
+            "status",
+            ENUM,
+            "Whether the customer is active.",
+            aliases=("isActive",),
+            values=ACTIVE_STATUSES,
+            spellings=ACTIVE_SPELLINGS,
+        ),
         Column("country_code", TEXT, "ISO 3166 code of the customer's country.", aliases=("country",)),
         _currency("the customer"),
-        Column("contact_name", TEXT, "Contact person; may be redacted for the key."),
-        Column("contact_email", TEXT, "Contact's e-mail address; may be redacted for the key.", aliases=("email",)),
+        Column("contact_name", TEXT, "Contact person; may be redacted for the key.", personal=True),
+        Column(
+            "contact_email",
+            TEXT,
+            "Contact's e-mail address; may be redacted for the key.",
+            aliases=("email",),
+            personal=True,
+        ),
         *_stamps("the customer"),
     ),
     documented=WORKING_WITH_THE_API,
     writable=True,
+    changes_during_day=True,
 )
 
 PROJECTS = Endpoint(
@@ -155,14 +190,22 @@ PROJECTS = Endpoint(
         Column("customer_id", ID, "The customer that the project is for."),
         Column("name", TEXT, "The project's name."),
         Column("description", TEXT, "What the project is about."),
-        Column("status", ENUM, "Where the project stands.", values=PROJECT_STATUSES, documented=HIERARCHY),
+        Column(
+            "status",
+            ENUM,
+            "Status of the project.",
+            values=PROJECT_STATUSES,
+            spellings=PROJECT_SPELLINGS,
+            documented=HIERARCHY,
+        ),
         Column(
             "billing_types",
             ENUM,
             "The billing types that the project allows: TM, Fix, OVH.",
             aliases=("billingType",),
             values=BILLING_TYPES,
-            many=True,
+            spellings=BILLING_TYPE_SPELLINGS,
+            is_list=True,
             documented=BILLING_TYPES_PAGE,
         ),
         *_caps("the project"),
@@ -187,6 +230,7 @@ PROJECTS = Endpoint(
     ),
     documented=WORKING_WITH_THE_API,
     writable=True,
+    changes_during_day=True,
 )
 
 TASKS = Endpoint(
@@ -200,12 +244,15 @@ TASKS = Endpoint(
         Column("project_id", ID, "The project that the task belongs to."),
         Column("name", TEXT, "The task's name."),
         Column("description", TEXT, "What the task is about."),
-        Column("status", ENUM, "Where the task stands.", values=WORK_STATUSES, documented=HIERARCHY),
+        Column(
+            "status", ENUM, "Status of the task.", values=WORK_STATUSES, spellings=WORK_SPELLINGS, documented=HIERARCHY
+        ),
         *_caps("the task"),
         *_stamps("the task"),
     ),
     documented=WORKING_WITH_THE_API,
     writable=True,
+    changes_during_day=True,
 )
 
 SUBTASKS = Endpoint(
@@ -219,12 +266,20 @@ SUBTASKS = Endpoint(
         Column("task_id", ID, "The task that the subtask belongs to."),
         Column("name", TEXT, "The subtask's name."),
         Column("description", TEXT, "What the subtask is about."),
-        Column("status", ENUM, "Where the subtask stands.", values=WORK_STATUSES, documented=HIERARCHY),
+        Column(
+            "status",
+            ENUM,
+            "Status of the subtask.",
+            values=WORK_STATUSES,
+            spellings=WORK_SPELLINGS,
+            documented=HIERARCHY,
+        ),
         Column(
             "billing_type",
             ENUM,
             "TM (time and materials), Fix (fixed price) or OVH (overhead, never invoiced).",
             values=BILLING_TYPES,
+            spellings=BILLING_TYPE_SPELLINGS,
             documented=BILLING_TYPES_PAGE,
         ),
         Column("hour_limit", HOURS, "Cap on the subtask's hours; 0 or null means unlimited.", documented=BUDGETS),
@@ -232,6 +287,7 @@ SUBTASKS = Endpoint(
     ),
     documented=WORKING_WITH_THE_API,
     writable=True,
+    changes_during_day=True,
 )
 
 ORG_USERS = Endpoint(
@@ -241,13 +297,20 @@ ORG_USERS = Endpoint(
     "workspace",
     "The people of the organization: role, working hours, holiday profile, cost rate and employment dates.",
     (
-        Column("id", ID, "The user's id.", aliases=("userId",), required=True),
-        Column("email", TEXT, "E-mail address; may be redacted for the key."),
-        Column("name", TEXT, "Full name.", aliases=("fullName", "displayName")),
+        Column("id", ID, "The user's id.", aliases=("userId",), required=True, personal=True),
+        Column("email", TEXT, "E-mail address; may be redacted for the key.", personal=True),
+        Column("name", TEXT, "Full name.", aliases=("fullName", "displayName"), personal=True),
         Column("role", ENUM, "Role in the organization.", values=ROLES, documented=WORKING_WITH_THE_API),
-        Column("status", ENUM, "Whether the user is active.", aliases=("isActive",), values=ACTIVE_STATUSES),
+        Column(
+            "status",
+            ENUM,
+            "Whether the user is active.",
+            aliases=("isActive",),
+            values=ACTIVE_STATUSES,
+            spellings=ACTIVE_SPELLINGS,
+        ),
         Column("country_code", TEXT, "ISO 3166 code of the user's country.", aliases=("country",)),
-        Column("weekly_hours", HOURS, "Contracted hours a week.", aliases=("weeklyCapacityHours",)),
+        Column("weekly_hours", HOURS, "Contracted hours a week.", aliases=("weeklyCapacityHours",), personal=True),
         Column(
             "work_schedule",
             OBJECT,
@@ -265,13 +328,21 @@ ORG_USERS = Endpoint(
                 )
                 for day in WEEKDAYS
             ),
+            personal=True,
         ),
         Column("holiday_profile_id", ID, "The holiday profile that applies to the user."),
-        Column("cost_rate", RATE, "What an hour of the user costs; hidden from keys whose role may not see cost."),
+        Column(
+            "cost_rate",
+            RATE,
+            "What an hour of the user costs; hidden from keys whose role may not see cost.",
+            personal=True,
+        ),
         Column("cost_rate_currency", TEXT, "ISO 4217 currency of the cost rate."),
-        Column("start_date", DAY, "First day of employment."),
-        Column("end_date", DAY, "Last day of employment; null while employed."),
-        Column("manager_id", ID, "The user that this user reports to.", aliases=("reportsTo",)),
+        Column("start_date", DAY, "First day of employment.", aliases=("hireDate",), personal=True),
+        Column(
+            "end_date", DAY, "Last day of employment; null while employed.", aliases=("terminationDate",), personal=True
+        ),
+        Column("manager_id", ID, "The user that this user reports to.", aliases=("reportsTo",), personal=True),
     ),
     documented=WORKING_WITH_THE_API,
 )
@@ -294,14 +365,14 @@ HOLIDAY_PROFILES = Endpoint(
             "default_for_countries",
             TEXT,
             "Countries whose people get this profile without naming it.",
-            many=True,
+            is_list=True,
             documented=SCHEDULES,
         ),
         Column(
             "holidays",
             OBJECT,
             "The holidays of the year.",
-            many=True,
+            is_list=True,
             documented=SCHEDULES,
             fields=(
                 Column("date", DAY, "The holiday's date."),
@@ -324,25 +395,31 @@ TIME_REPORTS = Endpoint(
     "Entries change after the fact, so trailing months are read again.",
     (
         Column("id", ID, "The entry's id.", required=True),
-        Column("user_id", ID, "Who did the work.", required=True),
+        Column("user_id", ID, "Who did the work.", required=True, personal=True),
         Column("subtask_id", ID, "The subtask that the hours are logged on.", required=True, documented=HIERARCHY),
         Column("task_id", ID, "The subtask's task; may be absent."),
         Column("project_id", ID, "The task's project; may be absent."),
         Column("customer_id", ID, "The project's customer; may be absent."),
-        Column("date", DAY, "The day of the work, as the API says it.", required=True, documented=LOGGING),
-        Column("start_time", TIME, "When the work began.", documented=LOGGING),
+        Column("date", DAY, "The day of the work, as sent by the API.", required=True, documented=LOGGING),
+        Column("start_time", TIME, "When the work began.", documented=LOGGING, personal=True),
         Column(
             "hours", HOURS, "How long the work took, more than 0 and at most 24.", required=True, documented=LOGGING
         ),
-        Column("text", TEXT, "What was done.", aliases=("description",), documented=LOGGING),
+        Column("text", TEXT, "What was done.", aliases=("description",), documented=LOGGING, personal=True),
         Column(
-            "billing_type", ENUM, "TM, Fix or OVH: the subtask's.", values=BILLING_TYPES, documented=BILLING_TYPES_PAGE
+            "billing_type",
+            ENUM,
+            "TM, Fix or OVH: the subtask's.",
+            values=BILLING_TYPES,
+            spellings=BILLING_TYPE_SPELLINGS,
+            documented=BILLING_TYPES_PAGE,
         ),
         Column(
             "status",
             ENUM,
             "Draft, Submitted, Approved, Invoiced, or Rejected (which its owner may edit again).",
             values=ENTRY_STATUSES,
+            spellings=ENTRY_SPELLINGS,
             documented=APPROVAL,
         ),
         Column(
@@ -357,15 +434,25 @@ TIME_REPORTS = Endpoint(
             RATE,
             "What the hour costs; hidden from keys whose role may not see cost.",
             documented=BILLING_TYPES_PAGE,
+            personal=True,
         ),
-        _currency("both rates"),
+        Column(
+            "cost_rate_currency",
+            TEXT,
+            "ISO 4217 currency of the cost rate where it is not the entry's; without one, the user's counts.",
+            aliases=("costCurrency",),
+        ),
+        _currency("the entry's rates"),
         Column("invoice_id", ID, "The invoice that bills the entry; null while unbilled."),
         *_stamps("the entry"),
     ),
     fallback_paths=("/time-entries", "/time"),
     window=Window.RANGE,
+    date_column="date",
     parameters=DATES,
     writable=True,
+    changes_during_day=True,
+    implies=("revenue_report", "customer_billing_report"),
 )
 
 INVOICES = Endpoint(
@@ -378,7 +465,15 @@ INVOICES = Endpoint(
         Column("id", ID, "The invoice's id.", required=True),
         Column("number", TEXT, "The gapless invoice number, given when the invoice is issued.", documented=CLOSING),
         Column("customer_id", ID, "The customer that is billed."),
-        Column("status", ENUM, "Draft, Issued, Sent, Paid or Void.", values=INVOICE_STATUSES, documented=CLOSING),
+        Column("project_id", ID, "The project that is billed, of an invoice for one project."),
+        Column(
+            "status",
+            ENUM,
+            "Draft, Issued, Sent, Paid or Void.",
+            values=INVOICE_STATUSES,
+            spellings=INVOICE_SPELLINGS,
+            documented=CLOSING,
+        ),
         Column("issue_date", DAY, "The day of issue; null on a draft."),
         Column("due_date", DAY, "The day by which it is to be paid."),
         Column("paid_date", DAY, "The day of payment; null while unpaid."),
@@ -388,11 +483,12 @@ INVOICES = Endpoint(
         Column("subtotal", MONEY, "Total before tax."),
         Column("tax_amount", MONEY, "Tax.", aliases=("tax",)),
         Column("total", MONEY, "Total with tax."),
+        Column("amount_paid", MONEY, "What has been paid of the total so far.", aliases=("paidAmount",)),
         Column(
             "lines",
             OBJECT,
             "The invoice's lines.",
-            many=True,
+            is_list=True,
             fields=(
                 Column("description", TEXT, "What the line bills."),
                 Column("project_id", ID, "The project that the line bills."),
@@ -403,6 +499,8 @@ INVOICES = Endpoint(
         ),
     ),
     documented=WORKING_WITH_THE_API,
+    changes_during_day=True,
+    implies=("customer_billing_report",),
 )
 
 REVENUE_REPORT = Endpoint(
@@ -429,6 +527,7 @@ REVENUE_REPORT = Endpoint(
     window=Window.MONTH,
     parameters=DATES,
     csv_path="/financial-reports/revenue/export/csv",
+    changes_during_day=True,
 )
 
 BUDGET_HEALTH_REPORT = Endpoint(
@@ -436,12 +535,19 @@ BUDGET_HEALTH_REPORT = Endpoint(
     "/financial-reports/budget-health",
     Shape.REPORT,
     "reports",
-    "Timix's own word on each project's budget. Our budget health is reconciled against it.",
+    "Timix's own status of each project's budget. Our budget health is reconciled against it.",
     (
         Column("project_id", ID, "The project.", required=True),
         Column("project_name", TEXT, "The project's name."),
         Column("customer_id", ID, "The customer."),
-        Column("status", ENUM, "on-track, warning or critical.", values=BUDGET_STATUSES, documented=BUDGETS),
+        Column(
+            "status",
+            ENUM,
+            "on-track, warning or critical.",
+            values=BUDGET_STATUSES,
+            spellings=BUDGET_SPELLINGS,
+            documented=BUDGETS,
+        ),
         Column("budget_hours", HOURS, "The project's hour cap."),
         Column("consumed_hours", HOURS, "Hours used."),
         Column("remaining_hours", HOURS, "Hours left."),
@@ -453,6 +559,8 @@ BUDGET_HEALTH_REPORT = Endpoint(
     key=("project_id",),
     documented=WORKING_WITH_THE_API,
     csv_path="/financial-reports/budget-health/export/csv",
+    changes_during_day=True,
+    implies=("time_reports", "projects"),
 )
 
 UNBILLED_TIME_REPORT = Endpoint(
@@ -470,7 +578,7 @@ UNBILLED_TIME_REPORT = Endpoint(
             "aging",
             OBJECT,
             "The total by age.",
-            many=True,
+            is_list=True,
             fields=(
                 Column("bucket", TEXT, "Age in days, as Timix labels it."),
                 Column("hours", HOURS, "Unbilled hours of that age."),
@@ -481,6 +589,9 @@ UNBILLED_TIME_REPORT = Endpoint(
     ),
     key=("currency",),
     documented=WORKING_WITH_THE_API,
+    changes_during_day=True,
+    implies=("time_reports", "invoices"),
+    volatile_columns=("aging",),
 )
 
 CUSTOMER_BILLING_REPORT = Endpoint(
@@ -507,6 +618,7 @@ CUSTOMER_BILLING_REPORT = Endpoint(
     parameters={**DATES, "customerId": "customerId"},
     per_customer_on_422=True,
     csv_path="/financial-reports/customer-billing/export/csv",
+    changes_during_day=True,
 )
 
 ENDPOINTS: tuple[Endpoint, ...] = (

@@ -1,4 +1,4 @@
-"""Columns that an override computes: a Polars SQL expression over the records of one chunk."""
+"""Columns that an override computes: a Polars SQL expression over the records of one batch."""
 
 import json
 import warnings
@@ -12,14 +12,17 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
+from timix_assets.errors import TimixAssetsError
+from timix_assets.text.wording import MAX_QUOTED_LENGTH
+
 from .rescued import json_text
 from .schema import AMOUNT
 from .values import amount_texts
 
 _ROW = "\x00row"
-# Parts whose result for one record depends on the others, and so on how a listing is cut into chunks.
-_ACROSS_RECORDS = frozenset({"Agg", "Len", "Over", "Explode"})
-_DEEPEST = 16  # nested deeper than this, a field is seen as its JSON text
+# Parts whose result for one record depends on other records, and so on how a listing is split into batches.
+_ACROSS_ROWS = frozenset({"Agg", "Len", "Over", "Explode"})
+_MAX_DEPTH = 16  # nested deeper than this, a field is its JSON text
 _JSON_SCALARS = frozenset({str, int, float, Decimal, bool, NoneType})
 _POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
@@ -27,15 +30,18 @@ Record = Mapping[str, Any]
 Members: TypeAlias = Mapping[str, "Members"]
 
 
-class ExpressionError(ValueError):
-    """An expression that cannot stand for a column; the message says why, for people."""
+class ExpressionError(TimixAssetsError, ValueError):
+    """An expression that cannot compute a column; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """paths: to what it reads of a record: `customer.id` is (customer, id).
+    """A checked SQL expression.
 
-    path: the one path, when the expression only names a field, nested or not; else empty.
+    Attributes:
+        sql: As written in the override.
+        paths: The fields that it reads: `customer.id` is (customer, id).
+        path: The one path, when the expression only names a field, nested or not; else empty.
     """
 
     sql: str
@@ -44,22 +50,24 @@ class Expression:
 
     @property
     def fields(self) -> Members:
-        """The fields of a record that it reads, and which members of each: {customer: {id: {}}}."""
+        """The fields that it reads, with the members of each: {customer: {id: {}}}."""
         return _members(self.paths)
 
 
 @lru_cache(maxsize=256)
 def parsed(sql: str) -> Expression:
-    """The expression, checked; ExpressionError when it is no SQL, or no expression over a single record."""
+    """Parses an expression; ExpressionError when it is not SQL, or not over a single record."""
     try:
         expression = pl.sql_expr(sql)
         several = expression.meta.has_multiple_outputs()
         tree = _tree(expression)
     except _POLARS_ERRORS as error:
         reason, _, _ = str(error).partition("\n")
-        raise ExpressionError(f"it is no SQL expression that Polars knows ({reason})") from error
+        # The reason can quote any part of the expression; of a long one, only the beginning may be shown.
+        why = f" ({reason})" if len(sql) <= MAX_QUOTED_LENGTH else ""
+        raise ExpressionError(f"it is not a SQL expression that Polars knows{why}") from None
     parts = list(_parts(tree))
-    if several or any(part in _ACROSS_RECORDS for part in parts):
+    if several or any(part in _ACROSS_ROWS for part in parts):
         raise ExpressionError("it must give one value per record, from that record alone")
     paths = dict.fromkeys(part for part in parts if isinstance(part, tuple))
     return Expression(sql, tuple(paths), _path(tree) or ())
@@ -67,12 +75,12 @@ def parsed(sql: str) -> Expression:
 
 def _tree(expression: pl.Expr) -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the form may change between versions of Polars; tests hold us to this one
+        warnings.simplefilter("ignore")  # the format may change between versions of Polars; tests pin this one
         return json.loads(expression.meta.serialize(format="json"))
 
 
 def _parts(tree: Any) -> Iterator[str | tuple[str, ...]]:
-    """The kinds of all parts of an expression, and in place of each field that it reads the path to it."""
+    """The kinds of all parts of an expression, with a path in place of each field that it reads."""
     if path := _path(tree):
         yield path
     elif isinstance(tree, str):
@@ -104,13 +112,13 @@ def _members(paths: Sequence[Sequence[str]]) -> Members:
 
 
 def members_read(expressions: Iterable[Expression]) -> Members:
-    """What several expressions read together; a field that one of them reads whole has no members."""
+    """What several expressions read; a field that one of them reads completely has no members."""
     paths = {path for expression in expressions for path in expression.paths}
     return _members([path for path in paths if not any(path[:length] in paths for length in range(1, len(path)))])
 
 
 def unread_members(name: str, value: Any, members: Members) -> Iterator[str]:
-    """The members of an object that are not among those read, as `name.member`."""
+    """The members of an object that are not read, as `name.member`."""
     if members and isinstance(value, Mapping):
         for member, inner in value.items():
             if member not in members:
@@ -120,14 +128,17 @@ def unread_members(name: str, value: Any, members: Members) -> Iterator[str]:
 
 
 def evaluate(expression: Expression, records: Sequence[Record]) -> tuple[list[Any], frozenset[int]]:
-    """The expression's value for each record, as JSON would have it, and the records for which it failed (null there).
+    """Computes the expression for each record.
 
-    A path takes the value just as it was sent. Anything else is computed by Polars, which sees a field as AMOUNT when
-    all its values read as numbers, else as text, flag, struct or list, and as null when no record has it. Polars
-    divides decimals to two places more than the larger scale, so a quotient is right to ten places after rounding.
+    A path takes the value as sent. Anything else is computed by Polars, which sees a field as AMOUNT when all its values
+    read as numbers, else as text, boolean, struct or list, and as null when no record has it. Polars divides decimals to
+    two places more than the larger scale, so a quotient is correct to ten places after rounding.
+
+    Returns:
+        The values, as JSON would have them, and the indexes of the records for which the expression failed (null there).
     """
     if expression.path:
-        return [_at(record, expression.path) for record in records], frozenset()
+        return [value_at(record, expression.path) for record in records], frozenset()
     rows = pl.Series(_ROW, range(len(records)), dtype=pl.UInt32)
     fields = [
         _series(name, [record.get(name) for record in records], members) for name, members in expression.fields.items()
@@ -135,16 +146,17 @@ def evaluate(expression: Expression, records: Sequence[Record]) -> tuple[list[An
     return _computed(pl.sql_expr(expression.sql), pl.DataFrame([rows, *fields]))
 
 
-def _at(value: Any, path: Sequence[str]) -> Any:
+def value_at(value: Any, path: Sequence[str]) -> Any:
+    """The value at a path of field names; null where there is none."""
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     return value
 
 
 def _computed(sql: pl.Expr, frame: pl.DataFrame) -> tuple[list[Any], frozenset[int]]:
-    """Halves the frame where it fails (a division by zero, an overflow) until only the records at fault are left."""
+    """Splits the frame where it fails (division by zero, overflow) until only the records at fault fail."""
     values: list[Any] = [None] * frame.height
-    if _attempt(sql, frame.clear()) is None:  # wrong for whatever records, so there is no use in looking for one
+    if _attempt(sql, frame.clear()) is None:  # it fails for any record, so there is no need to search
         return values, frozenset(range(frame.height))
     failed: set[int] = set()
     waiting = [frame]
@@ -170,15 +182,15 @@ def _attempt(sql: pl.Expr, frame: pl.DataFrame) -> pl.Series | None:
 
 
 def _series(name: str, values: Sequence[Any], members: Members, depth: int = 0) -> pl.Series:
-    """A field as the expression sees it. members: what is read of an object; then the field is seen as a struct."""
+    """A field as the expression sees it. members: what is read of an object; then the field is a struct."""
     kinds = set(map(type, values)) - {NoneType}
-    if members or (kinds == {dict} and any(values) and depth < _DEEPEST):
+    if members or (kinds == {dict} and any(values) and depth < _MAX_DEPTH):
         return _struct(name, [value if isinstance(value, dict) else None for value in values], members, depth)
     if not kinds:
         return pl.Series(name, values, dtype=pl.Null)
     if kinds == {bool}:
         return pl.Series(name, values, dtype=pl.Boolean)
-    if kinds == {list} and depth < _DEEPEST:
+    if kinds == {list} and depth < _MAX_DEPTH:
         return _list(name, values, depth)
     amounts = pl.Series(name, amount_texts(values, kinds), dtype=pl.String).cast(AMOUNT, strict=False)
     if amounts.null_count() == values.count(None):
@@ -209,17 +221,19 @@ def _list(name: str, values: Sequence[Any], depth: int) -> pl.Series:
 
 
 def listed(flat: pl.Series, lengths: Sequence[int | None]) -> pl.Series:
-    """Cuts a flat series into lists of these lengths; None is a null list."""
-    lists: list[pl.Series | None] = []
-    start = 0
-    for length in lengths:
-        lists.append(None if length is None else flat.slice(start, length))
-        start += length or 0
-    return pl.Series(flat.name, lists, dtype=pl.List(flat.dtype))
+    """Splits a flat series into lists of these lengths; None is a null list."""
+    # Not a series of series: Polars would turn structs into dicts and back.
+    rows = pl.DataFrame({"row": range(len(lengths)), "length": lengths}, schema={"row": pl.UInt32, "length": pl.UInt32})
+    owners = rows.filter(pl.col("length") > 0).select(pl.col("row").repeat_by("length").explode())
+    lists = owners.with_columns(flat.alias("list")).group_by("row").agg("list")
+    split = rows.join(lists, on="row", how="left", maintain_order="left").select(
+        pl.when(pl.col("length") == 0).then(pl.lit([], pl.List(flat.dtype))).otherwise("list").alias(flat.name)
+    )
+    return split.to_series()
 
 
 def _as_json(value: Any) -> Any:
-    """What Polars computed, in the form in which JSON would have brought it."""
+    """A computed value, in the form that JSON would have."""
     match value:
         case date() | time():
             return value.isoformat()

@@ -1,9 +1,9 @@
-"""What must be known of records before they are decoded: the key of each, and the plan of an API key's own record."""
+"""What is read from records before they are decoded: the key of each row, and the plan of the API key's own record."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .expressions import evaluate, parsed
+from .expressions import evaluate, parsed, value_at
 from .schema import MONTH, Column, Endpoint
 from .values import identifier, text
 
@@ -11,10 +11,10 @@ Record = Mapping[str, Any]
 
 
 def key_reader(endpoint: Endpoint) -> Callable[[Record], str | None]:
-    """A function from a record as sent to its key as text; None where it has none, or none that can be read so.
+    """A function from a record as sent to its key as text, or to None where it has no readable key.
 
-    The month of a monthly report is what was asked for, so it is no part of a record. A column that an override computes
-    by more than naming a field is not read here: then no record has a key.
+    The month of a monthly report comes from the request and is not part of a record. A column that an override computes,
+    other than by naming a field, is not read here: then no record has a key.
     """
     readers = [_reader(endpoint.column(name)) for name in endpoint.key if name != MONTH]
 
@@ -26,33 +26,22 @@ def key_reader(endpoint: Endpoint) -> Callable[[Record], str | None]:
 
 
 def plan_in(me: Endpoint, answer: Record) -> str | None:
-    """The plan that the key's own record names, though other columns of it cannot be read; `{plan: {name}}` too."""
+    """The plan in the key's own record, also in the form `{plan: {name}}`; other columns need not be readable."""
     column = me.column("plan")
     if column.expression is not None:
         [plan], _ = evaluate(parsed(column.expression), [answer])
     else:
-        plan = next((value for name in column.spellings if (value := answer.get(name)) is not None), None)
+        plan = next((value for name in column.json_names if (value := answer.get(name)) is not None), None)
     return text(plan.get("name") if isinstance(plan, Mapping) else plan)
 
 
 def _reader(column: Column) -> Callable[[Record], str | None]:
-    if column.expression is None:
-        return _spelled(column.spellings)
-    path = parsed(column.expression).path
+    if column.expression is not None:
+        path = parsed(column.expression).path
+        return lambda record: (identifier(value_at(record, path)) or None) if path else None
+    first, *others = column.json_names
 
-    def at_path(record: Record) -> str | None:
-        value: Any = record if path else None
-        for name in path:
-            value = value.get(name) if isinstance(value, Mapping) else None
-        return identifier(value) or None
-
-    return at_path
-
-
-def _spelled(spellings: tuple[str, ...]) -> Callable[[Record], str | None]:
-    first, *others = spellings
-
-    def spelled(record: Record) -> str | None:
+    def first_present(record: Record) -> str | None:
         value = record.get(first)
         for name in others:
             if value not in (None, ""):
@@ -60,4 +49,4 @@ def _spelled(spellings: tuple[str, ...]) -> Callable[[Record], str | None]:
             value = record.get(name)
         return (value if type(value) is str else identifier(value)) or None
 
-    return spelled
+    return first_present

@@ -1,4 +1,4 @@
-"""Overrides: where a workspace differs from our assumptions, told as data and not as code.
+"""Overrides: where a workspace differs from our assumptions, as data and not as code.
 
     endpoints:
       time_reports:
@@ -8,19 +8,19 @@
       invoices:
         skip_forbidden: true
 
-The same shape comes from `TimixResource` and from the YAML file that TIMIX_OVERRIDES names. A wrong name is refused
-with the nearest right one: an override that is silently ignored would be a wrong table.
+They come from the YAML file that TIMIX_OVERRIDES names, or as plain data of the same shape. A wrong name is rejected with
+the nearest valid one: an override that is silently ignored would make a wrong table.
 """
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
-import yaml
+from timix_assets.errors import TimixAssetsError
+from timix_assets.text.key_mask import mask_keys
+from timix_assets.text.wording import quoted, quoted_name
 
 from .endpoints import BY_NAME
 from .expressions import ExpressionError, parsed
@@ -33,16 +33,23 @@ _PATH = re.compile(r"(/(?!\.+(/|$))[A-Za-z0-9._~-]+)+")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.\[\]$-]+")
 
 
-class OverrideError(ValueError):
-    """A setting that cannot be followed; the message names it and the nearest right one."""
+class OverrideError(TimixAssetsError, ValueError):
+    """An override that cannot be applied; the message names it and the nearest valid one, without an API key."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(mask_keys(message))
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointOverride:
-    """path: instead of the path and its fall-backs; parameters: our name -> the one sent; columns: name -> expression.
+    """What differs from the contract at one endpoint.
 
-    skip_forbidden: the key may not read it; a 403 skips the table instead of failing it.
-    end_exclusive: the server leaves out the day of endDate, so the day after is sent.
+    Attributes:
+        path: Replaces the path and its fallbacks.
+        skip_forbidden: The key may not read it: a 403 skips the table instead of failing it.
+        end_exclusive: The server excludes the day of endDate, so the day after is sent.
+        parameters: Our name of a query parameter -> the name that is sent.
+        columns: Column -> a Polars SQL expression over the record, or the name of a field.
     """
 
     path: str | None = None
@@ -52,53 +59,42 @@ class EndpointOverride:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """By the endpoint's name."""
-
-    endpoints: Mapping[str, EndpointOverride] = field(default_factory=dict)
-
-
-def load_overrides(path: Path) -> Overrides:
-    """The overrides of a YAML file; OverrideError names the file when it cannot be read or followed."""
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise OverrideError(f"The overrides in {path} cannot be read: {why_unreadable(error, path)}.") from error
-    try:
-        return parse_overrides({} if data is None else data)
-    except OverrideError as error:
-        raise OverrideError(f"In {path}: {error}") from error
+Overrides = Mapping[str, EndpointOverride]
+"""Name of the endpoint -> its override."""
 
 
 def parse_overrides(data: Mapping[str, Any]) -> Overrides:
-    """Checks and reads overrides as plain data; OverrideError for any name, type or expression that is not right."""
-    top = _section(data, "overrides", ("endpoints",))
-    named = _section(top.get("endpoints"), "endpoints", BY_NAME)
-    return Overrides({name: _endpoint(BY_NAME[name], settings) for name, settings in named.items()})
+    """Reads overrides from plain data.
+
+    Raises:
+        OverrideError: A name, type or expression is wrong; the message names it.
+    """
+    # The document can be any other file by mistake, so nothing of it is quoted.
+    if not isinstance(data, Mapping) or not set(data) <= {"endpoints"}:
+        raise OverrideError("`overrides` must be a mapping with `endpoints` as its one key; name another file.")
+    named = _section(data.get("endpoints"), "endpoints", BY_NAME)
+    return {name: _endpoint(BY_NAME[name], settings) for name, settings in named.items()}
 
 
 def apply(endpoint: Endpoint, overrides: Overrides) -> Endpoint:
-    """The endpoint as the workspace has it."""
-    override = overrides.endpoints.get(endpoint.name)
+    """The endpoint with its override applied."""
+    override = overrides.get(endpoint.name)
     if override is None:
         return endpoint
-    changed = {
-        name: replace(endpoint.column(name), expression=expression) for name, expression in override.columns.items()
-    }
-    told = replace(
-        endpoint.with_columns(changed),
+    overridden = replace(
+        endpoint,
+        columns=tuple(replace(c, expression=override.columns.get(c.name, c.expression)) for c in endpoint.columns),
         parameters={**endpoint.parameters, **override.parameters},
         skip_forbidden=endpoint.skip_forbidden or override.skip_forbidden,
         end_exclusive=endpoint.end_exclusive or override.end_exclusive,
     )
-    return told if override.path is None else replace(told, path=override.path, fallback_paths=())
+    return overridden if override.path is None else replace(overridden, path=override.path, fallback_paths=())
 
 
 def _endpoint(endpoint: Endpoint, data: Any) -> EndpointOverride:
     where = f"endpoints.{endpoint.name}"
     settings = _section(data, where, [field.name for field in fields(EndpointOverride)])
-    asked = _section(settings.get("parameters"), f"{where}.parameters", (*endpoint.parameters, *PAGING))
+    requested = _section(settings.get("parameters"), f"{where}.parameters", (*endpoint.parameters, *PAGING))
     columns = _section(settings.get("columns"), f"{where}.columns", [column.name for column in endpoint.columns])
     return EndpointOverride(
         path=_text(settings["path"], f"{where}.path", _PATH, "a path below the base URL, such as /time-reports")
@@ -108,70 +104,44 @@ def _endpoint(endpoint: Endpoint, data: Any) -> EndpointOverride:
         end_exclusive=_switch(settings.get("end_exclusive", False), f"{where}.end_exclusive"),
         parameters={
             name: _text(sent, f"{where}.parameters.{name}", _PARAMETER, "the name of a query parameter, such as from")
-            for name, sent in asked.items()
+            for name, sent in requested.items()
         },
         columns={name: _expression(sql, f"{where}.columns.{name}") for name, sql in columns.items()},
     )
 
 
 def _section(data: Any, where: str, known: Collection[str]) -> Mapping[str, Any]:
-    """A mapping whose names are all known; an empty section is none."""
+    """A mapping whose keys are all known; an empty section counts as a missing one."""
     if data is None:
         return {}
     if not isinstance(data, Mapping):
-        raise OverrideError(f"`{where}` must hold names with values, but is {_shown(data)}.")
+        raise OverrideError(f"`{where}` must be a mapping, not {quoted(data)}.")
     for name in data:
         if name not in known:
-            near = get_close_matches(str(name), known, n=1, cutoff=0.4)
-            hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}."
-            raise OverrideError(f"`{where}` knows no `{name}`: {hint}")
+            text = quoted_name(name)
+            near = get_close_matches(text, known, n=1, cutoff=0.4)
+            hint = f"did you mean `{near[0]}`?" if near else f"use one of {', '.join(known)}."
+            raise OverrideError(f"`{where}` has no `{text}`: {hint}")
     return data
 
 
 def _text(value: Any, where: str, pattern: re.Pattern[str], what: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise OverrideError(f"`{where}` must be {what}, but is {_shown(value)}.")
+        raise OverrideError(f"`{where}` must be {what}, not {quoted(value)}.")
     return value
 
 
 def _switch(value: Any, where: str) -> bool:
     if not isinstance(value, bool):
-        raise OverrideError(f"`{where}` must be true or false, but is {_shown(value)}.")
+        raise OverrideError(f"`{where}` must be true or false, not {quoted(value)}.")
     return value
 
 
 def _expression(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise OverrideError(f"`{where}` must be a SQL expression in quotes, but is {_shown(value)}.")
+        raise OverrideError(f"`{where}` must be a SQL expression in quotes, not {quoted(value)}.")
     try:
         parsed(value)
     except ExpressionError as error:
-        raise OverrideError(f"`{where}` is {_shown(value)}, but {error}.") from error
+        raise OverrideError(f"`{where}` is {quoted(value)}, but {error}.") from error
     return value
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def why_unreadable(error: OSError | ValueError | yaml.YAMLError, path: Path) -> str:
-    """Why a YAML file that a setting names cannot be read, and what to do next."""
-    if isinstance(error, FileNotFoundError):
-        where = "" if path.is_absolute() else f" (a relative path starts at {Path.cwd()})"
-        return f"{error.strerror}; correct the path{where}, or leave the setting empty"
-    if isinstance(error, OSError):
-        return f"{error.strerror or error}; name a file that this user may read"
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}; put that line right"
-    return f"{' '.join(str(error).split())}; save it as YAML in UTF-8"
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which no name stands twice: of two settings of one name, plain YAML drops the first without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for name in names:
-            if names.count(name) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"`{name}` stands there twice", node.start_mark)
-        return super().construct_mapping(node, deep)

@@ -1,44 +1,43 @@
-"""JSON records -> a typed table: the one place where what Timix sent becomes what we store.
+"""Decodes JSON records into a typed table. Nothing that Timix sent is lost.
 
-Nothing is lost on the way. A record becomes a row, or goes to quarantine whole when its key or another required value
-cannot be read. In a row, `_rescued_data` keeps every field without a column and every value that could not be read.
+A record becomes a row, or goes to quarantine as a whole when its key or another required value cannot be read. In a row,
+`_rescued_data` keeps every field without a column and every value that could not be read.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
+from operator import itemgetter
 from types import NoneType
 from typing import Any
 
 import polars as pl
 
+from .decode_report import DecodeReport
 from .expressions import Members, evaluate, listed, members_read, parsed, unread_members
-from .findings import Findings
-from .rescued import json_text, without_lone_surrogates
+from .rescued import json_text, texts_of_fields, without_lone_surrogates
 from .schema import MONTH, RESCUED, Column, Endpoint, Type, Window
-from .values import READERS, Values
+from .values import READERS, TEXTS, Kinds, Values, text
 
 REJECTED_SCHEMA = pl.Schema({"reason": pl.String, "column": pl.String, "value": pl.String, "record": pl.String})
-"""Rows of quarantine: why, the column that could not be read, its value as text, and the whole record as JSON text."""
-
-RANGE_DATE = "date"
-"""The column that says which month a row of a Window.RANGE table belongs to."""
+"""Rows of quarantine: the reason, the unreadable column, its value as text, and the whole record as JSON text."""
 
 Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """rows: in the endpoint's schema, in the order of the records. rejected: in REJECTED_SCHEMA, in that order too."""
+    """rows: in the endpoint's schema, in the order of the records. rejected: in REJECTED_SCHEMA, in the same order."""
 
     rows: pl.DataFrame
     rejected: pl.DataFrame
-    findings: Findings
+    report: DecodeReport
 
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """Why a record cannot be a row."""
+    """Why a record cannot become a row."""
 
     reason: str
     column: str | None
@@ -47,78 +46,98 @@ class _Fault:
 
 @dataclass(slots=True)
 class _Table:
-    """Objects read by their columns. rescue: row -> the fields, by the names sent, that no column holds in full."""
+    """Objects, read column by column.
 
-    columns: dict[str, pl.Series] = field(default_factory=dict)
+    columns: each as it was read.
+    known: the JSON fields that a column reads.
+    unknown: the other fields of an object, in its order, and the rows that have exactly these; for rows with any.
+    rescue: row -> the known fields that no column holds completely.
+    """
+
+    columns: dict[str, pl.Series]
+    known: frozenset[str]
+    unknown: list[tuple[list[str], list[int]]] = field(default_factory=list)
     rescue: dict[int, set[str]] = field(default_factory=dict)
 
     def leave_out(self, row: int, names: Iterable[str]) -> None:
         self.rescue.setdefault(row, set()).update(names)
 
+    def partly_read(self) -> Iterator[int]:
+        """The rows with a field that no column holds completely; one may come twice."""
+        yield from self.rescue
+        for _, rows in self.unknown:
+            yield from rows
+
+    def rescued(self, objects: Sequence[Record]) -> list[str | None]:
+        """For each row, the JSON text of the fields that no column holds completely; None where there are none."""
+        texts: list[str | None] = [None] * len(objects)
+        for names, rows in self.unknown:
+            for row, rescued in zip(rows, texts_of_fields([objects[row] for row in rows], names), strict=True):
+                texts[row] = rescued
+        for row, left in self.rescue.items():
+            texts[row] = json_text({n: v for n, v in objects[row].items() if n in left or n not in self.known})
+        return texts
+
 
 def decode(endpoint: Endpoint, records: Sequence[Any], *, month: date | None = None) -> Decoded:
-    """Reads records into the endpoint's table.
+    """Decodes records into the endpoint's table. Lone surrogates are replaced by U+FFFD and counted.
 
-    records: as `json.loads(…, parse_float=Decimal, parse_constant=Decimal)` gives them, so that no number met a float.
-    month: the month that was asked for, for an endpoint with Window.MONTH (ValueError without it). Lone surrogates are
-    replaced by U+FFFD and counted.
+    Args:
+        endpoint: Declares the columns.
+        records: As `json.loads(…, parse_float=Decimal, parse_constant=Decimal)` returns them, so that no number is a float.
+        month: The month that was requested, for an endpoint with Window.MONTH.
+
+    Raises:
+        ValueError: Window.MONTH without a month.
     """
     if endpoint.window is Window.MONTH and month is None:
-        raise ValueError(f"{endpoint.name} is asked month by month: say which month its records are of.")
+        raise ValueError(f"{endpoint.name} is read by month: the month of the records is missing.")
     try:
         return _decode(endpoint, records, month)
     except UnicodeEncodeError:
-        mended, replaced = without_lone_surrogates(list(records))
-        decoded = _decode(endpoint, mended, month)
-        decoded.findings.replaced_characters += replaced
+        cleaned, replaced = without_lone_surrogates(list(records))
+        decoded = _decode(endpoint, cleaned, month)
+        decoded.report.replaced_characters += replaced
         return decoded
 
 
 def _decode(endpoint: Endpoint, records: Sequence[Any], month: date | None) -> Decoded:
-    findings = Findings(records=len(records))
+    report = DecodeReport(records=len(records))
     faults = {
-        row: _Fault("the record is no JSON object", None, None)
+        row: _Fault("the record is not a JSON object", None, None)
         for row, record in enumerate(records)
         if not isinstance(record, dict)
     }
     objects = records if not faults else [record if isinstance(record, dict) else {} for record in records]
     if len(faults) < len(records):
-        findings.expected = frozenset(column.name for column in endpoint.columns)
+        report.expected = frozenset(column.name for column in endpoint.columns)
 
-    required = frozenset({*endpoint.key, *(column.name for column in endpoint.columns if column.required)})
-    table = _read_objects(endpoint.columns, objects, findings, required=required)
+    required = frozenset(endpoint.required_columns)
+    table = _read_objects(endpoint.columns, objects, report, required=required)
     for column in endpoint.columns:
         if column.name in required:
-            _reject_unread(column, table.columns[column.name], objects, faults)
+            _reject_missing(column, table.columns[column.name], objects, faults)
 
-    rows = _framed(endpoint, table, objects, month)
+    rows = _assemble(endpoint, table, objects, month)
     if not faults:
-        return Decoded(rows, pl.DataFrame(schema=REJECTED_SCHEMA), findings)
+        return Decoded(rows, pl.DataFrame(schema=REJECTED_SCHEMA), report)
     kept = rows.filter(pl.Series([row not in faults for row in range(len(records))], dtype=pl.Boolean))
-    return Decoded(kept, _rejected(records, faults), findings)
+    return Decoded(kept, _rejected(records, faults), report)
 
 
-def _framed(endpoint: Endpoint, table: _Table, objects: Sequence[Record], month: date | None) -> pl.DataFrame:
+def _assemble(endpoint: Endpoint, table: _Table, objects: Sequence[Record], month: date | None) -> pl.DataFrame:
     """The table's columns in the order of the schema, with the month and the rescued data."""
     columns = dict(table.columns)
-    if endpoint.window is Window.RANGE:
-        columns[MONTH] = _months(columns[RANGE_DATE])
+    if endpoint.date_column is not None:
+        columns[MONTH] = columns[endpoint.date_column].dt.month_start().alias(MONTH)
     elif month is not None and endpoint.window is Window.MONTH:
         columns[MONTH] = pl.Series(MONTH, [month.replace(day=1)] * len(objects), dtype=pl.Date)
-    rescued: list[str | None] = [None] * len(objects)
-    for row, names in table.rescue.items():
-        rescued[row] = json_text({name: value for name, value in objects[row].items() if name in names})
-    columns[RESCUED] = pl.Series(RESCUED, rescued, dtype=pl.String)
+    columns[RESCUED] = pl.Series(RESCUED, table.rescued(objects), dtype=pl.String)
     return pl.DataFrame([columns[column.name] for column in endpoint.table_columns])
 
 
-def _months(dates: pl.Series) -> pl.Series:
-    """The first day of each date's month."""
-    return dates.dt.month_start().alias(MONTH)
-
-
-def _reject_unread(column: Column, read: pl.Series, objects: Sequence[Record], faults: dict[int, _Fault]) -> None:
-    """Adds a fault for every row where a required column has no value, unless the row has one already."""
+def _reject_missing(column: Column, read: pl.Series, objects: Sequence[Record], faults: dict[int, _Fault]) -> None:
+    """Adds a fault for every row without a value in a required column, unless the row has a fault already."""
     if not read.null_count():
         return
     for row in read.is_null().arg_true():
@@ -147,110 +166,117 @@ def _rejected(records: Sequence[Any], faults: Mapping[int, _Fault]) -> pl.DataFr
 def _read_objects(
     columns: Sequence[Column],
     objects: Sequence[Record],
-    findings: Findings,
+    report: DecodeReport,
     *,
     required: frozenset[str] = frozenset(),
     path: str = "",
 ) -> _Table:
-    """Reads each column of some objects, and notes the fields that no column reads. path: of the objects, `lines.`."""
-    table = _Table()
-    names: set[str] = set().union(*objects)
+    """Reads each column of some objects, and reports the fields that no column reads. path: of the objects, `lines.`."""
+    sources = {column.name: _sources(column) for column in columns}
+    table = _Table({}, frozenset().union(*sources.values()))
+    rows_by_names = _rows_by_names(objects)
+    names: set[str] = set().union(*rows_by_names)
     for column in columns:
         blank_is_null = column.type is Type.ID or column.name in required
-        values, unused = _values(column, objects, names, findings, blank_is_null=blank_is_null)
-        table.columns[column.name], unread = _read_column(column, values, findings, path)
+        values, unused = _values(column, objects, names, report, blank_is_null=blank_is_null)
+        table.columns[column.name], unread = _read_column(column, values, report, path)
         for row in unread:
-            table.leave_out(row, (name for name in _sources(column) if objects[row].get(name) is not None))
+            table.leave_out(row, (name for name in sources[column.name] if objects[row].get(name) is not None))
         for row, left in unused.items():
             table.leave_out(row, left)
     if not path:
-        findings.present |= _present(columns, names)
-    _note_unknown(columns, objects, names, table, findings, path)
+        # A column that needs no field, like a constant, is present too.
+        report.present |= {name for name, fields in sources.items() if not fields or not names.isdisjoint(fields)}
+    for sent, rows in rows_by_names.items():
+        if unknown := [name for name in sent if name not in table.known]:
+            report.unknown_fields.update({path + name: len(rows) for name in unknown})
+            table.unknown.append((unknown, rows))
+    _rescue_unread_members(columns, objects, table, report)
     return table
 
 
-def _present(columns: Sequence[Column], names: Set[str]) -> frozenset[str]:
-    """The columns that have a field among these names, or need none, as a constant does."""
-    sources = {column.name: _sources(column) for column in columns}
-    return frozenset(name for name, fields in sources.items() if not fields or not names.isdisjoint(fields))
+def _rows_by_names(objects: Sequence[Record]) -> dict[tuple[str, ...], list[int]]:
+    """The names of an object's fields, in its order -> the rows of the objects that have exactly these."""
+    rows = defaultdict[tuple[str, ...], list[int]](list)
+    for row, names in enumerate(map(tuple, objects)):
+        rows[names].append(row)
+    return rows
 
 
-def _note_unknown(
-    columns: Sequence[Column],
-    objects: Sequence[Record],
-    names: Set[str],
-    table: _Table,
-    findings: Findings,
-    path: str,
+def _rescue_unread_members(
+    columns: Sequence[Column], objects: Sequence[Record], table: _Table, report: DecodeReport
 ) -> None:
-    """Rescues and counts the fields that no column reads, and those of which overrides read some members only."""
-    if unknown := names - {name for column in columns for name in _sources(column)}:
-        for row, record in enumerate(objects):
-            if found := unknown & record.keys():
-                findings.unknown_fields.update(path + name for name in found)
-                table.leave_out(row, found)
-    for name, members in _read_in_part(columns).items():
+    """Rescues and counts the fields of which overrides read only some members."""
+    for name, members in _partially_read_fields(columns).items():
         for row, record in enumerate(objects):
             if others := list(unread_members(name, record.get(name), members)):
-                findings.unknown_fields.update(others)
+                report.unknown_fields.update(others)
                 table.leave_out(row, [name])
 
 
-def _read_in_part(columns: Sequence[Column]) -> Members:
-    """The fields of which overrides read some members only, and which no column reads whole."""
+def _partially_read_fields(columns: Sequence[Column]) -> Members:
+    """The fields of which overrides read only some members, and which no column reads completely."""
     expressions = [parsed(column.expression) for column in columns if column.expression is not None]
     if not expressions:
         return {}
-    whole = {spelling for column in columns if column.expression is None for spelling in column.spellings}
+    whole = {name for column in columns if column.expression is None for name in column.json_names}
     return {name: members for name, members in members_read(expressions).items() if members and name not in whole}
 
 
 def _sources(column: Column) -> tuple[str, ...]:
-    """The names, as sent, of the fields that a column reads."""
-    return column.spellings if column.expression is None else tuple(parsed(column.expression).fields)
+    """The JSON fields that a column reads."""
+    return column.json_names if column.expression is None else tuple(parsed(column.expression).fields)
 
 
 def _values(
-    column: Column, objects: Sequence[Record], names: Set[str], findings: Findings, *, blank_is_null: bool
+    column: Column, objects: Sequence[Record], names: Set[str], report: DecodeReport, *, blank_is_null: bool
 ) -> tuple[Values, dict[int, set[str]]]:
-    """A column's values as sent, one per object, and for each row the fields that have a value which was not used.
+    """A column's values as sent, one per object, and for each row the fields with a value that was not used.
 
-    blank_is_null: for an id or another required value, empty text says that there is none.
+    blank_is_null: for an id or another required value, empty text counts as missing.
     """
     if column.expression is not None:
-        values, unused = _computed(column, column.expression, objects, findings)
+        values, unused = _computed(column, column.expression, objects, report)
         return _blank_as_null(values) if blank_is_null else values, unused
-    spellings = [spelling for spelling in column.spellings if spelling in names] or [column.source]
-    spelled: list[Values] = [[record.get(spelling) for record in objects] for spelling in spellings]
+    json_names = [name for name in column.json_names if name in names] or [column.source]
+    candidates: list[Values] = [_field(objects, name) for name in json_names]
     if blank_is_null:
-        spelled = [_blank_as_null(values) for values in spelled]
-    return (spelled[0], {}) if len(spelled) == 1 else _first_spelled(spellings, spelled)
+        candidates = [_blank_as_null(values) for values in candidates]
+    return (candidates[0], {}) if len(candidates) == 1 else _first_present(json_names, candidates)
+
+
+def _field(objects: Sequence[Record], name: str) -> Values:
+    """One field of every object; None where an object does not have it."""
+    try:
+        return list(map(itemgetter(name), objects))
+    except KeyError:
+        return [record.get(name) for record in objects]
 
 
 def _blank_as_null(values: Values) -> Values:
-    # Nearly always all say something, which is quicker to see than that none is "".
+    # Nearly always all values are truthy, which is faster to check.
     if all(values) or "" not in values:
         return values
     return [None if value == "" else value for value in values]
 
 
-def _first_spelled(spellings: Sequence[str], spelled: Sequence[Values]) -> tuple[Values, dict[int, set[str]]]:
-    """The first spelling that is not null; a further one that says something else is not used, and named."""
-    values = list(spelled[0])
+def _first_present(json_names: Sequence[str], candidates: Sequence[Values]) -> tuple[Values, dict[int, set[str]]]:
+    """The first alias that is not null. A later one with a different value is not used; the row lists it."""
+    values = list(candidates[0])
     unused: dict[int, set[str]] = {}
-    for spelling, further in zip(spellings[1:], spelled[1:], strict=True):
+    for json_name, further in zip(json_names[1:], candidates[1:], strict=True):
         for row, value in enumerate(further):
             if values[row] is None:
                 values[row] = value
             elif value is not None and json_text(value) != json_text(values[row]):
-                unused.setdefault(row, set()).add(spelling)
+                unused.setdefault(row, set()).add(json_name)
     return values, unused
 
 
 def _computed(
-    column: Column, sql: str, objects: Sequence[Record], findings: Findings
+    column: Column, sql: str, objects: Sequence[Record], report: DecodeReport
 ) -> tuple[Values, dict[int, set[str]]]:
-    """An override's values. Where it gives none although a field that it reads has a value, that field is not used."""
+    """An override's values. Where it yields null although a field that it reads has a value, that field is unused."""
     expression = parsed(sql)
     values, failed = evaluate(expression, objects)
     unused = {
@@ -259,16 +285,16 @@ def _computed(
         if value is None
     }
     if lost := [unused[row] for row in sorted(failed) if unused[row]]:
-        findings.note_unreadable(column.name, map(json_text, lost))
+        report.add_unreadable(column.name, map(json_text, lost))
     return values, {row: set(sent) for row, sent in unused.items() if sent}
 
 
-def _read_column(column: Column, values: Values, findings: Findings, path: str) -> tuple[pl.Series, Collection[int]]:
-    """The values as the column's Polars type, and the rows whose value it does not hold in full."""
-    if column.many:
-        return _read_lists(column, values, findings, path)
+def _read_column(column: Column, values: Values, report: DecodeReport, path: str) -> tuple[pl.Series, Collection[int]]:
+    """The values as the column's Polars type, and the rows whose value it does not hold completely."""
+    if column.is_list:
+        return _read_lists(column, values, report, path)
     if column.type is Type.OBJECT:
-        return _read_structs(column, values, findings, path)
+        return _read_structs(column, values, report, path)
     kinds = set(map(type, values))
     reader = READERS[column.type]
     read = reader.read(column, values, kinds)
@@ -276,42 +302,47 @@ def _read_column(column: Column, values: Values, findings: Findings, path: str) 
     if reader.dtype is not column.dtype:
         series = series.cast(column.dtype, strict=False)
     if column.type is Type.ENUM:
-        findings.note_unknown_values(path + column.name, _unknown_values(column, read))
-    nulls = values.count(None) if NoneType in kinds else 0
+        _report_words(column, values, kinds, report, path)
+    # Types are counted, not values: to compare a Decimal with None takes three times as long.
+    nulls = list(map(type, values)).count(NoneType) if NoneType in kinds else 0
     if series.null_count() == nulls:
         return series, ()
-    return series, _unread(column, values, series.is_null(), findings, path)
+    return series, _unread(column, values, series.is_null(), report, path)
 
 
-def _unknown_values(column: Column, read: Values | pl.Series) -> Iterable[str]:
-    known = {*column.values, None}
-    return (value for value in read if value not in known) if not known.issuperset(read) else ()
+def _report_words(column: Column, values: Values, kinds: Kinds, report: DecodeReport, path: str) -> None:
+    """Counts the words of an enum that are not its declared values as they stand."""
+    words = values if kinds <= TEXTS else list(map(text, values))
+    declared = {*column.values, None}
+    if not declared.issuperset(words):
+        counted = Counter(words)
+        report.add_words(path + column.name, column, {word: n for word, n in counted.items() if word not in declared})
 
 
-def _unread(column: Column, values: Values, null: pl.Series, findings: Findings, path: str) -> list[int]:
-    """The rows that have a value which became null, noted."""
+def _unread(column: Column, values: Values, null: pl.Series, report: DecodeReport, path: str) -> list[int]:
+    """The rows with a value that became null; they are added to the report."""
     rows = [row for row in null.arg_true() if values[row] is not None]
     if rows:
-        findings.note_unreadable(path + column.name, (json_text(values[row]) for row in rows))
+        report.add_unreadable(path + column.name, (json_text(values[row]) for row in rows))
     return rows
 
 
-def _read_structs(column: Column, values: Values, findings: Findings, path: str) -> tuple[pl.Series, Collection[int]]:
-    """Objects as structs: their fields are columns of a table of their own."""
+def _read_structs(column: Column, values: Values, report: DecodeReport, path: str) -> tuple[pl.Series, Collection[int]]:
+    """Objects as structs, whose fields are read like the columns of a table."""
     objects = [value if isinstance(value, dict) else {} for value in values]
-    table = _read_objects(column.fields, objects, findings, path=f"{path}{column.name}.")
+    table = _read_objects(column.fields, objects, report, path=f"{path}{column.name}.")
     present = pl.Series([isinstance(value, dict) for value in values], dtype=pl.Boolean)
     struct = pl.DataFrame(list(table.columns.values())).to_struct(column.name)
     series = pl.select(pl.when(present).then(struct).alias(column.name)).to_series()
-    return series, {*table.rescue, *_unread(column, values, ~present, findings, path)}
+    return series, {*table.partly_read(), *_unread(column, values, ~present, report, path)}
 
 
-def _read_lists(column: Column, values: Values, findings: Findings, path: str) -> tuple[pl.Series, Collection[int]]:
-    """Lists, read as one long column and cut again; a single value is a list of one, or null when it cannot be read."""
+def _read_lists(column: Column, values: Values, report: DecodeReport, path: str) -> tuple[pl.Series, Collection[int]]:
+    """Lists, read as one long column and split again; a single value is a list of one, or null if unreadable."""
     lists = [value if value is None or isinstance(value, list) else [value] for value in values]
     rows = [row for row, elements in enumerate(lists) if elements is not None for _ in elements]
     flat = [element for elements in lists if elements is not None for element in elements]
-    series, partly_read = _read_column(replace(column, many=False), flat, findings, path)
+    series, partly_read = _read_column(replace(column, is_list=False), flat, report, path)
     lengths = [None if elements is None else len(elements) for elements in lists]
     in_part = {rows[element] for element in partly_read}
     if unread := {e for e in partly_read if series[e] is None and not isinstance(values[rows[e]], list)}:

@@ -1,8 +1,8 @@
-"""The vocabulary of the contract: what an endpoint is, what a column is, and which Polars type holds it."""
+"""What the contract is written in: endpoints, columns, and the Polars type of each kind of value."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import polars as pl
@@ -10,12 +10,14 @@ import polars as pl
 AMOUNT = pl.Decimal(38, 10)
 """Hours, rates and money: exact, ten places, never a binary float."""
 
+_SEPARATORS = re.compile(r"[\s_\-./]+")
+
 MONTH = "month"
 RESCUED = "_rescued_data"
 
 
 class Type(StrEnum):
-    """What a value means; `DTYPES` says how it is stored."""
+    """What a value means. `DTYPES` says how it is stored, `UNITS` in which unit."""
 
     ID = "id"
     TEXT = "text"
@@ -66,15 +68,25 @@ def camel_case(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table, and the field of the API's record that fills it.
+    """One column of a table, and the JSON field that fills it.
 
-    source: the field's name in JSON; camelCase of `name` unless given.
-    aliases: further spellings, tried in order when `source` is absent.
-    values: the known values of an enum, in the spelling that we store.
-    required: a row without a readable value goes to quarantine.
-    fields: the parts of an OBJECT; many: the value is a list of this type.
-    documented: the vendor's page that states the field's meaning; empty when it is our assumption. No field *name* is documented.
-    expression: a Polars SQL expression over the record, from an override; it replaces `source` and `aliases`.
+    Attributes:
+        name: The column, in snake_case.
+        type: What the values mean; decides the Polars type and the unit.
+        description: For people, with a full stop.
+        source: The JSON field; camelCase of `name` unless given.
+        aliases: Other JSON fields, tried in order where `source` is absent.
+        values: The known values of an enum, as they are stored.
+        spellings: Value of an enum -> other words that workspaces use for it; they are stored as that value.
+        required: A row without a readable value goes to quarantine.
+        fields: The members of an OBJECT.
+        is_list: The value is a list of this type.
+        documented: The vendor's page that states the meaning; empty for our assumptions. No field *name* is documented.
+        personal: It tells something about a person: who, when, what they did, what they cost.
+        expression: A Polars SQL expression over the record, from an override; replaces `source` and `aliases`.
+
+    Raises:
+        ValueError: A spelling of no value, or of two.
     """
 
     name: str
@@ -83,37 +95,51 @@ class Column:
     source: str = ""
     aliases: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     required: bool = False
     fields: tuple["Column", ...] = ()
-    many: bool = False
+    is_list: bool = False
     documented: str = ""
+    personal: bool = False
     expression: str | None = None
+    _values_by_word: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.source:
             object.__setattr__(self, "source", camel_case(self.name))
+        words = [(word, value) for value in self.values for word in (value, *self.spellings.get(value, ()))]
+        by_word = {normalized(word): value for word, value in words}
+        if len(by_word) < len(words) or not self.spellings.keys() <= set(self.values):
+            raise ValueError(f"{self.name}: every spelling must be of one of the values, and of one only.")
+        object.__setattr__(self, "_values_by_word", by_word)
 
     @property
-    def spellings(self) -> tuple[str, ...]:
-        """The JSON names that may carry this column, the preferred one first."""
+    def json_names(self) -> tuple[str, ...]:
+        """The JSON fields that may fill this column, the preferred one first."""
         return (self.source, *self.aliases)
+
+    def value_of(self, word: str) -> str | None:
+        """The declared value of an enum that a word means, however it is written; None when there is none."""
+        return self._values_by_word.get(normalized(word))
 
     @property
     def unit(self) -> str | None:
+        """The unit of the values, for people; None when they have none."""
         return UNITS.get(self.type)
 
     @property
     def dtype(self) -> pl.DataType:
+        """The Polars type of the stored column."""
         one = (
             pl.Struct([pl.Field(c.name, c.dtype) for c in self.fields])
             if self.type is Type.OBJECT
             else DTYPES[self.type]
         )
-        return pl.List(one) if self.many else one
+        return pl.List(one) if self.is_list else one
 
 
 class Shape(StrEnum):
-    """How an endpoint answers. LIST is paged; OBJECT is one bare object; REPORT is an object, a list or an envelope."""
+    """What an endpoint returns. LIST: pages. OBJECT: one object. REPORT: an object, a list or an envelope."""
 
     LIST = "list"
     OBJECT = "object"
@@ -121,7 +147,11 @@ class Shape(StrEnum):
 
 
 class Window(StrEnum):
-    """How an endpoint is asked for dates. RANGE: one listing for a whole range; MONTH: an aggregate, asked month by month."""
+    """Which dates an endpoint is asked for.
+
+    NONE: none. RANGE: one listing for a whole range of dates; the endpoint declares its `date_column`. MONTH: an
+    aggregate of one month per request.
+    """
 
     NONE = "none"
     RANGE = "range"
@@ -143,12 +173,30 @@ RESCUED_COLUMN = Column(
 class Endpoint:
     """One resource or report of the Integration API, and the table that it becomes.
 
-    name: the table, `timix/<name>`. path: below the base URL; fallback_paths are tried in order on 404 only.
-    parameters: our name of each query parameter -> the name that is sent (an override may rename it).
-    key: the columns that identify a row. csv_path: the official CSV export, where there is one.
-    skip_forbidden: an override's word that a 403 skips the table instead of failing it.
-    end_exclusive: an override's word that the server leaves out the day of endDate, which we take to be included.
-    documented: the vendor's page that names the path; empty when the path is our assumption.
+    Attributes:
+        name: The table, `timix/<name>`.
+        path: Below the base URL.
+        shape: What the endpoint returns.
+        group: The asset group.
+        description: For people, with a full stop.
+        columns: The declared columns.
+        key: The columns that identify a row.
+        documented: The vendor's page that names the path; empty when the path is our assumption.
+        fallback_paths: Tried in order after a 404.
+        window: Which dates the endpoint is asked for.
+        date_column: With Window.RANGE, the column that decides the month of a row.
+        parameters: Our name of each query parameter -> the name that is sent (an override may change it).
+        per_customer_on_422: A 422 means that the report must be requested for each customer.
+        csv_path: The official CSV export, where there is one.
+        writable: Records can be created, updated and deleted.
+        skip_forbidden: By an override, a 403 skips the table instead of failing it.
+        end_exclusive: By an override, the server excludes the day of endDate, which is taken as included.
+        changes_during_day: It changes as people work, so the hourly refresh reads it.
+        implies: Endpoints that have changed too when this one has.
+        volatile_columns: Columns that change as days pass although nobody changed anything.
+
+    Raises:
+        ValueError: A Window.RANGE endpoint without a `date_column` among its columns.
     """
 
     name: str
@@ -161,21 +209,35 @@ class Endpoint:
     documented: str = ""
     fallback_paths: tuple[str, ...] = ()
     window: Window = Window.NONE
+    date_column: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     per_customer_on_422: bool = False
     csv_path: str | None = None
     writable: bool = False
     skip_forbidden: bool = False
     end_exclusive: bool = False
+    changes_during_day: bool = False
+    implies: tuple[str, ...] = ()
+    volatile_columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        is_declared = self.date_column in {column.name for column in self.columns if column.type is Type.DAY}
+        if is_declared is not (self.window is Window.RANGE):
+            raise ValueError(f"{self.name}: exactly the endpoints of Window.RANGE have a date_column, one of type DAY.")
 
     @property
-    def needed(self) -> tuple[str, ...]:
-        """The columns that a row cannot do without: those of its key, then the other required ones."""
+    def required_columns(self) -> tuple[str, ...]:
+        """The columns that every row must have: those of the key, then the other required ones."""
         return tuple(dict.fromkeys([*self.key, *(column.name for column in self.columns if column.required)]))
 
     @property
+    def has_moving_rows(self) -> bool:
+        """Whether a row can move to another month, so that the months of the table may share a key."""
+        return self.window is not Window.NONE and MONTH not in self.key
+
+    @property
     def table_columns(self) -> tuple[Column, ...]:
-        """Every column of the stored table: the declared ones, the month of a dated table, and the rescued data."""
+        """Every column of the stored table: the declared ones, the month of a dated table, and `_rescued_data`."""
         month = (MONTH_COLUMN,) if self.window is not Window.NONE else ()
         return (*self.columns, *month, RESCUED_COLUMN)
 
@@ -191,10 +253,7 @@ class Endpoint:
                 return column
         raise KeyError(name)
 
-    def with_columns(self, changed: Mapping[str, Column]) -> "Endpoint":
-        return replace(self, columns=tuple(changed.get(c.name, c) for c in self.columns))
 
-
-def folded(value: str) -> str:
-    """An enum value as it is compared: without case, spaces, hyphens or underscores."""
-    return re.sub(r"[\s_\-]+", "", value).casefold()
+def normalized(value: str) -> str:
+    """Text for a comparison without case, spaces, hyphens, underscores, dots and slashes; `&` is `and`."""
+    return _SEPARATORS.sub("", value).replace("&", "and").casefold()

@@ -1,7 +1,7 @@
-"""Reading the values of one column: for each scalar type, from what JSON holds to what Polars stores.
+"""Readers for the values of one column: for each scalar type, from JSON to what Polars stores.
 
-A reader takes all values of a column at once, for that is what makes it quick, and gives back values of its `dtype`,
-with None (or, for amounts, NaN) where a value cannot be read. Nothing is guessed and nothing goes through a float.
+A reader takes all values of a column at a time, which is fast, and returns values of its `dtype`, with None (or, for
+amounts, NaN) where a value cannot be read. Nothing is guessed and no number becomes a float.
 """
 
 import re
@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from .rescued import number_text
-from .schema import DTYPES, Column, Type, folded
+from .schema import DTYPES, Column, Type
 
 Values = Sequence[Any]
 Kinds = Set[type]
@@ -29,19 +29,20 @@ _TEN_PLACES = Decimal("1e-10")
 # Half away from zero, and NaN instead of an exception for what 38 digits cannot hold.
 _AMOUNT = Context(prec=38, rounding=ROUND_HALF_UP, traps=[])
 _INT64 = range(-(2**63), 2**63)
-_LONGEST_PLAIN_ID = 40
-# The spelling that nearly all days and instants have. Of what is spelled so, Polars reads what `day` and `instant` would.
+_MAX_PLAIN_ID_DIGITS = 40
+# The format of nearly all days and instants. Polars reads it as `day` and `instant` do.
 _PLAIN_DAY = "^(?:19|20|21)[0-9]{2}-[01][0-9]-[0-3][0-9]$"
 _PLAIN_INSTANT = _PLAIN_DAY[:-1] + "T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z$"
-_NO_TEXT = pl.Series([None], dtype=pl.String)
 _AFTER_THE_DATE = frozenset({"", "T", " "})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND, _MICROSECONDS = timedelta(microseconds=1), pl.Int64()
-_ACTIVE, _INACTIVE = "Active", "Inactive"
+_TEXTS = pl.col("texts")
+_READ_DAY = _TEXTS.str.to_date("%Y-%m-%d", strict=False, cache=False)
+_READ_INSTANT = _TEXTS.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", strict=False, cache=False).cast(_MICROSECONDS)
 
 
 def text(value: Any) -> str | None:
-    """Text as it came; a number or a flag in JSON's spelling; None for a list or an object."""
+    """Text as sent; a number or boolean as JSON text; None for a list or an object."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -50,19 +51,19 @@ def text(value: Any) -> str | None:
 
 
 def identifier(value: Any) -> str | None:
-    """An opaque id: text as it came, a number by its digits (7 and 7.0 are "7")."""
+    """An opaque id: text as sent, a number by its digits (7 and 7.0 are "7")."""
     if isinstance(value, str):
         return value
     number = _number(value)
     if number is None or not number.is_finite():
         return None
-    if number == number.to_integral_value() and number.adjusted() < _LONGEST_PLAIN_ID:
+    if number == number.to_integral_value() and number.adjusted() < _MAX_PLAIN_ID_DIGITS:
         return str(int(number))
     return str(number)
 
 
 def _number(value: Any) -> Decimal | None:
-    """A JSON number, or text that is one; it may still be NaN or Infinity."""
+    """A JSON number, or text that is one; it can be NaN or Infinity."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | Decimal):
@@ -73,12 +74,12 @@ def _number(value: Any) -> Decimal | None:
         return None
     try:
         return Decimal(value)
-    except InvalidOperation:  # an exponent that not even Decimal can hold
+    except InvalidOperation:  # an exponent too large for Decimal
         return None
 
 
 def integer(value: Any) -> int | None:
-    """A whole number that fits 64 bits: 7, 7.0 and "7" are, 7.5 is not."""
+    """An integer of at most 64 bits: 7, 7.0 or "7", but not 7.5."""
     number = _number(value)
     if number is None or not number.is_finite() or not _INT64.start <= number < _INT64.stop:
         return None
@@ -86,7 +87,7 @@ def integer(value: Any) -> int | None:
 
 
 def flag(value: Any) -> bool | None:
-    """true and false, as JSON's own words, as text, or as 1 and 0."""
+    """true and false, in JSON, as text, or as 1 and 0."""
     if isinstance(value, str):
         return {"true": True, "false": False}.get(value.strip().lower())
     number = Decimal(value) if isinstance(value, bool) else _number(value)
@@ -94,9 +95,9 @@ def flag(value: Any) -> bool | None:
 
 
 def instant(value: Any) -> int | None:
-    """Microseconds since 1970 in UTC; a time without an offset is taken as UTC, a bare date as its midnight.
+    """Microseconds since 1970 in UTC; a time without an offset is UTC, a bare date is its midnight.
 
-    Digits beyond the microsecond are cut. Years outside 1900 to 2200 are placeholders, not times.
+    Digits beyond the microsecond are dropped. Years outside 1900 to 2200 are placeholders and not read.
     """
     try:
         moment = datetime.fromisoformat(value)
@@ -114,79 +115,50 @@ def day(value: Any) -> date | None:
     return date.fromisoformat(value[:10]) if instant(value) is not None else None
 
 
-def _texts(column: Column, values: Values, kinds: Kinds) -> Values:
-    return values if kinds <= TEXTS else [text(value) for value in values]
-
-
-def _identifiers(column: Column, values: Values, kinds: Kinds) -> Values:
-    return values if kinds <= TEXTS else [identifier(value) for value in values]
-
-
 def _enums(column: Column, values: Values, kinds: Kinds) -> Values:
-    """Known values in the contract's spelling, others as they came; true and false say whether a status is active."""
-    known = {folded(value): value for value in column.values}
-    if {_ACTIVE, _INACTIVE} <= set(column.values):
-        known |= {"true": _ACTIVE, "false": _INACTIVE}
+    """Known values as the contract writes them, others as sent."""
 
-    def spelled(value: Any) -> str | None:
+    def declared(value: Any) -> str | None:
         word = text(value)
-        return None if word is None else known.get(folded(word), word)
+        return None if word is None else column.value_of(word) or word
 
-    return _each_once(spelled, values) if kinds <= TEXTS else [spelled(value) for value in values]
+    return _per_distinct_value(declared, values) if kinds <= TEXTS else [declared(value) for value in values]
 
 
 def amount_texts(values: Values, kinds: Kinds) -> Values:
-    """Ten places, as text, for Polars reads that four times faster than a Decimal; "NaN" when a number does not fit."""
+    """Ten places, as text, which Polars reads four times faster than Decimals; "NaN" when a number does not fit."""
     numbers = values if kinds <= NUMBERS else [_number(value) for value in values]
-    return _each_once(_amount_text, numbers)
-
-
-def _amount_text(number: int | Decimal | None) -> str | None:
-    return None if number is None else str(_AMOUNT.quantize(number, _TEN_PLACES))
-
-
-def _amounts(column: Column, values: Values, kinds: Kinds) -> Values:
-    return amount_texts(values, kinds)
-
-
-def _integers(column: Column, values: Values, kinds: Kinds) -> Values:
-    return [integer(value) for value in values]
-
-
-def _flags(column: Column, values: Values, kinds: Kinds) -> Values:
-    return values if kinds <= FLAGS else [flag(value) for value in values]
+    return _per_distinct_value(lambda n: None if n is None else str(_AMOUNT.quantize(n, _TEN_PLACES)), numbers)
 
 
 def _days(column: Column, values: Values, kinds: Kinds) -> Values | pl.Series:
     if not kinds <= TEXTS:
         return [day(value) for value in values]
-    plain = _spelled(values, _PLAIN_DAY).str.to_date("%Y-%m-%d", strict=False, cache=False)
-    return _completed(plain, values, day)
+    return _completed(_plain(values, _PLAIN_DAY, _READ_DAY), values, day)
 
 
 def _instants(column: Column, values: Values, kinds: Kinds) -> Values | pl.Series:
     if not kinds <= TEXTS:
         return [instant(value) for value in values]
-    plain = _spelled(values, _PLAIN_INSTANT).str.to_datetime("%Y-%m-%dT%H:%M:%SZ", strict=False, cache=False)
-    return _completed(plain.cast(_MICROSECONDS), values, instant)
+    return _completed(_plain(values, _PLAIN_INSTANT, _READ_INSTANT), values, instant)
 
 
-def _spelled(texts: Values, pattern: str) -> pl.Series:
-    """The texts of that spelling, null for the others."""
-    series = pl.Series(texts, dtype=pl.String)
-    return series.zip_with(series.str.contains(pattern), _NO_TEXT)
+def _plain(texts: Values, pattern: str, read: pl.Expr) -> pl.Series:
+    """The texts that match the pattern, as Polars reads them; null for the others."""
+    matching = pl.when(_TEXTS.str.contains(pattern)).then(read)
+    return pl.Series("texts", texts, dtype=pl.String).to_frame().select(matching).to_series()
 
 
 def _completed(plain: pl.Series, texts: Values, read: Callable[[Any], Any]) -> pl.Series:
-    """What Polars has read, and for the other texts what `read` gives."""
+    """The values that Polars has read, completed by `read` for the other texts."""
     rows = [row for row in plain.is_null().arg_true() if texts[row] is not None]
     if not rows:
         return plain
-    return plain.scatter(rows, pl.Series(_each_once(read, [texts[row] for row in rows]), dtype=plain.dtype))
+    return plain.scatter(rows, pl.Series(_per_distinct_value(read, [texts[row] for row in rows]), dtype=plain.dtype))
 
 
-def _each_once(read: Callable[[Any], Any], values: Values) -> Values:
-    """Reads every distinct value once. For texts, and where 1, 1.0 and true are to be read alike, as they are to Python."""
+def _per_distinct_value(read: Callable[[Any], Any], values: Values) -> Values:
+    """Reads every distinct value once. Only where 1, 1.0 and true are read the same, as they are equal in Python."""
     readings = {value: read(value) for value in set(values)}
     return [readings[value] for value in values]
 
@@ -199,19 +171,27 @@ class Reader:
     dtype: pl.DataType
 
 
+def _each(read: Callable[[Any], Any], dtype: pl.DataType, already: Kinds = frozenset()) -> Reader:
+    """Reads value by value, unless all of them are of kinds that are stored as they come."""
+    return Reader(
+        lambda column, values, kinds: values if kinds <= already else [read(value) for value in values], dtype
+    )
+
+
 _TEXT = DTYPES[Type.TEXT]
+_AMOUNTS = Reader(lambda column, values, kinds: amount_texts(values, kinds), _TEXT)
 
 READERS: Mapping[Type, Reader] = {
-    Type.ID: Reader(_identifiers, _TEXT),
-    Type.TEXT: Reader(_texts, _TEXT),
-    Type.TIME: Reader(_texts, _TEXT),
+    Type.ID: _each(identifier, _TEXT, TEXTS),
+    Type.TEXT: _each(text, _TEXT, TEXTS),
+    Type.TIME: _each(text, _TEXT, TEXTS),
     Type.ENUM: Reader(_enums, _TEXT),
-    Type.HOURS: Reader(_amounts, _TEXT),
-    Type.MONEY: Reader(_amounts, _TEXT),
-    Type.RATE: Reader(_amounts, _TEXT),
-    Type.PERCENT: Reader(_amounts, _TEXT),
-    Type.INTEGER: Reader(_integers, DTYPES[Type.INTEGER]),
-    Type.FLAG: Reader(_flags, DTYPES[Type.FLAG]),
+    Type.HOURS: _AMOUNTS,
+    Type.MONEY: _AMOUNTS,
+    Type.RATE: _AMOUNTS,
+    Type.PERCENT: _AMOUNTS,
+    Type.INTEGER: _each(integer, DTYPES[Type.INTEGER]),
+    Type.FLAG: _each(flag, DTYPES[Type.FLAG], FLAGS),
     Type.DAY: Reader(_days, DTYPES[Type.DAY]),
     Type.INSTANT: Reader(_instants, _MICROSECONDS),
 }

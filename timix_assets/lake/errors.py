@@ -1,51 +1,61 @@
-"""What can go wrong in the lake. Every message is one sentence for the person on call: what, where, what to do next."""
+"""Errors of the lake. Each message says what happened, to which table, and what to do next."""
+
+from timix_assets.errors import TimixAssetsError
 
 # ruff: noqa: N818 - they read as what happened: `except WriteConflict`
 
 
-class LakeError(Exception):
-    """Any refusal or failure of the lake. What a table held before is still there and readable."""
+class LakeError(TimixAssetsError):
+    """Root of the lake's errors. The table is unchanged and readable."""
 
 
 class TableMissing(LakeError):
-    """The table was never written."""
+    """The table does not exist."""
+
+
+class OutdatedRollup(LakeError):
+    """An earlier version computed the table, without columns that this one reads."""
 
 
 class MonthsMissing(LakeError):
-    """A table is kept by month and the call names none, or the other way round."""
+    """A table is partitioned by month but the call names no months, or the other way round."""
 
 
 class RowsOutsideRange(LakeError):
-    """Rows lie outside the months that are to be replaced."""
+    """A row's month is not one of those to replace."""
 
 
 class DuplicateKeys(LakeError):
-    """Two rows share a key, so that additions and changes could not be told apart."""
+    """Two rows have the same key, so that added and changed rows cannot be distinguished."""
 
 
 class UnstorableColumn(LakeError):
-    """A column's type has no counterpart in Delta, or a key column is not there."""
+    """A column's type has no counterpart in Delta, or a key column is missing."""
 
 
 class SchemaChanged(LakeError):
-    """A column's type is not the one that the table holds; Delta would cast it silently."""
+    """A column's type differs from the table's; Delta would cast it silently."""
 
 
 class ShrinkRefused(LakeError):
-    """The replacement would remove suspiciously many rows."""
+    """The replacement would remove suspiciously many rows or values."""
 
 
 class WriteConflict(LakeError):
-    """Another writer replaced the same rows after our read began: older data must not replace newer."""
+    """Another writer committed the same rows after this read started; older data must not replace newer."""
 
 
 class WriteFailed(LakeError):
-    """Files or the commit could not be written: disk full, store out of reach."""
+    """Files or the commit could not be written: the disk is full, or the store cannot be reached."""
+
+
+class StoreUnfit(LakeError):
+    """The object store has no conditional writes, so two writers could overwrite each other."""
 
 
 class OtherOrganization(LakeError):
-    """The lake holds another organization's data."""
+    """The lake belongs to another organization."""
 
 
-class TurnTimeout(LakeError):
-    """Another process held the lake for too long."""
+class LakeLockTimeout(LakeError):
+    """Another process held the lake lock for too long."""

@@ -12,7 +12,7 @@ MONTH = "month"
 
 @dataclass(frozen=True, slots=True)
 class Months:
-    """The months from `first` to `last`, both included, each named by its first day. LakeError for any other dates."""
+    """The months from `first` to `last`, both included, each as its first day. LakeError for other dates."""
 
     first: date
     last: date
@@ -20,8 +20,8 @@ class Months:
     def __post_init__(self) -> None:
         if self.first.day != 1 or self.last.day != 1 or self.first > self.last:
             raise LakeError(
-                f"The range of months {self.first} to {self.last} is not one: give the first day of its first month "
-                "and the first day of its last month, in that order."
+                f"{self.first} to {self.last} is not a range of months; give the first day of its first month and the first day "
+                "of its last month, in that order."
             )
 
     def __iter__(self) -> Iterator[date]:
@@ -35,6 +35,11 @@ class Months:
 
     def __str__(self) -> str:
         return f"{self.first:%Y-%m}" if self.first == self.last else f"{self.first:%Y-%m} to {self.last:%Y-%m}"
+
+    @property
+    def described(self) -> str:
+        """`month 2026-11`; `months 2026-09 to 2026-11`."""
+        return f"month {self}" if self.first == self.last else f"months {self}"
 
     def overlaps(self, other: "Months") -> bool:
         return self.first <= other.last and other.first <= self.last

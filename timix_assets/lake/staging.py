@@ -1,4 +1,4 @@
-"""A frame on its way into a table: evaluated once, as Parquet files on this machine, one set per month."""
+"""Evaluates a frame once into Parquet files on this machine, one set for each month, before it is committed."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from pathlib import Path
 
 import polars as pl
 
-from timix_assets.wording import numbered
+from timix_assets.text.wording import count_noun
 
-from .content import Part
+from .diff import Part
 from .errors import RowsOutsideRange, WriteFailed
 from .months import MONTH, Months
-from .storage import causes, is_full_disk
+from .storage import describe_storage_error, is_full_disk
 
 ROW_GROUP_ROWS = 20_000
-"""Small row groups keep the memory of the month-wise writers small, whatever the number of rows."""
+"""Small row groups bound the memory of the writers of all months."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Staged:
 
 
 def stage(table: str, frame: pl.LazyFrame, schema: pl.Schema, folder: Path, months: Months | None) -> Staged:
-    """Evaluates the frame into files below `folder`; RowsOutsideRange when a row's month is none of `months`."""
+    """Evaluates the frame into files below `folder`; RowsOutsideRange if a row's month is not one of `months`."""
     target = pl.PartitionBy(folder, key=MONTH, include_key=False) if months else folder / "whole.parquet"
     try:
         frame.sink_parquet(target, compression_level=1, row_group_size=ROW_GROUP_ROWS, mkdir=True, engine="streaming")
@@ -41,23 +41,23 @@ def stage(table: str, frame: pl.LazyFrame, schema: pl.Schema, folder: Path, mont
         if not is_full_disk(error):
             raise
         raise WriteFailed(
-            f"{table}: its rows could not be put together in {folder} ({causes(error)}); free space there or point TMPDIR "
-            "elsewhere, and run it again."
+            f"{table}: cannot stage its rows in {folder} ({describe_storage_error(error)}); table left unchanged. Free space "
+            "there or point TMPDIR to another folder, then run it again."
         ) from error
     if months is None:
         return Staged({None: [folder / "whole.parquet"]}, schema)
     found = {part.name.partition("=")[2]: sorted(part.glob("*.parquet")) for part in sorted(folder.iterdir())}
-    wanted = {month.isoformat(): month for month in months}
-    _refuse_outside(table, found, wanted, months)
-    return Staged({wanted[name]: files for name, files in found.items()}, schema)
+    requested = {month.isoformat(): month for month in months}
+    _refuse_outside(table, found, requested, months)
+    return Staged({requested[name]: files for name, files in found.items()}, schema)
 
 
-def _refuse_outside(table: str, found: Mapping[str, list[Path]], wanted: Mapping[str, date], months: Months) -> None:
-    outside = {name: files for name, files in found.items() if name not in wanted}
+def _refuse_outside(table: str, found: Mapping[str, list[Path]], requested: Mapping[str, date], months: Months) -> None:
+    outside = {name: files for name, files in found.items() if name not in requested}
     if outside:
         rows = pl.scan_parquet([file for files in outside.values() for file in files], glob=False)
         count = rows.select(pl.len()).collect().item()
         raise RowsOutsideRange(
-            f"{table}: {numbered(count, '[row has|rows have]')} a {MONTH} outside {months} (the first: {min(outside)}), "
-            f"so nothing was written; {MONTH} must be the first day of a month that is to be replaced."
+            f"{table}: {count_noun(count, 'row')} with a {MONTH} outside {months} (first: {min(outside)}); nothing was written. "
+            f"{MONTH} must be the first day of one of these months."
         )

@@ -1,9 +1,10 @@
-"""Where the lake lies: a folder, or an object store by URL. Files are put whole or not at all."""
+"""The location of the lake, a folder or an object store by URL, and access to its tables. Objects appear whole."""
 
 import errno
 import os
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, cast
@@ -14,70 +15,92 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
+from timix_assets.state.files import write_atomically
+from timix_assets.state.locations import FILE_SCHEME, normalized_location
+from timix_assets.state.permissions import explain_denied, is_permission_error
+from timix_assets.text.wording import excerpt
+
 from .errors import LakeError
+from .months import MONTH, Months
+from .recovery import is_whole_parquet, set_torn_write_aside
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config
 
-FILE_SCHEME = "file://"
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss")
-"""Of the object stores that deltalake, obstore and Polars all know."""
+"""Object stores that deltalake, obstore and Polars all support."""
 
-# deltalake takes all options in one mapping; obstore wants those of the HTTP client and of retries apart, and none that it
-# does not know.
+# deltalake takes all options in one mapping; obstore takes those of the HTTP client and of retries separately, and rejects
+# unknown ones.
 _CLIENT = frozenset(
     {"allow_http", "allow_invalid_certificates", "connect_timeout", "timeout", "proxy_url", "user_agent"}
 )
 _DELTA_ONLY = frozenset({"aws_s3_allow_unsafe_rename", "aws_s3_locking_provider", "delta_dynamo_table_name"})
 _RETRIES = "max_retries"
 
-_COLOURS = re.compile(r"\x1b\[[\d;]*m")
+_COLORS = re.compile(r"\x1b\[[\d;]*m")
 _INTERNALS = re.compile(r"\n\s*(?:Debug source:|0: )")
-"""Where obstore's dump and deltalake's backtrace begin."""
+"""The start of obstore's dump and of deltalake's backtrace."""
 _DUMPED_CAUSE = re.compile(r'\b(?:message|error): "([^"]+)"')
 _SECRETS = re.compile(r"(?<=://)[^/\s@:]*:[^/\s@]+@|(?<=[\w/])\?[^\s\"]+")
-"""Parts of an address that may be credentials: a password, a signature."""
+"""Parts of an address that can be credentials: a password, a signature."""
+
+_URL = re.compile(r"[a-z][\w+.-]+:", re.IGNORECASE)
+_PASSWORD = re.compile(r"^([a-z][\w+.-]+:/*)[^/:]*:.*@", re.IGNORECASE)
+"""A user and a password before the host; the password can contain any character."""
+_USER = re.compile(r"^((?!abfs)[a-z][\w+.-]+:/*)[^/@:]+@", re.IGNORECASE)
+"""The same without a password. In Azure's URLs it is the container."""
 
 _SLASH_MISSING = re.compile(rf"(?:{'|'.join(SCHEMES)}|file):(?!//)|[a-z][\w+.-]+:/(?!/)", re.IGNORECASE)
-"""Of any scheme with one slash, of those that are known without any. One letter alone is a drive."""
+"""Any scheme with one slash, and known schemes without one. A single letter is a drive."""
 
-_NO_ROOM = re.compile(rf"(?:os error|Errno) ({errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\b")
+_FULL_DISK = re.compile(rf"(?:os error|Errno) ({errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\b")
 
 
-def as_written(url: str) -> str:
-    """The same; LakeError when it is a URL with a slash too few, which would silently become a folder of that name."""
+def reject_malformed_url(url: str) -> str:
+    """Returns the URL; LakeError if it lacks a slash, which would silently make it a folder of that name."""
     if _SLASH_MISSING.match(url):
-        scheme, _, rest = url.partition(":")
+        shown = without_secrets(url)
+        scheme, _, rest = shown.partition(":")
         raise LakeError(
-            f"TIMIX_LAKE is {url}, a URL with a slash too few; write {scheme}://{rest.lstrip('/')}, or ./{url} for a folder "
+            f"TIMIX_LAKE: {shown} is a URL with a missing slash; write {scheme}://{rest.lstrip('/')}, or ./{shown} for a folder "
             "of that name."
         )
     return url
 
 
-def located(url: str) -> str:
-    """An absolute folder, or the URL of an object store, without a slash at its end. LakeError for a mistyped URL."""
-    as_written(url)
-    if "://" in url and not url.startswith(FILE_SCHEME):
-        scheme, _, rest = url.partition("://")
-        return f"{scheme}://{rest.rstrip('/')}"
-    return str(Path(url.removeprefix(FILE_SCHEME)).expanduser().resolve())
+def without_secrets(url: str) -> str:
+    """The URL as a message may quote it: no user, password or signature, and at most 80 characters."""
+    if not _URL.match(url):
+        return excerpt(url)
+    return excerpt(_USER.sub(r"\1", _PASSWORD.sub(r"\1", url)).partition("?")[0])
+
+
+def normalize_url(url: str) -> str:
+    """An absolute folder, or the URL of an object store, without a slash at its end. LakeError for a malformed URL."""
+    return normalized_location(reject_malformed_url(url))
 
 
 def is_folder(url: str) -> bool:
     return "://" not in url
 
 
-def check_place(url: str) -> None:
-    """LakeError when no lake can be at `url`, as `located` gives it. Asks no object store, and makes no folder."""
+def validate_location(url: str) -> None:
+    """LakeError if no lake can be at the normalized URL. Sends no request and creates no folder."""
     if is_folder(url):
         _check_folder(Path(url))
         return
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in SCHEMES or not rest.partition("/")[0]:
         raise LakeError(
-            f"TIMIX_LAKE is {url}, where no lake can be; set it to a folder, or to a bucket or container of an object "
-            f"store, such as s3://bucket/lake (known are {', '.join(SCHEMES)})."
+            f"TIMIX_LAKE: {without_secrets(url)} is neither a folder nor a bucket or container of a supported object store "
+            f"({', '.join(SCHEMES)}); set it to one, such as s3://bucket/lake."
+        )
+    if _PASSWORD.search(url):
+        raise LakeError(
+            "TIMIX_LAKE contains a user and a password, which messages and pages would show; set it to "
+            f"{without_secrets(url)}, and set the credentials in the store's own variables, such as "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
 
 
@@ -87,14 +110,15 @@ def _check_folder(folder: Path) -> None:
         with TemporaryFile(dir=there):
             pass
     except OSError as error:
+        why = explain_denied(folder) if is_permission_error(error) else None
         raise LakeError(
-            f"TIMIX_LAKE is {folder}, which cannot be made or written ({error.strerror}); set it to a folder in which "
-            "you may write, or to the URL of an object store."
+            f"TIMIX_LAKE: cannot create or write the folder {folder} ({why or error.strerror}); "
+            f"{'or ' if why else ''}set it to a folder that you can write, or to the URL of an object store."
         ) from error
 
 
 def open_store(url: str, options: Mapping[str, str]) -> ObjectStore:
-    """The store at `url`; a folder is made when it is not there. Objects appear whole, by rename or the store's put."""
+    """The store at `url`; a folder is created if it does not exist. Objects appear whole."""
     if is_folder(url):
         return LocalStore(url, mkdir=True)
     config = {name.lower(): value for name, value in options.items() if name.lower() not in _DELTA_ONLY}
@@ -103,51 +127,105 @@ def open_store(url: str, options: Mapping[str, str]) -> ObjectStore:
     store: ObjectStore = from_url(
         url,
         config=cast("S3Config", {name: value for name, value in config.items() if name not in client}),
-        # Any mapping here, an empty one too, would hide the environment's.
+        # A mapping here, even an empty one, would hide the environment's options.
         client_options=cast("ClientConfig", {name.removeprefix("aws_"): client[name] for name in client}) or None,
         retry_config={"max_retries": int(retries)} if retries is not None else None,
     )
     return store
 
 
-def open_table(url: str, options: Mapping[str, str]) -> DeltaTable | None:
-    """The table as it is now, and the same ever after to whoever holds this object; None if there is none."""
+def open_table(url: str, options: Mapping[str, str], version: int | None = None) -> DeltaTable | None:
+    """The table at a version, by default its current one, which this object keeps; None if it does not exist."""
     try:
-        return _Table(url, storage_options=dict(options))
+        return _Table(url, version=version, storage_options=dict(options))
     except TableNotFoundError:
         return None
     except (DeltaError, OSError) as error:
+        if is_folder(url) and set_torn_write_aside(Path(url)):
+            return open_table(url, options, version)
+        if is_folder(url) and is_permission_error(error) and (why := explain_denied(Path(url))):
+            raise LakeError(f"Cannot open the table at {url}: {why}.") from error
         raise LakeError(
-            f"The table at {url} cannot be opened ({causes(error)}); make sure that TIMIX_LAKE is right, the store can be "
-            "reached and its credentials are valid."
+            f"Cannot open the table at {url} ({describe_storage_error(error)}). Check that TIMIX_LAKE is right, that the store "
+            "can be reached and that its credentials are valid."
         ) from error
 
 
-def causes(error: Exception) -> str:
-    """What an error of a storage library says, on one line: its first cause, the address asked, and its last cause.
+def write_file(lake_url: str, options: Mapping[str, str], path: str, data: bytes) -> None:
+    """Replaces a file of the lake, atomically. OSError or obstore's BaseError if the store does not accept it."""
+    if is_folder(lake_url):
+        write_atomically(Path(lake_url) / path, data, fsync=True)
+    else:
+        open_store(lake_url, options).put(path, data)
 
-    Of a full disk just that.
+
+def describe_storage_error(error: Exception) -> str:
+    """An error of a storage library on one line: its first cause, the address of the request, and its last cause.
+
+    For a full disk only that. Credentials in addresses are removed.
     """
-    if no_room := _NO_ROOM.search(str(error)):
-        return os.strerror(int(no_room[1])).lower()
-    said, *internals = _INTERNALS.split(_COLOURS.sub("", str(error)).strip(), maxsplit=1)
-    first, *below = [line.strip(" ↳") for line in said.splitlines()] or [type(error).__name__]
-    asked = [line for line in below if "://" in line][:1]
+    if full := _FULL_DISK.search(str(error)):
+        return os.strerror(int(full[1])).lower()
+    message, *internals = _INTERNALS.split(_COLORS.sub("", str(error)).strip(), maxsplit=1)
+    first, *below = [line.strip(" ↳") for line in message.splitlines()] or [type(error).__name__]
+    addresses = [line for line in below if "://" in line][:1]
     last = _DUMPED_CAUSE.findall("".join(internals))[-1:] or below[-1:]
-    return ": ".join(_SECRETS.sub("", cause) for cause in dict.fromkeys([first, *asked, *last]))
+    return ": ".join(_SECRETS.sub("", cause) for cause in dict.fromkeys([first, *addresses, *last]))
 
 
-def scan_table(table: DeltaTable, options: Mapping[str, str]) -> pl.LazyFrame:
-    return pl.scan_delta(table, storage_options=dict(options) or None)
+def scan_table(table: DeltaTable, options: Mapping[str, str], months: Months | None = None) -> pl.LazyFrame:
+    """The table's rows, lazily, or only those of the given months. LakeError if one of their files is damaged."""
+    folder = unquote(table.table_uri.removeprefix(FILE_SCHEME)).rstrip("/")
+    if is_folder(folder):
+        _refuse_damaged(Path(folder), table, months)
+    frame = pl.scan_delta(table, storage_options=dict(options) or None)
+    return frame.filter(pl.col(MONTH).is_between(months.first, months.last)) if months else frame
+
+
+def _refuse_damaged(folder: Path, table: DeltaTable, months: Months | None) -> None:
+    """LakeError for a file that is missing, truncated or denied: Polars would panic or not name the table."""
+    files = files_of(table)
+    if months:
+        files = files.filter(pl.col(f"partition.{MONTH}").is_between(months.first, months.last))
+    for path, size in files.select("path", "size_bytes").iter_rows():
+        file = folder / unquote(path)
+        if wrong := _what_is_wrong(file, size):
+            raise LakeError(
+                f"Cannot read the table at {folder}: its file {file} {wrong}. Restore the file from a backup, or an earlier "
+                "version of the table (docs/operations.md), or move its folder away and read it again, with all its months."
+            )
+        if not os.access(file, os.R_OK, effective_ids=True):
+            raise LakeError(f"Cannot read the table at {folder}: {explain_denied(folder) or file}.")
+
+
+def files_of(table: DeltaTable) -> pl.DataFrame:
+    """The files of the table's version, with their path, size, rows and partition."""
+    return table.files if isinstance(table, _Table) else pl.DataFrame(table.get_add_actions(flatten=True))
+
+
+def _what_is_wrong(file: Path, size: int) -> str | None:
+    try:
+        found = file.stat().st_size
+        if found < size:
+            return f"is truncated: it has {found:,} of {size:,} bytes"
+        return None if is_whole_parquet(file) else "is damaged: it does not end as a Parquet file does"
+    except FileNotFoundError:
+        return "is missing"
+    except PermissionError:
+        return None
 
 
 def is_full_disk(error: Exception) -> bool:
-    """Whether there was no room for a file: no space, over the quota, over the size limit. Polars says it in words only."""
-    return _NO_ROOM.search(str(error)) is not None
+    """Whether a file did not fit: no space, over the quota, over the size limit. Polars says so only in its message."""
+    return _FULL_DISK.search(str(error)) is not None
 
 
 class _Table(DeltaTable):
-    """A table whose folder may have blanks or letters beyond ASCII: Polars takes the paths as they are, not as URLs."""
+    """A table whose folder can have spaces or non-ASCII letters: Polars takes paths as they are, not as URLs."""
+
+    @cached_property
+    def files(self) -> pl.DataFrame:
+        return pl.DataFrame(self.get_add_actions(flatten=True))
 
     def file_uris(self, *args: object, **kwargs: object) -> list[str]:
         uris: list[str] = super().file_uris(*args, **kwargs)  # type: ignore[arg-type]

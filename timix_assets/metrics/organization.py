@@ -1,33 +1,133 @@
-"""The firm as a whole, by month: figures of the dashboard, and money per currency. docs/metrics.md, 6."""
-
-from collections.abc import Mapping
+"""The firm's month at a glance: the figures of the dashboard. docs/metrics.md, 6."""
 
 import polars as pl
 
-from .amounts import amount, ratio, sum_of_known
-from .entries import with_customer_currency
-from .money import counted_work, is_unbilled, margin, total_cost, total_revenue, total_unbilled, unbilled_work
-from .settings import Settings
-from .tables import AS_OF, ORGANIZATION_KPIS, ORGANIZATION_MONEY
-from .thresholds import thresholds
+from . import columns
+from .amounts import amount, ratio
+from .budget_policy import CLOSED, thresholds, warning
+from .columns import AS_OF, COUNTED, THRESHOLDS, derived, raw
+from .earnings import counted_work
+from .params import RollupParams
+from .rollup import Preview, Rollup, rollup
+from .utilization import needed
 
-Parts = Mapping[tuple[str, ...], pl.LazyFrame]
-"""Frames of month, currency and the columns that the key names."""
+_BUDGETS = derived("budget_burn", "cumulative_used", "cap") + THRESHOLDS + raw("projects", "status")
+_NEEDED = derived("utilization_daily", "billable_hours", "capacity_hours") + derived("capacity_daily", "capacity_hours")
+
+ORGANIZATION_KPIS = Rollup(
+    "organization_kpis",
+    group="organization",
+    key=("month",),
+    description="The firm's month at a glance: hours, utilization, active people, projects and customers, and how many projects "
+    "were at risk or over budget at the end of the month (the current month: as-of). One row per loaded month to as-of, "
+    "including months without work.",
+    columns=(
+        columns.date(
+            "month", "First day of the month.", derived("utilization_daily", "month") + derived("budget_burn", "month")
+        ),
+        columns.hours("total_hours", "Logged hours to as-of.", derived("utilization_daily", "logged_hours")),
+        columns.hours(
+            "billable_hours", "Logged hours of billing type TM or Fix.", derived("utilization_daily", "billable_hours")
+        ),
+        columns.hours(
+            "approved_billable_hours",
+            "Billable hours that are Approved or Invoiced.",
+            derived("utilization_daily", "approved_billable_hours"),
+        ),
+        columns.hours("capacity_hours", "Capacity to as-of.", derived("utilization_daily", "capacity_hours")),
+        columns.hours(
+            "capacity_full_hours",
+            "Capacity of all days of the month, including those after as-of.",
+            derived("capacity_daily", "capacity_hours"),
+        ),
+        columns.ratio(
+            "billable_utilization",
+            "Billable hours ÷ capacity, of all people together.",
+            derived("utilization_daily", "billable_hours", "capacity_hours"),
+        ),
+        columns.ratio(
+            "total_utilization",
+            "Logged hours ÷ capacity, of all people together.",
+            derived("utilization_daily", "logged_hours", "capacity_hours"),
+        ),
+        columns.hours(
+            "target_gap_hours",
+            "Target (0.75, a setting) × capacity − billable hours; positive means short of the target.",
+            derived("utilization_daily", "billable_hours", "capacity_hours"),
+        ),
+        columns.hours(
+            "needed_hours",
+            "Billable hours still needed to reach the target of the whole month's capacity, at least 0; null except in the "
+            "current month while days are left.",
+            _NEEDED,
+        ),
+        columns.ratio(
+            "needed_utilization",
+            "Needed hours ÷ the capacity that is left after as-of. Above 1 the target is out of reach.",
+            _NEEDED,
+        ),
+        columns.count(
+            "active_users",
+            "People with at least one counted entry in the month.",
+            derived("utilization_daily", "user_id", "logged_hours"),
+        ),
+        columns.count(
+            "active_projects", "Projects with at least one counted entry in the month.", columns.PROJECT + COUNTED
+        ),
+        columns.count(
+            "active_customers", "Customers with at least one counted entry in the month.", columns.CUSTOMER + COUNTED
+        ),
+        columns.count(
+            "projects_at_risk",
+            "Projects whose worst budget had reached the warning threshold, but not the critical one, by the end of the month, "
+            "against today's caps. A Completed or Cancelled project counts up to the month of its last counted entry.",
+            _BUDGETS,
+        ),
+        columns.count(
+            "projects_over_budget",
+            "Projects with a budget that had reached the critical threshold by the end of the month, against today's caps; "
+            "closed projects as above.",
+            _BUDGETS,
+        ),
+        columns.as_of(),
+    ),
+    preview=Preview(
+        sort=("-month",),
+        columns=(
+            "month",
+            "total_hours",
+            "billable_hours",
+            "capacity_hours",
+            "billable_utilization",
+            "target_gap_hours",
+            "active_users",
+            "projects_at_risk",
+            "projects_over_budget",
+        ),
+    ),
+)
 
 
+@rollup(ORGANIZATION_KPIS)
 def organization_kpis(
     *,
     utilization_daily: pl.LazyFrame,
+    capacity_daily: pl.LazyFrame,
     budget_burn: pl.LazyFrame,
     work_months: pl.LazyFrame,
+    projects: pl.LazyFrame,
     organization: pl.LazyFrame,
-    settings: Settings,
+    params: RollupParams,
 ) -> pl.LazyFrame:
-    """One row per loaded month to as-of, an empty one too. Source: docs/metrics.md, 6."""
-    months = pl.LazyFrame({"month": pl.date_range(settings.first_month, settings.as_of, "1mo", eager=True)})
+    """The firm by month: hours, utilization, activity, projects at risk. Source: docs/metrics.md, 6.
+
+    Returns:
+        One row per loaded month to as-of, months without work included; hours, Decimal(38, 10), ratios, Float64.
+    """
+    months = pl.LazyFrame({"month": params.loaded_months}, {"month": pl.Date})
     hours = utilization_daily.group_by("month").agg(
         pl.col("logged_hours").sum().alias("total_hours"),
-        pl.col("billable_hours", "capacity_hours").sum(),
+        pl.col("billable_hours", "approved_billable_hours", "capacity_hours").sum(),
         pl.col("user_id").filter(pl.col("logged_hours") > 0).n_unique().alias("active_users"),
     )
     active = (
@@ -38,44 +138,55 @@ def organization_kpis(
             pl.col("customer_id").drop_nulls().n_unique().alias("active_customers"),
         )
     )
-    budgets = _budgets_by_month(budget_burn, organization, settings)
+    full = capacity_daily.group_by("month").agg(pl.col("capacity_hours").sum().alias("capacity_full_hours"))
+    budgets = _budgets_by_month(budget_burn, work_months, projects, organization, params)
+    sums = ("total_hours", "billable_hours", "approved_billable_hours", "capacity_hours", "capacity_full_hours")
     counts = ("active_users", "active_projects", "active_customers", "projects_at_risk", "projects_over_budget")
     capacity = pl.col("capacity_hours")
-    return ORGANIZATION_KPIS.shaped(
+    return (
         months.join(hours, on="month", how="left")
+        .join(full, on="month", how="left")
         .join(active, on="month", how="left")
         .join(budgets, on="month", how="left")
         .with_columns(
-            pl.col("total_hours", "billable_hours", "capacity_hours").fill_null(amount(0)),
+            pl.col(sums).fill_null(amount(0)),
             pl.col(counts).fill_null(0),
         )
         .with_columns(
             ratio(pl.col("billable_hours"), capacity).alias("billable_utilization"),
             ratio(pl.col("total_hours"), capacity).alias("total_utilization"),
-            pl.lit(settings.as_of).alias(AS_OF),
+            (capacity * amount(params.firm.targets.utilization) - pl.col("billable_hours")).alias("target_gap_hours"),
+            *needed(params),
+            pl.lit(params.as_of).alias(AS_OF),
         )
     )
 
 
-def months_before_work(organization_kpis: pl.LazyFrame) -> pl.LazyFrame:
-    """month, capacity_hours: the months with capacity before the first in which work was logged, in order.
+def _budgets_by_month(
+    budget_burn: pl.LazyFrame,
+    work_months: pl.LazyFrame,
+    projects: pl.LazyFrame,
+    organization: pl.LazyFrame,
+    params: RollupParams,
+) -> pl.LazyFrame:
+    """month, projects_at_risk, projects_over_budget: each project by the worst of its budgets at the month's end.
 
-    No rows where nobody ever logged any.
+    A closed project is in no month after that of its last counted entry, and in none without any.
     """
-    first = pl.col("month").filter(pl.col("total_hours") > 0).min()
-    idle = organization_kpis.filter(pl.col("month") < first, pl.col("capacity_hours") > 0)
-    return idle.select("month", "capacity_hours").sort("month")
-
-
-def _budgets_by_month(budget_burn: pl.LazyFrame, organization: pl.LazyFrame, settings: Settings) -> pl.LazyFrame:
-    """month, projects_at_risk, projects_over_budget: each project by the worst of its budgets at the month's end."""
     used, cap = pl.col("cumulative_used"), pl.col("cap")
+    last = work_months.filter("is_counted").group_by("project_id").agg(pl.col("period").max().alias("last_month"))
+    closed = projects.filter(pl.col("status").is_in(CLOSED)).select(
+        pl.col("id").alias("project_id"), pl.lit(True).alias("is_closed")
+    )
     return (
-        budget_burn.join(thresholds(organization, settings.budgets), how="cross")
+        budget_burn.join(closed, on="project_id", how="left")
+        .join(last, on="project_id", how="left")
+        .filter(pl.col("is_closed").is_null() | (pl.col("month") <= pl.col("last_month")).fill_null(False))
+        .join(thresholds(organization, params.firm), how="cross")
         .group_by("month", "project_id")
         .agg(
             (used >= cap * pl.col("critical")).any().alias("over"),
-            (used >= cap * pl.col("warning")).any().alias("warned"),
+            (used >= cap * warning()).any().alias("warned"),
         )
         .group_by("month")
         .agg(
@@ -83,60 +194,3 @@ def _budgets_by_month(budget_burn: pl.LazyFrame, organization: pl.LazyFrame, set
             pl.col("over").sum().alias("projects_over_budget"),
         )
     )
-
-
-def organization_money(
-    *,
-    work_months: pl.LazyFrame,
-    invoices: pl.LazyFrame,
-    customers: pl.LazyFrame,
-    organization: pl.LazyFrame,
-    settings: Settings,
-) -> pl.LazyFrame:
-    """One row per month and currency with work, invoices or unbilled work. Source: docs/metrics.md, 6."""
-    earned = (
-        counted_work(work_months)
-        .group_by(pl.col("period").alias("month"), "currency")
-        .agg(total_revenue().alias("revenue"), total_cost().alias("cost"))
-    )
-    last_loaded = pl.lit(settings.as_of).dt.month_end()
-    unbilled = (
-        unbilled_work(work_months)
-        .filter(is_unbilled(), pl.col("period").is_between(settings.first_month, last_loaded))
-        .group_by(pl.col("period").alias("month"), "currency")
-        .agg(total_unbilled().alias("unbilled"))
-    )
-    billed = with_customer_currency(invoices, customers=customers, organization=organization)
-    parts: Parts = {
-        ("revenue", "cost"): earned,
-        ("invoiced",): _invoiced(billed, "invoiced", ("Issued", "Sent", "Paid"), "issue_date", settings),
-        ("paid",): _invoiced(billed, "paid", ("Paid",), "paid_date", settings),
-        ("outstanding",): _invoiced(billed, "outstanding", ("Issued", "Sent"), "issue_date", settings),
-        ("unbilled",): unbilled,
-    }
-    return ORGANIZATION_MONEY.shaped(_side_by_side(parts).with_columns(margin().alias("margin")))
-
-
-def _invoiced(
-    invoices: pl.LazyFrame, name: str, statuses: tuple[str, ...], dated: str, settings: Settings
-) -> pl.LazyFrame:
-    """month, currency, `name`: totals of the invoices in those states, by that date, within the range to as-of."""
-    return (
-        invoices.filter(
-            pl.col("status").is_in(statuses), pl.col(dated).is_between(settings.first_month, settings.as_of)
-        )
-        .group_by(pl.col(dated).dt.month_start().alias("month"), "currency")
-        .agg(sum_of_known("total").alias(name))
-    )
-
-
-def _side_by_side(parts: Parts) -> pl.LazyFrame:
-    """The parts joined on month and currency: 0 where a part has no row, null where its row says null."""
-    group = ["month", "currency"]
-    joined = pl.concat([part.select(group) for part in parts.values()]).unique()
-    for columns, part in parts.items():
-        there = f"there_is_{columns[0]}"
-        joined = joined.join(
-            part.with_columns(pl.lit(True).alias(there)), on=group, how="left", nulls_equal=True
-        ).with_columns(pl.when(there).then(c).otherwise(amount(0)).alias(c) for c in columns)
-    return joined

@@ -5,7 +5,7 @@ Budgets use the working days of the default week (Monday to Friday unless config
 
 import polars as pl
 
-from .settings import Week, WorkCalendar
+from timix_assets.settings.firm import Week, WorkCalendar
 
 _A_MONDAY = 4
 """1970-01-05 in days since 1970-01-01."""
@@ -15,7 +15,7 @@ MONDAY_TO_FRIDAY = (0, 1, 2, 3, 4)
 
 def days_with_hours(week: Week) -> tuple[int, ...]:
     """Weekdays that have hours, 0 = Monday."""
-    return tuple(day for day, hours in enumerate(week) if hours > 0)
+    return tuple(day for day, hours in enumerate(week.hours) if hours > 0)
 
 
 def working_weekdays(calendar: WorkCalendar) -> tuple[int, ...]:

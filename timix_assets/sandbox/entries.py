@@ -8,10 +8,10 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from .chance import chance, weighted
 from .names import TEXTS
 from .people import Person
-from .projects import Project, Subtask, at
+from .projects import Project, Subtask, at, first_of, month_index
+from .seeded_random import rng_for, weighted
 
 Row = dict[str, Any]
 
@@ -24,11 +24,18 @@ FREE_DAYS_A_SHIFT, FREE_DAY_HOURS = 67, 2.5
 """On one of so many days that a seat has free, its person works a little."""
 DAYS_A_DAY_OFF = 53
 """One of so many days a person takes off."""
+FORGETFUL_SEATS, FORGOTTEN_DAYS = 12, 9
+"""The third of so many seats forgets to log one of so many days."""
+LATE_SEATS, LATEST_DAYS = 6, 5
+"""The second of so many seats enters its hours up to so many days after the work."""
+HOARDING_SEAT = 3
+"""It hands in a whole quarter at once, some weeks after the quarter's end."""
+HOARDED_DAYS = 35
 UNRATED = 0.002
 """Share of TM entries whose rate somebody forgot."""
 REJECTED = 0.008
 FORGOTTEN = 4
-"""A lag that stands for a week that its owner never hands in."""
+"""The lag of a week that is never submitted."""
 NEVER = date.max
 
 
@@ -43,7 +50,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where an entry stands in its day: the how-manieth, and from which hour."""
+    """The position of an entry in its day: its number and its starting hour."""
 
     day: date
     number: int
@@ -52,7 +59,7 @@ class Slot:
 
 @dataclass(slots=True)
 class Entry:
-    """A row, its project, and the day on which it is (or will be) approved; NEVER when nobody will."""
+    """A row, its project, and the day on which it is (or will be) approved; NEVER if it will not be."""
 
     row: Row
     project: Project
@@ -90,9 +97,11 @@ class Diary:
             available = FREE_DAY_HOURS
         else:
             available = seat.pattern.hours * (1 - self.days_off[seat.country].get(day, 0.0))
-        if not available or self._away(person, day):
+        if not available or self._away(person, day) or _is_forgotten(seat.number, day):
             return []
-        draw = chance(self.seed, "day", seat.number, day.toordinal())
+        if _entered_on(person, day) > self.today:
+            return []
+        draw = rng_for(self.seed, "day", seat.number, day.toordinal())
         target = available * seat.load * (0.9 + 0.2 * draw.random())
         return self._split(person, day, target, draw)
 
@@ -131,7 +140,9 @@ class Diary:
     ) -> Entry:
         seat, day = person.seat, slot.day
         billed = subtask.billing_type != "OVH" and (subtask.billing_type == "Fix" or draw.random() >= UNRATED)
-        stage = self._stage(seat.number, day, rejected=draw.random() < REJECTED)
+        entered = _entered_on(person, day)
+        stage = self._stage(seat.number, day, entered, rejected=draw.random() < REJECTED)
+        cost_currency = seat.currency if seat.contractor else project.currency
         row: Row = {
             "id": f"tim-{day:%Y%m%d}-{seat.number:03d}-{slot.number}",
             "user_id": person.id,
@@ -146,10 +157,11 @@ class Diary:
             "billing_type": subtask.billing_type,
             "status": stage.status,
             "customer_rate": self._price(project, person) if billed else None,
-            "cost_rate": self._cost(person, day, project.currency),
+            "cost_rate": self._cost(person, day, cost_currency),
+            "cost_rate_currency": None if cost_currency == seat.currency else cost_currency,
             "currency": project.currency,
             "invoice_id": None,
-            "created_at": at(day, 17, draw.randrange(60)),
+            "created_at": at(entered, 17, draw.randrange(60)),
             "updated_at": at(stage.since, 18),
         }
         if seat.number % CALENDAR_SEATS == 5:
@@ -168,14 +180,14 @@ class Diary:
             self.costs[key] = person.cost_rate(day, currency)
         return self.costs[key]
 
-    def _stage(self, seat: int, day: date, *, rejected: bool) -> Stage:
+    def _stage(self, seat: int, day: date, entered: date, *, rejected: bool) -> Stage:
         """A week is handed in on or after the Monday that follows it, and approved some days later."""
-        monday = day + timedelta(days=7 - day.weekday())
+        monday = _next_monday(_quarter_end(day) + timedelta(days=HOARDED_DAYS) if seat == HOARDING_SEAT else day)
         to_submit, to_approve = _lags(self.seed, seat, monday.toordinal())
-        submitted = monday + timedelta(days=to_submit)
+        submitted = max(entered, monday + timedelta(days=to_submit))
         approved = submitted + timedelta(days=to_approve)
         if to_submit == FORGOTTEN or self.today < submitted:
-            return Stage("Draft", day, NEVER)
+            return Stage("Draft", entered, NEVER)
         if self.today < approved:
             return Stage("Submitted", submitted, approved)
         if rejected:
@@ -183,9 +195,30 @@ class Diary:
         return Stage("Approved", approved, approved)
 
 
+def _is_forgotten(seat: int, day: date) -> bool:
+    """Whether a forgetful person logs nothing on that day."""
+    return seat % FORGETFUL_SEATS == 2 and not (day.toordinal() * 11 + seat) % FORGOTTEN_DAYS
+
+
+def _entered_on(person: Person, day: date) -> date:
+    """The day on which hours are entered: that of the work, or some days later, but not after the person left."""
+    if person.seat.number % LATE_SEATS != 1:
+        return day
+    entered = day + timedelta(days=(day.toordinal() * 5 + person.seat.number) % (LATEST_DAYS + 1))
+    return min(entered, person.end or entered)
+
+
+def _next_monday(day: date) -> date:
+    return day + timedelta(days=7 - day.weekday())
+
+
+def _quarter_end(day: date) -> date:
+    return first_of((month_index(day) // 3 + 1) * 3) - timedelta(days=1)
+
+
 @cache
 def _lags(seed: int, seat: int, monday: int) -> tuple[int, int]:
-    draw = chance(seed, "approval", seat, monday)
+    draw = rng_for(seed, "approval", seat, monday)
     return FORGOTTEN if draw.random() < 0.004 else draw.randrange(FORGOTTEN), draw.randrange(1, 9)
 
 
@@ -194,4 +227,4 @@ def _week_off(seed: int, seat: int, monday: date) -> bool:
     """Some weeks at any time of the year, more in August, and half the firm over the turn of the year."""
     turn_of_year = (monday.month, monday.day) >= (12, 21) or (monday.month, monday.day) <= (1, 1)
     odds = 0.5 if turn_of_year else 0.2 if monday.month == 8 else 0.04
-    return chance(seed, "week off", seat, monday).random() < odds
+    return rng_for(seed, "week off", seat, monday).random() < odds

@@ -1,41 +1,53 @@
-"""Faults that a sandbox can be switched to, one by one: what a real API, its network or its changes might do to a reader.
+"""The faults that a sandbox can simulate: what a real API, its network or its changes might do to a client.
 
     sandbox.faults.add(Fault("server_error", path="/time-reports", page=2, times=1))
 
-A kind says *when* in the life of a request it acts. The kinds themselves are in `fault_answers`, `fault_pages`,
+A kind declares at which stage of a request it acts. The kinds themselves are in `fault_answers`, `fault_pages`,
 `fault_records` and `fault_delivery`. `GET /_sandbox/faults` lists every kind with its meaning.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 from threading import RLock
-from typing import Any, TypeVar
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from timix_assets.text.wording import excerpt
+
+MAX_TEXT_LENGTH = 1_000
+IN_HEADERS = ("to", "retry_after")
+MAX_NUMBER = 1_000_000_000
+"""Of a fault's numbers: bytes, rows, seconds."""
 
 
 class Stage(Enum):
     """When a kind acts, in order."""
 
-    REQUEST = "changes how the request is understood"
-    INSTEAD = "answers in the endpoint's place"
+    REQUEST = "changes how the request is parsed"
+    RESPONSE = "responds instead of the endpoint"
     LISTING = "changes the listing before it is cut into pages"
-    CUT = "changes where the page is cut"
+    SLICE = "changes which rows the page holds"
     RECORD = "changes the records of the page"
     PAGE = "changes the envelope around the records"
-    ANSWER = "changes the finished answer"
-    DELIVERY = "changes how the answer travels"
-    AFTERWARDS = "changes the data once the page is sent"
+    FINISHED = "changes the finished response"
+    DELIVERY = "changes how the response is sent"
+    AFTER_RESPONSE = "changes the data after the response was sent"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault, where it strikes, and the settings of its kind (each kind's description says which it reads).
+    """One fault: when it applies, and the settings of its kind (each kind's description names those that it reads).
 
-    path: below the base URL with a leading slash, `*` and `?` as wildcards; None is every path. Here it may be any; over HTTP
-    one that nobody can ask for is refused. method: in capitals; None is every method. page: only requests for that page; one
-    that names none is for page 1. nth: only the nth such request, from 1. after: only those behind the first so many of
-    them. times: at most so often; None is for ever.
+    Attributes:
+        path: Below the base URL with a leading slash, `*` and `?` as wildcards; None is every path. Over HTTP a path that the
+            sandbox does not serve is rejected.
+        method: In capitals; None is every method.
+        page: Only requests for that page; a request that names none is for page 1.
+        nth: Only the nth matching request, from 1.
+        after: Skip the first N matching requests.
+        times: Maximum number of times; None is unlimited.
     """
 
     kind: str
@@ -61,59 +73,89 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"There is no fault {self.kind!r}; known are {', '.join(sorted(KINDS))}.")
+            raise ValueError(f"There is no fault {quoted_input(self.kind)}; use one of {', '.join(sorted(KINDS))}.")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Fault":
-        """A fault from a JSON object; raises ValueError naming a setting that does not exist."""
-        known = {f.name for f in fields(cls)}
-        if unknown := sorted(set(settings) - known):
-            raise ValueError(f"A fault has no setting {unknown[0]!r}; known are {', '.join(sorted(known))}.")
+        """A fault from a JSON object. ValueError or TypeError names an unknown or invalid setting."""
+        types = get_type_hints(cls)
+        if unknown := sorted(set(settings) - set(types)):
+            raise ValueError(
+                f"A fault has no setting {quoted_input(unknown[0])}; use one of {', '.join(sorted(types))}."
+            )
         if "kind" not in settings:
             raise ValueError("A fault needs a kind; GET /_sandbox/faults lists them.")
+        for name, value in settings.items():
+            _check(name, value, get_args(types[name]) or (types[name],))
         return cls(**settings)
-
-    def set_up(self, **defaults: Any) -> "Fault":
-        """This fault with defaults in the place of settings that were not given."""
-        return replace(self, **{name: value for name, value in defaults.items() if getattr(self, name) is None})
 
     def settings(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
+def _check(name: str, value: Any, types: tuple[type, ...]) -> None:
+    """ValueError when a setting's value cannot be what it is for."""
+    if value is None and NoneType in types:
+        return
+    if str in types:
+        if not isinstance(value, str) or len(value) > MAX_TEXT_LENGTH or not _can_be_sent(name, value):
+            raise ValueError(f"{name} must be text of at most {MAX_TEXT_LENGTH} characters that can be sent.")
+        return
+    number = "a number" if float in types else "a whole number"
+    if isinstance(value, bool) or not isinstance(value, int | float if float in types else int):
+        raise TypeError(f"{name} must be {number}.")
+    if not abs(value) <= MAX_NUMBER:
+        raise ValueError(f"{name} must be {number} of at most {MAX_NUMBER}.")
+    if name == "status" and not 200 <= value <= 599:
+        raise ValueError("status must be from 200 to 599.")
+
+
+def _can_be_sent(name: str, text: str) -> bool:
+    """Some faults need odd text, but a lone surrogate cannot be encoded, and a header is a single line."""
+    if name in IN_HEADERS:
+        return text.isascii() and text.isprintable()
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def quoted_input(text: object) -> str:
+    """Text of a request as a response repeats it: quoted and shortened."""
+    return excerpt(ascii(text))
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    name: str
     stage: Stage
+    meaning: str
     act: Callable[..., Any]
-
-    @property
-    def meaning(self) -> str:
-        return " ".join((self.act.__doc__ or "").split())
 
 
 KINDS: dict[str, Kind] = {}
-Act = TypeVar("Act", bound=Callable[..., Any])
+FaultFunction = TypeVar("FaultFunction", bound=Callable[..., Any])
 
 
-def kind(stage: Stage) -> Callable[[Act], Act]:
-    """Declare a function as the kind of its own name, acting at that stage."""
+def declare(name: str, stage: Stage, meaning: str, act: Callable[..., Any]) -> None:
+    """Declare a kind."""
+    KINDS[name] = Kind(stage, meaning, act)
 
-    def declare(act: Act) -> Act:
-        KINDS[act.__name__] = Kind(act.__name__, stage, act)
+
+def kind(stage: Stage) -> Callable[[FaultFunction], FaultFunction]:
+    """Declare a function as the kind of its own name, acting at that stage; its docstring is the meaning."""
+
+    def declared(act: FaultFunction) -> FaultFunction:
+        declare(act.__name__, stage, " ".join((act.__doc__ or "").split()), act)
         return act
 
-    return declare
+    return declared
 
 
 @dataclass
-class _Armed:
+class _ActiveFault:
     fault: Fault
     met: int = 0
     struck: int = 0
 
-    def strikes(self, method: str, path: str, page: int) -> bool:
-        """Whether the fault strikes this request; counts it."""
+    def matches(self, method: str, path: str, page: int) -> bool:
+        """Whether the fault applies to this request; counts the request."""
         fault = self.fault
         if fault.method not in (None, method) or fault.page not in (None, page):
             return False
@@ -131,48 +173,48 @@ class _Armed:
 
 @dataclass
 class Faults:
-    """The switch: which faults are on. Safe to use from any thread."""
+    """The active faults. Thread-safe."""
 
-    _armed: list[_Armed] = field(default_factory=list)
+    _active: list[_ActiveFault] = field(default_factory=list)
     _lock: Any = field(default_factory=RLock, repr=False)
 
     def add(self, *faults: Fault) -> None:
         with self._lock:
-            self._armed.extend(map(_Armed, faults))
+            self._active.extend(map(_ActiveFault, faults))
 
     def clear(self) -> None:
         with self._lock:
-            self._armed.clear()
+            self._active.clear()
 
     def __iter__(self) -> Any:
         with self._lock:
-            return iter([armed.fault for armed in self._armed])
+            return iter([active.fault for active in self._active])
 
     def struck(self, kind_name: str) -> int:
-        """How often faults of a kind struck so far."""
+        """How often faults of a kind have been applied."""
         with self._lock:
-            return sum(armed.struck for armed in self._armed if armed.fault.kind == kind_name)
+            return sum(active.struck for active in self._active if active.fault.kind == kind_name)
 
-    def meet(self, method: str, path: str, page: int) -> "Struck":
-        """The faults that strike a request."""
+    def matching(self, method: str, path: str, page: int) -> "ActiveFaults":
+        """The faults that apply to a request."""
         with self._lock:
-            return Struck(tuple(a.fault for a in self._armed if a.strikes(method, path, page)))
+            return ActiveFaults(tuple(a.fault for a in self._active if a.matches(method, path, page)))
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
-    """The faults that strike one request, asked stage by stage."""
+class ActiveFaults:
+    """The faults that apply to one request, by stage."""
 
     faults: tuple[Fault, ...] = ()
 
     def at(self, stage: Stage) -> list[tuple[Fault, Callable[..., Any]]]:
         return [(fault, KINDS[fault.kind].act) for fault in self.faults if KINDS[fault.kind].stage is stage]
 
-    def bend(self, stage: Stage, thing: Any) -> Any:
-        """Whatever the stage is about, after every fault of that stage changed it in turn."""
+    def apply(self, stage: Stage, thing: Any) -> Any:
+        """The object of the stage, after each fault of that stage has changed it."""
         for fault, act in self.at(stage):
             thing = act(fault, thing)
         return thing
 
-    def touches_rows(self) -> bool:
+    def changes_rows(self) -> bool:
         return any(KINDS[f.kind].stage in (Stage.LISTING, Stage.RECORD) for f in self.faults)

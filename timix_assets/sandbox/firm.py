@@ -35,7 +35,7 @@ YEARS_OF_LEAVERS = 1
 class Firm:
     """The firm's tables as the API would list them: endpoint name -> rows, keyed by the contract's column names.
 
-    Hours, rates and money are Decimal, days date, instants aware datetimes. Reports are no tables: `reports` computes them.
+    Hours, rates and money are Decimal, days date, instants aware datetimes. Reports are not tables: `reports` computes them.
     """
 
     seed: int
@@ -65,14 +65,14 @@ class _Generation:
         first_day = first_of(self.first_month)
         staff = seats(self.seed, self.people)
         since = date(first_day.year - YEARS_OF_LEAVERS, 1, 1)
-        held = [p for seat in staff for p in occupants(seat, people=self.people, since=since, today=self.today)]
+        staffed = [p for seat in staff for p in occupants(seat, since=since, today=self.today)]
         profiles = profile_rows(first_day.year, self.today.year + 1)
         budgets = self._budgets(staff)
-        entries = self._entries(held, profiles, [b.project for b in budgets])
+        entries = self._entries(staffed, profiles, [b.project for b in budgets])
         projects = [b.project_row(self.today) for b in budgets]
         contracts = {p["id"]: p["contract_amount"] for p in projects if p["contract_amount"]}
         invoices = Billing(self.seed, self.first_month, self.today, contracts).invoices(entries)
-        users = user_rows(held, profiles, self.today)
+        users = user_rows(staffed, profiles, self.today)
         tables = {
             "me": [_me(users[0])],
             "organization": [_organization()],
@@ -106,19 +106,19 @@ class _Generation:
             *(Budget(p, hours[p.number], staff) for p in seen),
         ]
 
-    def _entries(self, held: Sequence[Person], profiles: list[Row], projects: Sequence[Project]) -> list[Entry]:
+    def _entries(self, staffed: Sequence[Person], profiles: list[Row], projects: Sequence[Project]) -> list[Entry]:
         @cache
         def running_on(seat: int, day: date) -> list[tuple[Project, float]]:
-            return [(p, p.pace) for p in staffed[seat] if p.start <= day <= p.end]
+            return [(p, p.pace) for p in assigned[seat] if p.start <= day <= p.end]
 
         @cache
         def overhead_in(year: int) -> list[tuple[Project, float]]:
             return [(p, p.pace) for p in projects if not p.seats and p.start.year == year]
 
-        staffed = {n: [p for p in projects if n in p.seats] for n in range(self.people)}
-        days_off = {country: fraction_off(profiles, country) for country in {p.seat.country for p in held}}
+        assigned = {n: [p for p in projects if n in p.seats] for n in range(self.people)}
+        days_off = {country: fraction_off(profiles, country) for country in {p.seat.country for p in staffed}}
         diary = Diary(self.seed, first_of(self.first_month), self.today, running_on, overhead_in, days_off)
-        entries = [entry for person in held for entry in diary.entries_of(person)]
+        entries = [entry for person in staffed for entry in diary.entries_of(person)]
         return sorted(entries, key=lambda entry: entry.row["id"])
 
 

@@ -8,11 +8,11 @@ from hashlib import sha256
 from math import ceil
 from secrets import token_hex
 
-from timix_assets.documented import ROLES_WITHOUT_COST
+from timix_assets.vendor import ROLES_WITHOUT_COST
 
-from .wire import Sight
+from .serialization import Visibility
 
-SIGHT_OF = dict.fromkeys(ROLES_WITHOUT_COST, Sight.NO_COST) | {"Viewer": Sight.NO_COST_NO_CONTACTS}
+VISIBILITY_OF_ROLE = dict.fromkeys(ROLES_WITHOUT_COST, Visibility.NO_COST) | {"Viewer": Visibility.NO_COST_NO_CONTACTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class Key:
     organization: str | None = None
 
     @property
-    def sight(self) -> Sight:
-        return SIGHT_OF.get(self.role, Sight.EVERYTHING)
+    def visibility(self) -> Visibility:
+        return VISIBILITY_OF_ROLE.get(self.role, Visibility.EVERYTHING)
 
     def may_write(self, endpoint: str) -> bool:
-        return self.role not in SIGHT_OF or (self.role == "Member" and endpoint == "time_reports")
+        return self.role not in VISIBILITY_OF_ROLE or (self.role == "Member" and endpoint == "time_reports")
 
 
 def digest_of(secret: str) -> str:
@@ -54,14 +54,14 @@ class KeyRing:
         revoked: bool = False,
         organization: str | None = None,
     ) -> str:
-        """A new key's text, `bbl_…`; or take the text that the caller brings. lasts: None is for ever."""
+        """A new key, `bbl_…`, or the one that the caller passes. lasts: None is indefinitely."""
         secret = secret or f"bbl_{token_hex(20)}"
         expires_at = None if lasts is None else self._now() + lasts
         self._keys[digest_of(secret)] = Key(digest_of(secret), f"{role} key", role, expires_at, revoked, organization)
         return secret
 
     def revoke(self, secret: str) -> None:
-        """Revoke a key at once; raises KeyError for one that was never issued."""
+        """Revoke a key immediately; KeyError if it was never issued."""
         digest = digest_of(secret)
         self._keys[digest] = replace(self._keys[digest], revoked=True)
 
@@ -77,11 +77,13 @@ class KeyRing:
         return key, ""
 
 
-class Limits:
-    """At most `most` requests of a key in a window. fixed: windows by the clock; else any stretch of that length counts."""
+class RateLimit:
+    """At most `max_requests` of a key in a window. fixed: windows by the clock; else any stretch of that length counts."""
 
-    def __init__(self, most: int, clock: Callable[[], float], *, seconds: float = 60.0, fixed: bool = False) -> None:
-        self.most = most
+    def __init__(
+        self, max_requests: int, clock: Callable[[], float], *, seconds: float = 60.0, fixed: bool = False
+    ) -> None:
+        self.max_requests = max_requests
         self._clock = clock
         self._seconds = seconds
         self._fixed = fixed
@@ -94,7 +96,7 @@ class Limits:
         begin = now - now % self._seconds if self._fixed else now - self._seconds
         while seen and (seen[0] < begin or (seen[0] == begin and not self._fixed)):
             seen.popleft()
-        if len(seen) < self.most:
+        if len(seen) < self.max_requests:
             seen.append(now)
             return None
         free = (begin if self._fixed else seen[0]) + self._seconds

@@ -1,11 +1,11 @@
 """The words of the simulated firm: people, customers, projects, tasks and what was written on time entries. All fiction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 FIRM_ID = "org-meridian"
 FIRM_NAME = "Meridian Bay Services"
 DOMAIN = "meridian-bay.example"
+AUDITOR = "Odile Marchetti"
 
 FIRST_NAMES: Mapping[str, tuple[str, ...]] = {
     "US": ("Avery", "Jordan", "Camila", "Marcus", "Priya", "Dana", "Elliot", "Naomi", "Theo", "Ruth", "Omar", "Grace"),
@@ -94,25 +94,18 @@ CUSTOMER_NAMES: tuple[str, ...] = (
     "Velvet Antler Records",
 )
 
-OVERHEAD_WORK: tuple[tuple[str, tuple[str, ...]], ...] = (
+Work = tuple[tuple[str, tuple[str, ...]], ...]
+"""Tasks, each with its subtasks."""
+
+OVERHEAD_WORK: Work = (
     ("Operations", ("Team meetings", "Administration and e-mail", "Internal tools")),
     ("Growth", ("Proposals and pitches", "Recruiting interviews", "Marketing site")),
     ("Learning", ("Training", "Mentoring", "Conference")),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of business: what its projects, tasks and subtasks are called."""
-
-    name: str
-    projects: tuple[str, ...]
-    work: tuple[tuple[str, tuple[str, ...]], ...]
-
-
-LINES: tuple[Line, ...] = (
-    Line(
-        "agency",
+LINES_OF_BUSINESS: tuple[tuple[tuple[str, ...], Work], ...] = (
+    (
         (
             "Brand refresh",
             "Website relaunch",
@@ -128,8 +121,7 @@ LINES: tuple[Line, ...] = (
             ("Campaign", ("Copywriting", "Ad production", "Media buying", "Weekly reporting")),
         ),
     ),
-    Line(
-        "law",
+    (
         (
             "Lease negotiations",
             "Trademark filings",
@@ -143,8 +135,7 @@ LINES: tuple[Line, ...] = (
             ("Proceedings", ("Document review", "Briefs", "Hearing preparation")),
         ),
     ),
-    Line(
-        "it",
+    (
         (
             "ERP migration",
             "Data warehouse",
@@ -161,6 +152,8 @@ LINES: tuple[Line, ...] = (
         ),
     ),
 )
+"""The names of projects in each line of business, and the work in them."""
+
 HEBREW_PROJECTS: tuple[str, ...] = ("אתר חדש", "מיתוג מחדש", "הסבת מערכת הנהלת חשבונות", "ליווי משפטי שוטף")
 LONG_SUFFIX = (
     " – phase 2 of 3, including the handover to operations, documentation in two languages and a review after 90 days"

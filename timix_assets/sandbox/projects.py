@@ -13,18 +13,18 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from .chance import chance, weighted
 from .names import (
     CUSTOMER_NAMES,
     FIRM_NAME,
     FIRST_NAMES,
     HEBREW_PROJECTS,
     LAST_NAMES,
-    LINES,
+    LINES_OF_BUSINESS,
     LONG_SUFFIX,
     OVERHEAD_WORK,
 )
 from .people import COUNTRIES, CURRENCY_OF, OPENED, UNITS_PER_DOLLAR, Seat
+from .seeded_random import rng_for, weighted
 
 Row = dict[str, Any]
 
@@ -43,7 +43,10 @@ MIXES = (
     ((("TM", 0.6), ("Fix", 0.4)), 0.13),
     ((("TM", 0.94), ("OVH", 0.06)), 0.12),
 )
-BURNS = (((1.06, 1.3), 0.17), ((0.85, 0.97), 0.2), ((0.4, 0.76), 0.63))
+Burns = tuple[tuple[tuple[float, float], float], ...]
+BURNS: Burns = (((1.06, 1.3), 0.17), ((0.85, 0.97), 0.2), ((0.4, 0.76), 0.63))
+FIXED_BURNS: Burns = (((1.06, 1.4), 0.4), ((0.85, 0.97), 0.3), ((0.6, 0.8), 0.3))
+"""What is sold at a fixed price often takes longer than planned."""
 DOLLARS_AN_HOUR = (105, 145, 185, 250)
 ZERO = Decimal(0)
 
@@ -85,7 +88,7 @@ class Project:
 
     def rate(self, seat: Seat) -> Decimal:
         """What an hour of that seat costs the customer: a multiple of five in the project's currency."""
-        factor = chance(self.seed, "rate", self.number).choice(("0.85", "0.9", "1", "1", "1.1", "1.25"))
+        factor = rng_for(self.seed, "rate", self.number).choice(("0.85", "0.9", "1", "1", "1.1", "1.25"))
         dollars = DOLLARS_AN_HOUR[seat.level] * Decimal(factor)
         return (dollars * UNITS_PER_DOLLAR[self.currency] / 5).quantize(Decimal(1)) * 5
 
@@ -117,13 +120,13 @@ def projects_begun(seed: int, people: int, months: Iterable[int]) -> list[Projec
 
 
 def _project(seed: int, people: int, month: int, number: int) -> Project:
-    draw = chance(seed, "project", number)
-    line = LINES[number % len(LINES)]
+    draw = rng_for(seed, "project", number)
+    names, line_work = LINES_OF_BUSINESS[number % len(LINES_OF_BUSINESS)]
     customer = draw.randrange(customer_count(people)) + 1
     start = first_of(month) + timedelta(days=draw.randrange(28))
     cancelled = draw.random() < 0.04
     end = start + timedelta(days=draw.randrange(60, 120) if cancelled else draw.randrange(150, LONGEST_MONTHS * 30))
-    name = draw.choice(HEBREW_PROJECTS if _is_hebrew(customer) else line.projects)
+    name = draw.choice(HEBREW_PROJECTS if _is_hebrew(customer) else names)
     name = f"{name} {start.year} ({_short(customer)})" + (LONG_SUFFIX if draw.random() < 0.03 else "")
     staff = {(number * 3 + k) % people for k in range(3)} | ({draw.randrange(people)} if draw.random() < 0.3 else set())
     home = CURRENCY_OF[customer_country(seed, customer)]
@@ -141,19 +144,19 @@ def _project(seed: int, people: int, month: int, number: int) -> Project:
         currency,
         cancelled,
     )
-    work = draw.sample(line.work, draw.randint(2, 3))
+    work = draw.sample(line_work, draw.randint(2, 3))
     _lay_out(project, [(task, draw.sample(subtasks, draw.randint(2, len(subtasks)))) for task, subtasks in work])
     return project
 
 
 def _short(customer: int) -> str:
-    """The first word of a customer's name that says something."""
+    """The first distinctive word of a customer's name."""
     words: list[str] = re.findall(r"\w+", CUSTOMER_NAMES[customer - 1])
     return next((word for word in words if len(word) > 3), words[0])
 
 
 def overhead_projects(seed: int, years: Iterable[int]) -> list[Project]:
-    """The firm's own work, begun anew every year."""
+    """The firm's internal work, a new project every year."""
     return [_overhead(seed, year, n) for year in years for n in range(len(OVERHEAD_WORK))]
 
 
@@ -210,7 +213,7 @@ def customer_country(seed: int, customer: int) -> str:
         return "US"
     if _is_hebrew(customer):
         return "IL"
-    return weighted(chance(seed, "customer", customer), COUNTRIES)
+    return weighted(rng_for(seed, "customer", customer), COUNTRIES)
 
 
 def _is_hebrew(customer: int) -> bool:
@@ -223,7 +226,7 @@ def customer_rows(seed: int, people: int, projects: Sequence[Project], today: da
 
 
 def _customer_row(seed: int, number: int, latest: date, today: date) -> Row:
-    draw = chance(seed, "contact", number)
+    draw = rng_for(seed, "contact", number)
     country = customer_country(seed, number)
     since = at(OPENED + timedelta(days=draw.randrange(3000, 7000)), draw.randrange(7, 18), draw.randrange(60))
     contact = f"{draw.choice(FIRST_NAMES[country])} {draw.choice(LAST_NAMES[country])}"
@@ -248,12 +251,12 @@ class Budget:
     hours: float
     seats: Sequence[Seat]
 
-    def _cap(self, what: str, planned: float, odds: float) -> Decimal:
+    def _cap(self, what: str, planned: float, odds: float, burns: Burns = BURNS) -> Decimal:
         """Zero, which is unlimited, or the planned use over the burn that it will end at, in whole fives."""
-        draw = chance(self.project.seed, "cap", what)
+        draw = rng_for(self.project.seed, "cap", what)
         if planned <= 0 or draw.random() >= odds:
             return ZERO
-        low, high = weighted(draw, BURNS)
+        low, high = weighted(draw, burns)
         return Decimal(max(1, round(planned / draw.uniform(low, high) / 5))) * 5
 
     def limits(self, owner: str, share: Mapping[str, float], odds: float) -> Row:
@@ -269,7 +272,7 @@ class Budget:
         rate = sum((project.rate(seat) for seat in team), ZERO) / max(1, len(team))
         units = UNITS_PER_DOLLAR[project.currency]
         cost = sum((seat.dollars_an_hour for seat in team), ZERO) / max(1, len(team)) * Decimal("1.95") * units
-        draw = chance(project.seed, "status", project.number)
+        draw = rng_for(project.seed, "status", project.number)
         over = project.end < today
         running = "OnHold" if draw.random() < 0.04 else "Active"
         return {
@@ -282,6 +285,8 @@ class Budget:
             "status": ("Cancelled" if project.cancelled else "Completed") if over else running,
             "billing_types": [kind for kind, _ in project.mix],
             **self.limits(project.id, share, 0.65),
+            # The plan that the progress of a fixed price is measured against.
+            "fix_hour_limit": self._cap(f"{project.id} Fix", self.hours * share.get("Fix", 0), 0.95, FIXED_BURNS),
             "amount_limit": self._cap(f"{project.id} amount", self.hours * share.get("TM", 0) * float(rate), 0.3),
             "contract_amount": self._cap(f"{project.id} contract", self.hours * share.get("Fix", 0) * float(cost), 1.0)
             if "Fix" in share
@@ -329,7 +334,7 @@ class Budget:
     def _status(self, owner: str, today: date) -> str:
         if self.project.end < today:
             return "Completed"
-        return "Inactive" if chance(self.project.seed, "inactive", owner).random() < 0.03 else "Active"
+        return "Inactive" if rng_for(self.project.seed, "inactive", owner).random() < 0.03 else "Active"
 
     def _stamps(self, today: date) -> Row:
         created = self.project.start - timedelta(days=2)

@@ -1,6 +1,6 @@
 """The API's own financial reports, computed from the firm's rows as `metrics.md` says, in plain decimals.
 
-They are a second, independent reading of the same formulas that `timix_assets.metrics` has as Polars expressions.
+A second, independent implementation of the formulas that `timix_assets.metrics` has as Polars expressions.
 """
 
 import csv
@@ -14,7 +14,7 @@ from typing import Any
 
 from timix_assets.contract.schema import Endpoint
 
-from .wire import HIDDEN, Sight
+from .serialization import HIDDEN, Visibility
 from .workspace import Workspace
 
 Row = dict[str, Any]
@@ -29,7 +29,7 @@ TEN_PLACES = Decimal("1e-10")
 
 @dataclass
 class Amount:
-    """A sum of hours × rate that passes unknown rates over; null when there was something to price and nothing had a price."""
+    """A sum of hours × rate that skips unknown rates; null if there are entries and none has a rate."""
 
     total: Decimal = ZERO
     entries: int = 0
@@ -47,8 +47,8 @@ class Amount:
 
 
 @dataclass
-class Takings:
-    """What one project, or one customer, comes to in one currency."""
+class Totals:
+    """Totals of one project or customer in one currency."""
 
     hours: Decimal = ZERO
     billable_hours: Decimal = ZERO
@@ -58,25 +58,25 @@ class Takings:
 
 def revenue(workspace: Workspace, start: date | None, end: date | None) -> list[Row]:
     """One row per project and currency with counted hours in the window: hours, revenue of TM, cost of everything."""
-    takings: dict[tuple[str, str], Takings] = defaultdict(Takings)
+    totals: dict[tuple[str, str], Totals] = defaultdict(Totals)
     for entry in workspace.entries(start, end):
         project = workspace.project_of(entry)
         if entry["status"] not in COUNTED or not project:
             continue
-        taken = takings[project["id"], entry["currency"] or project["currency"]]
-        taken.hours += entry["hours"]
-        taken.cost.add(entry["hours"], entry["cost_rate"])
+        total = totals[project["id"], entry["currency"] or project["currency"]]
+        total.hours += entry["hours"]
+        total.cost.add(entry["hours"], _cost_rate(workspace, entry))
         if entry["billing_type"] in BILLABLE:
-            taken.billable_hours += entry["hours"]
+            total.billable_hours += entry["hours"]
         if entry["billing_type"] == "TM":
-            taken.revenue.add(entry["hours"], entry["customer_rate"])
-    return [_revenue_row(workspace, *key, taken) for key, taken in sorted(takings.items(), key=lambda item: item[0])]
+            total.revenue.add(entry["hours"], entry["customer_rate"])
+    return [_revenue_row(workspace, *key, total) for key, total in sorted(totals.items(), key=lambda item: item[0])]
 
 
-def _revenue_row(workspace: Workspace, project_id: str, currency: str, taken: Takings) -> Row:
-    project = workspace.remembered("projects", project_id)
-    customer = workspace.remembered("customers", project.get("customer_id"))
-    income, cost = taken.revenue.value, taken.cost.value
+def _revenue_row(workspace: Workspace, project_id: str, currency: str, total: Totals) -> Row:
+    project = workspace.find_including_deleted("projects", project_id)
+    customer = workspace.find_including_deleted("customers", project.get("customer_id"))
+    income, cost = total.revenue.value, total.cost.value
     profit = None if income is None or cost is None else income - cost
     return {
         "customer_id": project.get("customer_id"),
@@ -84,8 +84,8 @@ def _revenue_row(workspace: Workspace, project_id: str, currency: str, taken: Ta
         "project_id": project_id,
         "project_name": project.get("name"),
         "currency": currency,
-        "hours": taken.hours,
-        "billable_hours": taken.billable_hours,
+        "hours": total.hours,
+        "billable_hours": total.billable_hours,
         "revenue": income,
         "cost": cost,
         "profit": profit,
@@ -102,14 +102,24 @@ def budget_health(workspace: Workspace, *, see_cost: bool = True) -> list[Row]:
     for entry in workspace.entries(None, workspace.today):
         project = workspace.project_of(entry)
         if entry["status"] in COUNTED and project:
-            _consume(used, project, entry)
+            _consume(workspace, used, project, entry)
     return [_budget_row(workspace.organization, project, used, see_cost) for project in workspace.rows("projects")]
 
 
-def _consume(used: dict[tuple[str, str], Decimal], project: Mapping[str, Any], entry: Row) -> None:
+def _cost_rate(workspace: Workspace, entry: Row) -> Decimal | None:
+    """The entry's cost rate; unknown when it is in another currency than the entry."""
+    user = workspace.find_including_deleted("org_users", entry["user_id"])
+    currency = entry["cost_rate_currency"] or user.get("cost_rate_currency")
+    rate: Decimal | None = entry["cost_rate"]
+    return rate if currency in (None, entry["currency"]) else None
+
+
+def _consume(
+    workspace: Workspace, used: dict[tuple[str, str], Decimal], project: Mapping[str, Any], entry: Row
+) -> None:
     kind, hours = entry["billing_type"], entry["hours"]
     used[project["id"], kind] += hours
-    scope, rate = {"TM": ("amount", entry["customer_rate"]), "Fix": ("contract", entry["cost_rate"])}.get(
+    scope, rate = {"TM": ("amount", entry["customer_rate"]), "Fix": ("contract", _cost_rate(workspace, entry))}.get(
         kind, ("", None)
     )
     if rate is not None and entry["currency"] in (None, project["currency"]):
@@ -148,10 +158,10 @@ def _status(organization: Row, burn: Decimal) -> str:
 
 
 def unbilled_time(workspace: Workspace) -> list[Row]:
-    """One row per currency: approved TM time that is on no invoice, with its ages as of today."""
+    """One row per currency: approved TM time on no invoice that was issued, with its ages as of today."""
     waiting: dict[str, list[Row]] = defaultdict(list)
     for entry in workspace.rows("time_reports"):
-        if _is_unbilled(entry):
+        if _is_unbilled(workspace, entry):
             waiting[entry["currency"]].append(entry)
     return [_unbilled_row(currency, waiting[currency], workspace.today) for currency in sorted(waiting)]
 
@@ -179,7 +189,7 @@ def customer_billing(
 ) -> list[Row]:
     """One row per customer and currency: the window's TM hours, billed or not, and the window's invoices.
 
-    Invoices count by issue date when billed or outstanding (issued or sent), and by payment date when paid.
+    Invoices count by issue date when billed or outstanding (what is left of those issued or sent), and by payment date when paid.
     """
     billed: dict[tuple[str, str], list[Row]] = defaultdict(list)
     unbilled: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -187,7 +197,7 @@ def customer_billing(
         key = (workspace.project_of(entry).get("customer_id", ""), entry["currency"])
         if entry["billing_type"] == "TM" and entry["status"] == "Invoiced":
             billed[key].append(entry)
-        elif _is_unbilled(entry):
+        elif _is_unbilled(workspace, entry):
             unbilled[key].append(entry)
     issued: dict[tuple[str, str], list[Row]] = defaultdict(list)
     paid: dict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -201,7 +211,7 @@ def customer_billing(
     return [
         {
             "customer_id": key[0],
-            "customer_name": workspace.remembered("customers", key[0]).get("name"),
+            "customer_name": workspace.find_including_deleted("customers", key[0]).get("name"),
             "currency": key[1],
             "billed_hours": _hours(billed[key]),
             "billed_amount": _value(billed[key]),
@@ -209,19 +219,19 @@ def customer_billing(
             "unbilled_amount": _value(unbilled[key]),
             "invoice_count": len(issued[key]),
             "paid_amount": _total(paid[key]),
-            "outstanding_amount": _total(i for i in issued[key] if i["status"] != "Paid"),
+            "outstanding_amount": _balance(i for i in issued[key] if i["status"] != "Paid"),
         }
         for key in keys
     ]
 
 
-def as_csv(endpoint: Endpoint, rows: Iterable[Row], sight: Sight) -> bytes:
+def as_csv(endpoint: Endpoint, rows: Iterable[Row], visibility: Visibility) -> bytes:
     """The export: UTF-8 with a byte order mark, every cell quoted, cells as they are, line breaks and leading `=` included."""
     text = StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(column.source for column in endpoint.columns)
     for row in rows:
-        writer.writerow("" if c.name in HIDDEN[sight] else _cell(row[c.name]) for c in endpoint.columns)
+        writer.writerow("" if c.name in HIDDEN[visibility] else _cell(row[c.name]) for c in endpoint.columns)
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -235,8 +245,10 @@ def _within(day: date | None, start: date | None, end: date | None) -> bool:
     return day is not None and (start or date.min) <= day <= (end or date.max)
 
 
-def _is_unbilled(entry: Row) -> bool:
-    return entry["status"] == "Approved" and entry["billing_type"] == "TM" and entry["invoice_id"] is None
+def _is_unbilled(workspace: Workspace, entry: Row) -> bool:
+    """Approved TM time; on a draft, void or unknown invoice it is still to be billed."""
+    invoice = workspace.find_including_deleted("invoices", entry["invoice_id"])
+    return entry["status"] == "Approved" and entry["billing_type"] == "TM" and invoice.get("status") not in BILLED
 
 
 def _hours(entries: Iterable[Row]) -> Decimal:
@@ -249,6 +261,10 @@ def _value(entries: Iterable[Row]) -> Decimal:
 
 def _total(invoices: Iterable[Row]) -> Decimal:
     return sum((invoice["total"] for invoice in invoices), ZERO)
+
+
+def _balance(invoices: Iterable[Row]) -> Decimal:
+    return sum((invoice["total"] - (invoice["amount_paid"] or ZERO) for invoice in invoices), ZERO)
 
 
 def _percent(part: Decimal | None, whole: Decimal | None) -> Decimal | None:

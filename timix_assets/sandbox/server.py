@@ -6,19 +6,19 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
-from types import TracebackType
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from timix_assets.documented import REQUESTS_PER_MINUTE
+from timix_assets.vendor import REQUESTS_PER_MINUTE
 
 from .api import PREFIX, Api
 from .faults import Faults
 from .firm import Firm
-from .gate import Gate, LineProtocol, Seen, fault_routes
-from .keys import KeyRing, Limits, utc
+from .keys import KeyRing, RateLimit, utc
+from .middleware import ConnectionTrackingProtocol, RequestLogEntry, SandboxMiddleware, fault_routes
+from .webhook_sender import WebhookSender
 from .workspace import Workspace
 
 HOST = "127.0.0.1"
@@ -29,10 +29,11 @@ START_SECONDS = 30.0
 class Sandbox:
     """A simulated Timix workspace on a loopback port, served from a daemon thread while the `with` block lasts.
 
-    plan: sets the rate limit and what `/me` says. port: 0 takes a free one. latency: seconds added to every answer.
-    key: an owner's key to accept; made up when left out. requests_per_minute: in place of the plan's.
+    plan: sets the rate limit and the plan in `/me`. port: 0 chooses a free one. latency: seconds added to every response.
+    key: an owner's key to accept; generated if omitted. requests_per_minute: in place of the plan's.
     fixed_window: the limit counts by the clock's windows and not by any stretch of `window_seconds`.
     copies: lists each time entry so many times, for load. tls: paths of a certificate and its key; the base URL is https then.
+    webhooks: gets an event for every change.
     clock: seconds since the epoch; it rules limits, expiry and the Date header, but not the firm's `today`.
     """
 
@@ -50,21 +51,23 @@ class Sandbox:
         read_only: bool = False,
         copies: int = 1,
         tls: tuple[str, str] | None = None,
+        webhooks: WebhookSender | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.firm = firm
-        self.workspace = Workspace(firm, utc(clock), copies=copies)
+        self._webhooks = webhooks
+        self.workspace = Workspace(firm, utc(clock), copies=copies, on_change=webhooks.send if webhooks else None)
         self.faults = Faults()
-        self.requests: list[Seen] = []
+        self.requests: list[RequestLogEntry] = []
         self._keys = KeyRing(utc(clock))
         self.key = self._keys.issue("Owner", secret=key)
-        most = requests_per_minute or REQUESTS_PER_MINUTE.get(plan, REQUESTS_PER_MINUTE["Professional"])
-        limits = Limits(most, clock, seconds=window_seconds, fixed=fixed_window)
+        per_minute = requests_per_minute or REQUESTS_PER_MINUTE.get(plan, REQUESTS_PER_MINUTE["Professional"])
+        rate_limit = RateLimit(per_minute, clock, seconds=window_seconds, fixed=fixed_window)
         gate = Middleware(
-            Gate,
+            SandboxMiddleware,
             workspace=self.workspace,
             keys=self._keys,
-            limits=limits,
+            rate_limit=rate_limit,
             faults=self.faults,
             requests=self.requests,
             latency=latency,
@@ -100,7 +103,7 @@ class Sandbox:
         return self._keys.issue(role, lasts=lasts, revoked=revoked, organization=organization)
 
     def revoke(self, key: str) -> None:
-        """Revoke a key at once; KeyError when the sandbox never made it."""
+        """Revoke a key immediately; KeyError if the sandbox did not issue it."""
         self._keys.revoke(key)
 
     def __enter__(self) -> "Sandbox":
@@ -109,23 +112,27 @@ class Sandbox:
         self._port = listening.getsockname()[1]
         self._server = _Server(self.app, self._tls)
         self._server.start(listening)
+        if self._webhooks is not None:
+            self._webhooks.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.stop()
             self._server = None
+        if self._webhooks is not None:
+            self._webhooks.stop()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn in a thread of its own, which says when it is ready and ends at once when told."""
+    """uvicorn in a thread, which signals when it is ready and stops immediately."""
 
     def __init__(self, app: Starlette, tls: tuple[str, str] | None) -> None:
         certificate, private_key = tls or (None, None)
         super().__init__(
             uvicorn.Config(
                 app,
-                http=LineProtocol,
+                http=ConnectionTrackingProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -149,14 +156,14 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._loop, self._told_to_stop = asyncio.get_running_loop(), asyncio.Event()
+        self._loop, self._stop_requested = asyncio.get_running_loop(), asyncio.Event()
         self._ready.set()
 
     async def main_loop(self) -> None:
-        await self._told_to_stop.wait()
+        await self._stop_requested.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End without waiting for anybody: what is still under way dies with the loop."""
+        """Shut down without waiting for open connections."""
         for server in self.servers:
             server.close()
         for listening in sockets or []:
@@ -165,7 +172,7 @@ class _Server(uvicorn.Server):
             connection.transport.abort()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._told_to_stop.set)
+        self._loop.call_soon_threadsafe(self._stop_requested.set)
         if self._thread is not None:
             self._thread.join()
 
@@ -180,21 +187,22 @@ def serve(
     plan: str = "Business",
     latency: float = 0.0,
     key: str | None = None,
-    say: Callable[[str], None] = print,
+    webhooks: WebhookSender | None = None,
+    echo: Callable[[str], None] = print,
     until: threading.Event | None = None,
 ) -> None:
-    """Generate a firm and serve it until `until` is set, or for ever. key: one to accept, which is then not printed.
+    """Generate a firm and serve it until `until` is set, or indefinitely. key: an API key to accept; it is not printed.
 
-    What it says is lines for a .env, once it answers. Raises OSError when the port is taken, before it says anything.
+    Prints lines for a .env file once it is ready. Raises OSError if the port is taken, before printing anything.
     """
     firm = Firm.generate(people=people, months=months, seed=seed, today=today)
-    with Sandbox(firm, plan=plan, port=port, latency=latency, key=key) as sandbox:
-        say(f"TIMIX_START_MONTH={firm.first_day:%Y-%m}")
-        say(f"TIMIX_BASE_URL={sandbox.base_url}")
+    with Sandbox(firm, plan=plan, port=port, latency=latency, key=key, webhooks=webhooks) as sandbox:
+        echo(f"TIMIX_START_MONTH={firm.first_day:%Y-%m}")
+        echo(f"TIMIX_BASE_URL={sandbox.base_url}")
         if key is None:
-            say(f"TIMIX_API_KEY={sandbox.key}")
-            say("# Put these lines into .env, with a TIMIX_LAKE of its own; it answers until Ctrl-C.")
+            echo(f"TIMIX_API_KEY={sandbox.key}")
+            echo("# Put these lines into .env, with a TIMIX_LAKE of their own. Ctrl-C stops the sandbox.")
         ended = until or threading.Event()
-        # In slices: Ctrl-C that the system gives to another thread does not interrupt an endless wait.
+        # In slices: a Ctrl-C delivered to another thread does not interrupt an unbounded wait.
         while not ended.wait(1):
             pass

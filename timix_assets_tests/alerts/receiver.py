@@ -3,6 +3,7 @@
 import json
 import secrets
 import threading
+from base64 import b64decode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
@@ -15,6 +16,7 @@ class WebhookReceiver:
         self.answers = 200
         self.asked = 0
         self.messages: list[tuple[str, str]] = []
+        self.attachments: list[tuple[str, bytes]] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -23,6 +25,9 @@ class WebhookReceiver:
                 receiver.asked += 1
                 if receiver.answers < 300:
                     receiver.messages.append((sent["title"], sent["message"]))
+                    receiver.attachments += [
+                        (each["filename"], b64decode(each["base64"])) for each in sent.get("attachments", [])
+                    ]
                 self.send_response(receiver.answers)
                 self.end_headers()
 

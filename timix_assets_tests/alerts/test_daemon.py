@@ -1,4 +1,4 @@
-"""The alerts on a real `dagster dev`: its daemon evaluates them, and refreshes of the command line are what they tell of."""
+"""The alerts on a real `dagster dev`, whose daemon evaluates them, after refreshes of the command line."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from timix_assets.automation.windows import months_before
+from timix_assets.automation.month_ranges import months_before
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
 from timix_assets_tests.alerts.hours import log_hours_over_a_cap
@@ -18,7 +18,7 @@ from timix_assets_tests.automation.dagster_dev import REPOSITORY, DagsterDev
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 SENSORS = ("budget_alerts", "failure_alerts")
-LONGEST_SECONDS = 150
+MAX_WAIT_SECONDS = 150
 """Two ticks are a minute apart."""
 
 
@@ -38,9 +38,7 @@ def press_test_sensor(dev: DagsterDev, name: str) -> None:
     )
 
 
-def test_a_crossing_and_a_failed_run_are_one_message_each_whatever_is_restarted_and_however_often_one_looks(
-    tmp_path: Path, webhook: WebhookReceiver
-) -> None:
+def test_each_alert_is_sent_once_across_restarts(tmp_path: Path, webhook: WebhookReceiver) -> None:
     today = date.today()
     with Sandbox(Firm.generate(people=6, months=3, seed=7, today=today)) as sandbox:
         settings = {
@@ -56,22 +54,22 @@ def test_a_crossing_and_a_failed_run_are_one_message_each_whatever_is_restarted_
             for sensor in SENSORS:
                 dev.start_sensor(sensor)
             for sensor in SENSORS:
-                dev.wait_for("a first look", lambda sensor=sensor: [t for t in dev.ticks(sensor) if t["skipReason"]])
+                dev.wait_for("a first tick", lambda sensor=sensor: [t for t in dev.ticks(sensor) if t["skipReason"]])
             log_hours_over_a_cap(sandbox, dev.lake, today)
             assert refresh(dev) == 0
             dev.kill()
             sandbox.revoke(sandbox.key)
             assert refresh(dev) == 1
             dev.start()
-            dev.wait_for("both messages", lambda: len(webhook.messages) >= 2, LONGEST_SECONDS)
+            dev.wait_for("both messages", lambda: len(webhook.messages) >= 2, MAX_WAIT_SECONDS)
             for sensor in SENSORS:
                 press_test_sensor(dev, sensor)
             ticks = str([dev.ticks(sensor) for sensor in SENSORS])
         finally:
             dev.kill()
-    failed, crossed = sorted(webhook.messages, key=lambda message: "over budget" in message[1])
+    failed, budgets = sorted(webhook.messages, key=lambda message: "over budget" in message[1])
     assert len(webhook.messages) == 2
-    assert "budget over budget, was" in crossed[1]
+    assert "budget over budget (was" in budgets[1]
     assert failed[0].startswith("refresh_everything failed")
     logs = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".parquet")
     for secret in (webhook.secret, sandbox.key):

@@ -1,8 +1,7 @@
-"""Delivery over real HTTP: each receiver gets each message once, whatever fails, and no URL is ever shown."""
+"""Delivery over real HTTP: each receiver gets each message once, whatever fails, and no URL is shown."""
 
 import itertools
 import logging
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,24 +11,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timix_assets.alerts.delivery import MAYBE_A_REPEAT, TICK_SECONDS, NotDelivered, Receiver, deliver, receivers_of
-from timix_assets.alerts.ledger import LedgerBusy, LedgerError, opened
-from timix_assets.alerts.messages import Message
+from timix_assets.alerts.delivery import (
+    POSSIBLE_DUPLICATE_NOTE,
+    TICK_SECONDS,
+    NotDelivered,
+    Receiver,
+    deliver,
+    receivers_of,
+)
+from timix_assets.alerts.message import Message
+from timix_assets.alerts.outbox import OutboxBusy, OutboxError, open_outbox
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 
 FIRST, SECOND = Message("first", "one"), Message("second", "two")
 
 
 def tick(path: Path, receivers: Iterable[Receiver], *messages: Message) -> list[str]:
-    """One look by a process of its own: whatever it knows comes from the file."""
-    with opened(path) as ledger:
-        ledger.record("seen", messages)
-        return deliver(ledger, list(receivers))
+    """A tick in a process of its own: whatever it knows comes from the file."""
+    with open_outbox(path) as outbox:
+        outbox.record("seen", messages)
+        return deliver(outbox, list(receivers))
 
 
 @dataclass
 class Mailbox:
-    """A receiver that can be out of order; kill: it takes the message, and then the process dies."""
+    """A receiver that can be down; kill: it accepts the message, then the process dies."""
 
     id: str
     up: bool = True
@@ -49,25 +55,23 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "alerts" / "budget_alerts.json"
 
 
-def test_a_message_arrives_whole_hebrew_names_included(webhook: WebhookReceiver, path: Path) -> None:
+def test_message_arrives_complete_with_hebrew_names(webhook: WebhookReceiver, path: Path) -> None:
     message = Message("פרויקט: at risk", "• <b> & *פרויקט* of 100 %\n\nhttp://127.0.0.1:3000/assets/x")
     assert tick(path, receivers_of(webhook.url), message) == []
     assert webhook.messages == [(message.title, message.text)]
 
 
-def test_what_is_longer_than_a_service_takes_arrives_in_parts(webhook: WebhookReceiver, path: Path) -> None:
+def test_long_message_arrives_in_parts(webhook: WebhookReceiver, path: Path) -> None:
     lines = [f"• budget {n}, customer Acme: over budget" for n in range(1_000)]
     tick(path, receivers_of(webhook.url), Message("1,000 budgets need attention", "\n".join(lines)))
     assert len(webhook.messages) == 2
     assert "".join("".join(text.split()) for _, text in webhook.messages) == "".join("".join(lines).split())
 
 
-def test_what_a_receiver_refused_is_sent_again_at_the_next_look_until_it_is_taken_once(
-    webhook: WebhookReceiver, path: Path
-) -> None:
+def test_rejected_message_is_retried_until_accepted_once(webhook: WebhookReceiver, path: Path) -> None:
     webhook.answers = 503
     [trouble] = tick(path, receivers_of(webhook.url), FIRST)
-    assert "URL 1 of TIMIX_ALERT_URLS (json) did not take the message: it answered 503" in trouble
+    assert "URL 1 of TIMIX_ALERT_URLS (json) did not accept the message: it answered 503" in trouble
     tick(path, receivers_of(webhook.url), SECOND)
     webhook.answers = 200
     for _ in range(3):
@@ -75,7 +79,7 @@ def test_what_a_receiver_refused_is_sent_again_at_the_next_look_until_it_is_take
     assert webhook.titles == ["first", "second"]
 
 
-def test_a_dead_receiver_neither_holds_up_nor_doubles_the_others(
+def test_dead_receiver_does_not_affect_others(
     webhook: WebhookReceiver, second_webhook: WebhookReceiver, path: Path
 ) -> None:
     both = receivers_of(f"{webhook.url} {second_webhook.url}")
@@ -83,13 +87,13 @@ def test_a_dead_receiver_neither_holds_up_nor_doubles_the_others(
     tick(path, both, FIRST, SECOND)
     tick(path, both)
     assert second_webhook.titles == ["first", "second"]
-    assert webhook.asked == 2  # one attempt a look
+    assert webhook.asked == 2  # one attempt a tick
     webhook.answers = 200
     tick(path, both)
     assert (webhook.titles, second_webhook.titles) == (["first", "second"], ["first", "second"])
 
 
-def test_a_receiver_that_nobody_listens_at_is_told_of_without_its_address(path: Path) -> None:
+def test_unreachable_receiver_is_reported_without_url(path: Path) -> None:
     with WebhookReceiver() as gone:
         url = gone.url
     [trouble] = tick(path, receivers_of(url), FIRST)
@@ -97,7 +101,7 @@ def test_a_receiver_that_nobody_listens_at_is_told_of_without_its_address(path: 
     assert "127.0.0.1" not in trouble
 
 
-def test_what_waits_goes_to_the_url_that_replaces_a_dead_one(webhook: WebhookReceiver, path: Path) -> None:
+def test_replacing_url_gets_waiting_messages(webhook: WebhookReceiver, path: Path) -> None:
     with WebhookReceiver() as gone:
         url = gone.url
     tick(path, receivers_of(url), FIRST)
@@ -105,7 +109,7 @@ def test_what_waits_goes_to_the_url_that_replaces_a_dead_one(webhook: WebhookRec
     assert webhook.titles == ["first"]
 
 
-def test_urls_are_told_apart_by_blanks_or_commas_and_a_repeated_one_counts_once() -> None:
+def test_splits_urls_and_drops_duplicates() -> None:
     urls = "slack://a/b/c, mailto://u:p@x.example?to=a@x.example,b@x.example\n json://h/1 slack://a/b/c"
     assert [receiver.name for receiver in receivers_of(urls)] == [
         "URL 1 of TIMIX_ALERT_URLS (slack)",
@@ -116,17 +120,17 @@ def test_urls_are_told_apart_by_blanks_or_commas_and_a_repeated_one_counts_once(
 
 
 @pytest.mark.parametrize("wrong", ["nosuch://{}", "{}", "slack://{}"])
-def test_a_url_that_apprise_does_not_understand_is_named_by_its_place_only(wrong: str, path: Path) -> None:
+def test_unsupported_url_is_named_by_position(wrong: str, path: Path) -> None:
     secret = "hunter2hunter2"
     [receiver] = receivers_of(wrong.format(secret))
     [trouble] = tick(path, [receiver], FIRST)
     assert "URL 1 of TIMIX_ALERT_URLS" in trouble
-    assert "Apprise understands" in trouble
+    assert "not a URL that Apprise supports" in trouble
     assert secret not in trouble + repr(receiver) + receiver.id
 
 
 @pytest.mark.parametrize("answers", [200, 403])
-def test_no_url_shows_in_logs_output_reprs_or_the_ledger(
+def test_url_is_not_in_logs_output_reprs_or_outbox(
     webhook: WebhookReceiver,
     path: Path,
     answers: int,
@@ -145,25 +149,34 @@ def test_no_url_shows_in_logs_output_reprs_or_the_ledger(
     assert webhook.url.rsplit(":", 1)[1].split("/")[0] not in caplog.text
 
 
-def test_a_message_is_kept_on_disk_before_it_is_sent(path: Path) -> None:
-    with opened(path) as ledger:
-        ledger.record("seen", [FIRST])
+def test_message_is_on_disk_before_it_is_sent(path: Path) -> None:
+    with open_outbox(path) as outbox:
+        outbox.record("seen", [FIRST])
     mailbox = Mailbox("a")
     tick(path, [mailbox])
     assert mailbox.taken == [FIRST]
 
 
-def test_after_a_kill_between_taking_and_writing_down_the_second_copy_says_that_it_may_be_one(path: Path) -> None:
+def test_duplicate_after_kill_says_so(path: Path) -> None:
     before, killed, after = Mailbox("a"), Mailbox("b", kill=True), Mailbox("c")
     with pytest.raises(KeyboardInterrupt):
         tick(path, [before, killed, after], FIRST)
     killed.kill = False
     tick(path, [before, killed, after])
     assert before.taken == after.taken == [FIRST]
-    assert killed.taken == [FIRST, Message("first", f"one\n{MAYBE_A_REPEAT}")]
+    assert killed.taken == [FIRST, Message("first", f"one\n{POSSIBLE_DUPLICATE_NOTE}")]
 
 
-def test_an_attempt_that_failed_for_sure_is_no_repeat(path: Path) -> None:
+def test_duplicate_note_survives_attempts_at_other_receivers(path: Path) -> None:
+    down, killed = Mailbox("a", up=False), Mailbox("b", kill=True)
+    with pytest.raises(KeyboardInterrupt):
+        tick(path, [down, killed], FIRST)
+    killed.kill = False
+    tick(path, [down, killed])
+    assert killed.taken[1].text.endswith(POSSIBLE_DUPLICATE_NOTE)
+
+
+def test_failed_attempt_is_not_marked_as_duplicate(path: Path) -> None:
     mailbox = Mailbox("a", up=False)
     tick(path, [mailbox], FIRST)
     mailbox.up = True
@@ -171,57 +184,46 @@ def test_an_attempt_that_failed_for_sure_is_no_repeat(path: Path) -> None:
     assert mailbox.taken == [FIRST]
 
 
-def test_when_time_is_up_the_next_look_goes_on(path: Path) -> None:
+def test_next_tick_continues_when_time_is_up(path: Path) -> None:
     mailbox, clock = Mailbox("a"), itertools.count(0, TICK_SECONDS)
-    with opened(path) as ledger:
-        ledger.record("seen", [FIRST, SECOND])
-        assert "no time left" in deliver(ledger, [mailbox], clock=lambda: float(next(clock)))[0]
+    with open_outbox(path) as outbox:
+        outbox.record("seen", [FIRST, SECOND])
+        assert "Not enough time" in deliver(outbox, [mailbox], clock=lambda: float(next(clock)))[0]
     assert mailbox.taken == [FIRST]
     tick(path, [mailbox])
     assert mailbox.taken == [FIRST, SECOND]
 
 
-def test_two_processes_never_deliver_from_one_ledger_at_once(path: Path) -> None:
-    with opened(path), pytest.raises(LedgerBusy, match="Another process"), opened(path):
+def test_only_one_process_delivers_at_a_time(path: Path) -> None:
+    with open_outbox(path), pytest.raises(OutboxBusy, match="Another process"), open_outbox(path):
         pass
 
 
-def test_a_ledger_that_cannot_be_read_says_what_to_do(path: Path) -> None:
-    path.parent.mkdir()
-    for broken in ("{", '{"format": 99}', "[]"):
-        path.write_text(broken)
-        with pytest.raises(LedgerError, match="cannot be read; move it away"), opened(path):
-            pass
-
-
-def test_nothing_is_sent_while_the_ledger_cannot_be_written(path: Path) -> None:
+def test_sends_nothing_while_outbox_is_not_writable(path: Path) -> None:
     mailbox = Mailbox("a")
-    with opened(path) as ledger:
-        ledger.record("seen", [FIRST])
-        # A folder in the draft's place stops any user, root too.
-        path.with_suffix(".draft").mkdir()
-        with pytest.raises(LedgerError, match="cannot be written"):
-            deliver(ledger, [mailbox])
+    with open_outbox(path) as outbox:
+        outbox.record("seen", [FIRST])
+        # A folder in its place stops any user, root too.
+        path.rename(path.with_suffix(".aside"))
+        path.mkdir()
+        with pytest.raises(OutboxError, match="cannot be written"):
+            deliver(outbox, [mailbox])
     assert mailbox.taken == []
-    path.with_suffix(".draft").rmdir()
+    path.rmdir()
+    path.with_suffix(".aside").rename(path)
     tick(path, [mailbox])
     assert mailbox.taken == [FIRST]
 
 
-def test_only_its_owner_may_read_a_ledger(path: Path) -> None:
-    tick(path, [Mailbox("a")], FIRST)
-    assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
-
-
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 2)), max_size=5))
-def test_whatever_fails_when_each_receiver_gets_every_message_once_and_in_order(
-    looks: list[tuple[bool, bool, int]],
+def test_every_receiver_gets_each_message_once_in_order(
+    ticks: list[tuple[bool, bool, int]],
 ) -> None:
-    a, b, numbers, said = Mailbox("a"), Mailbox("b"), itertools.count(1), []
+    a, b, numbers, sent = Mailbox("a"), Mailbox("b"), itertools.count(1), []
     with TemporaryDirectory() as folder:
-        for a.up, b.up, news in [*looks, (True, True, 0)]:
+        for a.up, b.up, news in [*ticks, (True, True, 0)]:
             fresh = [Message(f"message {next(numbers)}", "") for _ in range(news)]
-            said += fresh
-            tick(Path(folder) / "ledger.json", [a, b], *fresh)
-    assert a.taken == b.taken == said
+            sent += fresh
+            tick(Path(folder) / "outbox.json", [a, b], *fresh)
+    assert a.taken == b.taken == sent

@@ -3,11 +3,11 @@
 import pytest
 from dagster import SensorDefinition
 
-from timix_assets.automation.alerts import budget_alerts, failure_alerts
+from timix_assets.automation.alert_sensors import budget_alerts, failure_alerts
 from timix_assets_tests.alerts.hours import log_hours_over_a_cap
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 from timix_assets_tests.alerts.watch import Watch
-from timix_assets_tests.workspace import EVERYTHING, Workspace, failures
+from timix_assets_tests.workspace import ALL_ROLLUPS, Workspace, failures
 
 from ..conftest import TODAY
 
@@ -23,22 +23,21 @@ def watch(workspace: Workspace, sensor: SensorDefinition) -> Watch:
     return Watch(sensor, lake, workspace.instance)
 
 
-def test_hours_logged_over_a_cap_are_exactly_one_message(workspace: Workspace, webhook: WebhookReceiver) -> None:
-    alerts = watch(workspace, budget_alerts)
-    assert failures(workspace.refresh(EVERYTHING)) == {}
+def test_hours_over_a_cap_are_one_message(refreshed: Workspace, webhook: WebhookReceiver) -> None:
+    alerts = watch(refreshed, budget_alerts)
     alerts.tick()
-    project = log_hours_over_a_cap(workspace.sandbox, workspace.lake, TODAY)
-    assert failures(workspace.refresh(EVERYTHING)) == {}
+    project = log_hours_over_a_cap(refreshed.sandbox, refreshed.lake, TODAY)
+    assert failures(refreshed.refresh("timix/time_reports", ALL_ROLLUPS)) == {}
     alerts.tick()
     alerts.tick()
     [(title, text)] = webhook.messages
-    [line] = [line for line in text.splitlines() if "time and materials budget over budget, was" in line]
+    [line] = [line for line in text.splitlines() if "time and materials budget over budget (was" in line]
     assert project in title + line
     assert "Cap reached on" in line
     assert "/assets/rollups/budget_health" in text
 
 
-def test_a_refused_key_is_exactly_one_message_without_the_key(
+def test_refused_key_is_one_message_without_the_key(
     workspace: Workspace, webhook: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIMIX_API_KEY", workspace.sandbox.key)

@@ -1,6 +1,7 @@
 """The client as its callers see it: settings, identity, revocation, figures, an orderly end, and a key that nobody sees."""
 
 import base64
+import json
 import logging
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from timix_assets.api import DEFAULT_BASE_URL, Limits, Stats, TimixClient
-from timix_assets.api.errors import ContractError, ServerError, SettingsError, TimixError, Unauthorized
+from timix_assets.api.errors import ClientConfigError, ContractError, ServerError, TimixError, Unauthorized
 from timix_assets.api.redaction import Redactor
 from timix_assets_tests.reliability.traces import Traces
 
@@ -30,9 +31,9 @@ from .test_transport import raw, reset
 
 
 @pytest.mark.parametrize("key", ["", "sk_123456", "bbl_", "BBL_123456", "bbl_12 34", "bbl_12\n34", "bbl_שלום"])
-def test_a_key_that_cannot_be_right_is_refused_before_any_request(key: str) -> None:
+def test_invalid_key_is_rejected_before_any_request(key: str) -> None:
     with serving(lambda _: NOT_SCRIPTED) as server:
-        with pytest.raises(SettingsError, match="TIMIX_API_KEY") as refused:
+        with pytest.raises(ClientConfigError, match="TIMIX_API_KEY") as refused:
             TimixClient(server.base_url, key)
         assert server.asked == []
     assert len(key) < 5 or key not in str(refused.value)
@@ -43,8 +44,8 @@ def test_a_key_that_cannot_be_right_is_refused_before_any_request(key: str) -> N
     ["http://api.timix.ai/v1", "http://127.0.0.1.evil.example", "ftp://localhost", "", "api.timix.ai", "https://",
      "https://user:pass@host/v1", "https://host/v1?x=1", "https://host:port/"],
 )  # fmt: skip
-def test_a_base_url_that_would_expose_the_key_or_is_none_is_refused(key: str, url: str) -> None:
-    with pytest.raises(SettingsError, match="TIMIX_BASE_URL") as refused:
+def test_unsafe_base_url_is_rejected(key: str, url: str) -> None:
+    with pytest.raises(ClientConfigError, match="TIMIX_BASE_URL") as refused:
         TimixClient(url, key)
     assert "pass" not in str(refused.value)
 
@@ -54,8 +55,8 @@ def test_a_base_url_that_would_expose_the_key_or_is_none_is_refused(key: str, ur
     ["https://a..b.com", f"https://{'a' * 64}.example/v1", "https://.example", "https://xn--zzzzzz.example",
      "https://☃☃\u200d.example", "https://host\x01/v1", "https://host/\udcff"],
 )  # fmt: skip
-def test_a_base_url_whose_host_no_name_server_could_be_asked_for_is_refused(key: str, url: str) -> None:
-    with pytest.raises(SettingsError, match="^TIMIX_BASE_URL is not the URL of an API"):
+def test_base_url_with_an_impossible_host_is_rejected(key: str, url: str) -> None:
+    with pytest.raises(ClientConfigError, match="^TIMIX_BASE_URL is not the URL of an API"):
         TimixClient(url, key)
 
 
@@ -64,7 +65,7 @@ def test_a_base_url_whose_host_no_name_server_could_be_asked_for_is_refused(key:
     [DEFAULT_BASE_URL, "http://localhost:1/v1/", "http://127.0.0.1", "http://[::1]:80", "https://bücher.example/a b",
      "https://api.example.", f"https://{'a' * 63}.example"],
 )  # fmt: skip
-def test_https_and_this_machine_are_accepted(key: str, url: str) -> None:
+def test_https_and_localhost_are_accepted(key: str, url: str) -> None:
     TimixClient(url, key).close()
 
 
@@ -72,27 +73,27 @@ def test_https_and_this_machine_are_accepted(key: str, url: str) -> None:
     "wrong",
     [
         {"attempts": 0}, {"attempts": 1.5}, {"attempts": True}, {"page_size": 201}, {"page_size": 0},
-        {"concurrency": 65}, {"max_answer_bytes": 0}, {"readings": -1}, {"request_deadline_seconds": 0},
+        {"concurrency": 65}, {"max_answer_mb": 0}, {"listing_attempts": -1}, {"request_deadline_seconds": 0},
         {"connect_timeout_seconds": float("inf")}, {"retry_budget_seconds": float("nan")},
-        {"run_wait_budget_seconds": -1}, {"backoff_base_seconds": "1"}, {"backoff_cap_seconds": -0.1},
+        {"wait_budget_seconds": -1}, {"backoff_base_seconds": "1"}, {"backoff_cap_seconds": -0.1},
         {"window_seconds": 0}, {"window_margin_seconds": None}, {"request_deadline_seconds": 1e10},
-        {"retry_budget_seconds": 86_401}, {"run_wait_budget_seconds": 1e308},
+        {"retry_budget_seconds": 86_401}, {"wait_budget_seconds": 1e308},
     ],
 )  # fmt: skip
-def test_a_limit_out_of_range_is_refused_by_name(wrong: dict[str, object]) -> None:
-    with pytest.raises(SettingsError, match=f"^Limits: {next(iter(wrong))} must be a "):
+def test_limit_out_of_range_is_rejected_by_name(wrong: dict[str, object]) -> None:
+    with pytest.raises(ClientConfigError, match=f"^Limits: {next(iter(wrong))}: .* is not valid; set a "):
         Limits(**wrong)  # type: ignore[arg-type]
 
 
-def test_an_unknown_header_for_the_key_is_refused(key: str) -> None:
-    with pytest.raises(SettingsError, match="x-api-key"):
+def test_unknown_auth_header_is_rejected(key: str) -> None:
+    with pytest.raises(ClientConfigError, match="x-api-key"):
         TimixClient("http://localhost", key, auth="basic")  # type: ignore[arg-type]
 
 
 # Who the key is
 
 
-def test_me_is_asked_once_before_anything_else(key: str) -> None:
+def test_me_is_requested_once_and_first(key: str) -> None:
     with serving(in_turn("/tasks", Reply([]))) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
         client.get("/tasks")
         assert client.me() == client.get("me") == {"userId": "u1", "plan": "Business"}
@@ -100,7 +101,7 @@ def test_me_is_asked_once_before_anything_else(key: str) -> None:
         assert [asked.path for asked in server.asked] == ["/me", "/tasks", "/tasks"]
 
 
-def test_many_threads_ask_me_once(key: str) -> None:
+def test_threads_share_one_request_for_me(key: str) -> None:
     with serving(in_turn("/tasks", Reply([]))) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
         threads = [threading.Thread(target=client.get, args=("/tasks",)) for _ in range(8)]
         for thread in threads:
@@ -111,7 +112,7 @@ def test_many_threads_ask_me_once(key: str) -> None:
         assert len(server.requests_for("/tasks")) == 8
 
 
-def test_where_me_is_and_how_its_plan_is_read_can_be_told(key: str) -> None:
+def test_path_and_plan_of_me_are_configurable(key: str) -> None:
     with (
         serving(in_turn("/whoami", Reply({"tier": "Free"}))) as server,
         TimixClient(server.base_url, key, limits=BRISK, me_path="/whoami", plan_of=lambda me: me["tier"]) as client,
@@ -125,12 +126,12 @@ def test_where_me_is_and_how_its_plan_is_read_can_be_told(key: str) -> None:
 @pytest.mark.parametrize(
     ("me", "said"),
     [
-        ({"plan": "Galactic"}, "the plan Galactic is unknown here"),
+        ({"plan": "Galactic"}, "unknown plan Galactic"),
         ({}, "no plan is named"),
         ({"plan": {}}, "no plan is named"),
     ],
 )
-def test_a_plan_that_is_not_known_is_told_of(key: str, me: dict[str, object], said: str) -> None:
+def test_unknown_plan_is_reported(key: str, me: dict[str, object], said: str) -> None:
     told: list[str] = []
     with (
         serving(in_turn("/me", Reply(me))) as server,
@@ -138,12 +139,12 @@ def test_a_plan_that_is_not_known_is_told_of(key: str, me: dict[str, object], sa
     ):
         client.me()
         assert client.requests_per_minute == 300
-    assert told == [f"GET /me: {said}, so at most 300 requests a minute are made."]
+    assert told == [f"GET /me: {said}, assuming at most 300 requests a minute."]
 
 
-def test_a_me_that_failed_in_all_tries_is_asked_again_only_after_a_window(key: str) -> None:
+def test_failed_me_is_retried_after_a_window(key: str) -> None:
     down, up = Reply(status=503), Reply({"plan": "Free"})
-    limits = replace(BRISK, attempts=2, window_seconds=1, window_margin_seconds=0)
+    limits = BRISK.model_copy(update={"attempts": 2, "window_seconds": 1, "window_margin_seconds": 0})
     with (
         serving(in_turn("/me", down, down, up)) as server,
         TimixClient(server.base_url, key, limits=limits) as client,
@@ -157,7 +158,7 @@ def test_a_me_that_failed_in_all_tries_is_asked_again_only_after_a_window(key: s
 
 
 @pytest.mark.parametrize("me", [[], "x", None, 3])
-def test_a_me_that_is_no_object_is_a_broken_contract(key: str, me: object) -> None:
+def test_me_must_be_an_object(key: str, me: object) -> None:
     with (
         serving(in_turn("/me", Reply(me))) as server,
         TimixClient(server.base_url, key, limits=BRISK) as client,
@@ -169,7 +170,7 @@ def test_a_me_that_is_no_object_is_a_broken_contract(key: str, me: object) -> No
 # A key that is refused
 
 
-def test_a_wrong_key_is_asked_once_and_never_again(key: str) -> None:
+def test_unauthorized_key_sends_no_further_request(key: str) -> None:
     with (
         serving(in_turn("/me", refusal(401, "invalid_key", "No such key."))) as server,
         TimixClient(server.base_url, key, limits=BRISK, read_only=False) as client,
@@ -192,7 +193,7 @@ def test_a_wrong_key_is_asked_once_and_never_again(key: str) -> None:
         assert len(server.asked) == 1
 
 
-def test_a_key_revoked_in_the_middle_of_a_listing_ends_all_asking(key: str) -> None:
+def test_key_revoked_during_a_listing_stops_all_requests(key: str) -> None:
     revoked = threading.Event()
     asked_before = 0
 
@@ -223,7 +224,7 @@ def test_a_key_revoked_in_the_middle_of_a_listing_ends_all_asking(key: str) -> N
 # Figures
 
 
-def test_stats_count_what_happened_between_two_moments(key: str) -> None:
+def test_difference_of_stats_counts_the_time_between(key: str) -> None:
     page = Reply(sheet(rows_of(3), 1, 200))
     with (
         serving(in_turn("/tasks", refusal(500), limited(Retry_After="1"), page)) as server,
@@ -257,7 +258,7 @@ with client:
 
 @pytest.mark.parametrize("handler", ["default", "raises"])
 @pytest.mark.parametrize("what", ["listing", "one answer", "rate limit"])
-def test_a_process_ends_soon_after_sigterm_though_the_server_hangs(key: str, handler: str, what: str) -> None:
+def test_sigterm_ends_the_process_while_the_server_hangs(key: str, handler: str, what: str) -> None:
     hanging = threading.Event()
     let_go = threading.Event()
 
@@ -331,7 +332,7 @@ def leaks(key: str) -> dict[str, Reply | Raw]:
 
 
 @pytest.mark.parametrize("name", leaks("bbl_x"))
-def test_the_key_is_in_no_message_no_cause_and_no_log(key: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_key_is_in_no_message_cause_or_log(key: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     told: list[str] = []
     with (
@@ -347,7 +348,7 @@ def test_the_key_is_in_no_message_no_cause_and_no_log(key: str, name: str, caplo
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.integers(0, 20), st.integers(6, 32))
-def test_any_piece_of_the_key_is_masked_wherever_it_stands(before: str, after: str, start: int, length: int) -> None:
+def test_any_fragment_of_the_key_is_masked(before: str, after: str, start: int, length: int) -> None:
     secret = "0f9d2c7ab18e4653" * 2
     piece = secret[start : start + length]
     if len(piece) < 6:
@@ -357,7 +358,7 @@ def test_any_piece_of_the_key_is_masked_wherever_it_stands(before: str, after: s
 
 
 @given(st.binary(max_size=20), st.binary(max_size=20))
-def test_a_key_in_hex_or_base64_is_masked_wherever_in_the_encoded_text_it_stands(before: bytes, after: bytes) -> None:
+def test_hex_and_base64_forms_of_the_key_are_masked(before: bytes, after: bytes) -> None:
     secret = "0f9d2c7ab18e4653" * 2
     text = before + f"bbl_{secret}".encode() + after
     aligned = {base64.b64encode(bytes(n) + secret.encode())[4:-4].decode() for n in range(3)}
@@ -367,11 +368,82 @@ def test_a_key_in_hex_or_base64_is_masked_wherever_in_the_encoded_text_it_stands
         assert not [part for part in (secret.encode().hex(), *aligned) if part.casefold() in words.casefold()]
 
 
-def test_what_is_not_the_key_is_left_as_it_is(key: str) -> None:
+def test_overlapping_fragments_become_one_mask() -> None:
+    """In hex, this secret begins with what stands in it in plain, so that a shorter piece ends within a longer one."""
+    redact = Redactor("bbl_373737777777QQQQQQ")
+    assert redact("a 373737375151 b") == "a [key] b"
+    assert redact("a 373737777777QQQQQQ b 777777 c") == "a [key] b [key] c"
+
+
+def escaped(text: str, letters: Callable[[int], bool] = lambda _: True, code: str = "\\u%04x") -> str:
+    """`text` with JSON escapes for the letters at these positions."""
+    return "".join(code % ord(letter) if letters(at) else letter for at, letter in enumerate(text))
+
+
+SPELLED = {
+    "every letter": escaped,
+    "every second letter": lambda text: escaped(text, lambda at: at % 2 == 1),
+    "in capitals": lambda text: escaped(text, code="\\u%04X"),
+    "the first letter": lambda text: escaped(text, lambda at: at == 0),
+    "the last letter": lambda text: escaped(text, lambda at: at == len(text) - 1),
+    "an underscore": lambda text: text.replace("_", "\\u005f"),
+    "a letter of the secret": lambda text: escaped(text, lambda at: at == 9),
+    "escaped twice": lambda text: escaped(text, code="\\\\u%04x"),
+    "behind a backslash": lambda text: "\\\\" + escaped(text, lambda at: at == 5),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLED)
+def test_escaped_key_is_masked_in_data(key: str, spelling: str) -> None:
+    sent = SPELLED[spelling](key)
+    body = f'{{"id": "c1", "note": "before {sent} after\\u0021", "{sent}": [{{"deep": "{sent}"}}]}}'.encode()
+    with serving(in_turn("/x", Reply(body))) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
+        read = client.get("/x")
+    assert read["id"] == "c1"
+    assert read["note"].startswith("before ")
+    assert read["note"].endswith("[key] after!")
+    assert [deep["deep"].endswith("[key]") for deep in read.popitem()[1]] == [True]
+    said = json.dumps(read, ensure_ascii=False)
+    assert not Traces(key).in_text(said + said.replace("\\\\u", "\\u").encode().decode("unicode_escape"))
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_escaped_key_is_masked_in_errors(key: str, kind: str) -> None:
+    words = escaped(key)
+    body = f'{{"error": {{"code": "{words}", "message": "No {words}"}}}}' if kind.endswith("json") else f"No {words}"
+    refused = Reply(body.encode(), status=422, headers={"Content-Type": kind})
+    with (
+        serving(in_turn("/x", refused)) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+        pytest.raises(TimixError, match=r"No \[key\]") as failed,
+    ):
+        client.get("/x")
+    said = everything_said(failed.value)
+    assert not Traces(key).in_text(said + said.encode().decode("unicode_escape"))
+
+
+@given(st.text(max_size=30), st.text(max_size=30), st.sets(st.integers(0, 35)), st.booleans())
+def test_masking_an_escaped_key_keeps_the_surrounding_json(
+    before: str, after: str, letters: set[int], is_ascii: bool
+) -> None:
+    key = "bbl_" + "0f9d2c7ab18e4653" * 2
+    around = [json.dumps(text, ensure_ascii=is_ascii)[1:-1] for text in (before, after)]
+    body = f'"{around[0]} {escaped(key, letters.__contains__)}{around[1]}"'.encode("utf-8", "surrogatepass")
+    masked = json.loads(Redactor(key).data(body).decode("utf-8", "surrogatepass"))
+    # With a prefix in escapes, the secret alone is what stands there in plain.
+    assert masked.replace("bbl_[key]", "[key]") == json.loads(f'"{around[0]} [key]{around[1]}"')
+
+
+def test_other_escapes_stay_unchanged(key: str) -> None:
+    body = b'{"a": "\\u0027\\u003c\\u05d0 \\u0062 \\u0062bl_ \\\\u0062"}'
+    assert Redactor(key).data(body) == body
+
+
+def test_other_text_stays_unchanged(key: str) -> None:
     assert Redactor(key)("100 % of  the\nrows, see %41") == "100 % of the rows, see %41"
 
 
-def test_a_page_number_is_in_the_error_of_a_page(key: str) -> None:
+def test_error_of_a_page_names_its_number(key: str) -> None:
     with (
         serving(listing("/tasks", rows_of(3))) as server,
         TimixClient(server.base_url, key, limits=BRISK) as client,
@@ -380,7 +452,7 @@ def test_a_page_number_is_in_the_error_of_a_page(key: str) -> None:
         client.list("customers")
 
 
-def test_the_package_needs_neither_dagster_nor_polars(tmp_path: Path) -> None:
+def test_client_imports_neither_dagster_nor_polars(tmp_path: Path) -> None:
     code = "import sys, timix_assets.api; print([m for m in ('dagster', 'polars') if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert out.stdout == "[]\n"

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpcore
@@ -15,15 +16,16 @@ import pytest
 import trustme
 
 from timix_assets.api import Limits, TimixClient
+from timix_assets.api.deadline import Deadline, _DeadlineBackend
 from timix_assets.api.errors import (
-    AnswerTooLarge,
     ConnectionFailed,
     ContractError,
     DeadlineExceeded,
+    IncompleteResponse,
     RedirectRefused,
+    ResponseTooLarge,
     TlsFailed,
 )
-from timix_assets.api.transport import _Deadline, _DeadlineBackend
 
 from .scripted import BRISK, NOT_SCRIPTED, Asked, Raw, Reply, in_turn, serving
 
@@ -62,7 +64,7 @@ def reset(connection: socket.socket) -> None:
         ),
     ],
 )
-def test_a_broken_answer_is_asked_for_again_and_never_read_in_part(key: str, fault: Reply | Raw) -> None:
+def test_broken_response_is_retried_and_never_read_partly(key: str, fault: Reply | Raw) -> None:
     with (
         serving(in_turn("/customers/c1", fault, fault, GOOD)) as server,
         TimixClient(server.base_url, key, limits=BRISK) as client,
@@ -72,7 +74,7 @@ def test_a_broken_answer_is_asked_for_again_and_never_read_in_part(key: str, fau
         assert client.stats.retries == 2
 
 
-def test_a_connection_that_always_breaks_fails_after_five_requests(key: str) -> None:
+def test_broken_connection_fails_after_five_requests(key: str) -> None:
     with (
         serving(in_turn("/tasks", reset)) as server,
         TimixClient(server.base_url, key, limits=BRISK) as client,
@@ -82,7 +84,7 @@ def test_a_connection_that_always_breaks_fails_after_five_requests(key: str) -> 
         assert len(server.requests_for("/tasks")) == 5
 
 
-def test_a_server_that_is_not_there_is_named(key: str) -> None:
+def test_missing_server_is_named(key: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -94,8 +96,47 @@ def test_a_server_that_is_not_there_is_named(key: str) -> None:
     assert e.value.sent is False
 
 
-@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
-def test_no_redirect_is_followed_not_even_to_the_same_host(key: str, status: int) -> None:
+class V6Server(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+    daemon_threads = True
+
+
+class OneRow(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = b'{"id": "c1", "plan": "Business"}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_server_with_only_an_ipv6_address_is_read(key: str) -> None:
+    with V6Server(("::1", 0), OneRow) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        with TimixClient(f"http://[::1]:{server.server_port}", key, limits=BRISK) as client:
+            assert client.get("/customers/c1")["id"] == "c1"
+        server.shutdown()
+
+
+def test_unknown_host_is_named_with_what_to_check(key: str) -> None:
+    limits = BRISK.model_copy(update={"attempts": 2})
+    with (
+        TimixClient("https://no-such-host.invalid/api", key, limits=limits) as client,
+        pytest.raises(ConnectionFailed) as failed,
+    ):
+        client.get("/tasks")
+    said = str(failed.value)
+    assert said.startswith("GET /me: cannot connect to https://no-such-host.invalid/api (")
+    assert said.endswith("; check the network, the proxy variables and TIMIX_BASE_URL (tried 2 times).")
+    assert failed.value.sent is False
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+def test_redirect_is_not_followed(key: str, status: int) -> None:
     def script(asked: Asked) -> Reply:
         if asked.path == "/tasks":
             return Reply(status=status, headers={"Location": f"{server.base_url}/elsewhere?k={key}"})
@@ -116,7 +157,7 @@ def test_no_redirect_is_followed_not_even_to_the_same_host(key: str, status: int
         pytest.param(raw(b"", pause=1.5), id="silence"),
     ],
 )
-def test_the_whole_request_has_one_deadline_however_slowly_bytes_drip_in(key: str, slow: Raw) -> None:
+def test_slow_bytes_do_not_extend_the_deadline(key: str, slow: Raw) -> None:
     limits = Limits(attempts=2, request_deadline_seconds=0.25, backoff_base_seconds=0)
     with serving(in_turn("/tasks", slow)) as server, TimixClient(server.base_url, key, limits=limits) as client:
         started = time.monotonic()
@@ -147,19 +188,19 @@ def full() -> Iterator[socket.socket]:
 def connecting(addresses: list[tuple[str, int]], *, seconds: float, deadline: float) -> httpcore.NetworkStream:
     """A connection to a host of these addresses: up to `seconds` for each, `deadline` for the whole request."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses]
-    clock = _Deadline()
+    clock = Deadline()
     clock.start(deadline)
     return _DeadlineBackend(clock, lambda *_: found).connect_tcp("timix.invalid", addresses[0][1], seconds)
 
 
-def test_the_deadline_holds_over_all_addresses_of_a_host_that_is_down(full: socket.socket) -> None:
+def test_deadline_covers_all_addresses_of_a_host(full: socket.socket) -> None:
     started = time.monotonic()
     with pytest.raises(httpcore.ConnectTimeout):
         connecting([full.getsockname()] * 8, seconds=0.2, deadline=0.5)
     assert time.monotonic() - started < 0.7
 
 
-def test_the_next_address_of_a_host_is_tried_when_one_is_down_or_refuses(full: socket.socket) -> None:
+def test_next_address_is_tried_when_one_fails(full: socket.socket) -> None:
     port = full.getsockname()[1]
     with socket.create_server(("127.0.0.3", port)):
         stream = connecting([("127.0.0.1", port), ("127.0.0.2", port), ("127.0.0.3", port)], seconds=0.2, deadline=5)
@@ -167,7 +208,7 @@ def test_the_next_address_of_a_host_is_tried_when_one_is_down_or_refuses(full: s
         stream.close()
 
 
-def test_a_tls_handshake_that_nobody_answers_ends_with_the_request() -> None:
+def test_unanswered_tls_handshake_ends_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         stream = connecting([silent.getsockname()], seconds=5, deadline=0.3)
         started = time.monotonic()
@@ -177,9 +218,7 @@ def test_a_tls_handshake_that_nobody_answers_ends_with_the_request() -> None:
 
 
 @pytest.mark.parametrize("name", ["a..b.example", "x" * 64, ".".join(["x" * 60] * 5)])
-def test_a_proxy_whose_name_cannot_be_looked_up_is_no_connection(
-    key: str, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_proxy_with_an_unresolvable_name_fails_to_connect(key: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for variable in ("https_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", f"http://{name}:3128")
@@ -191,7 +230,7 @@ def test_a_proxy_whose_name_cannot_be_looked_up_is_no_connection(
     assert failed.value.sent is False
 
 
-def test_all_tries_for_one_answer_share_one_time_budget(key: str) -> None:
+def test_retries_of_one_response_share_a_budget(key: str) -> None:
     limits = Limits(request_deadline_seconds=0.4, retry_budget_seconds=0.5, backoff_base_seconds=0)
     silence = raw(b"", pause=0.8)
     with serving(in_turn("/tasks", silence)) as server, TimixClient(server.base_url, key, limits=limits) as client:
@@ -224,37 +263,37 @@ class Flood:
             self.over.set()
 
 
-def test_an_answer_beyond_the_size_limit_is_broken_off_and_not_asked_for_again(key: str) -> None:
+def test_oversized_response_is_aborted_and_not_retried(key: str) -> None:
     flood = Flood(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
-    limits = Limits(max_answer_bytes=1024 * 1024)
+    limits = Limits(max_answer_mb=1)
     with serving(in_turn("/tasks", flood)) as server, TimixClient(server.base_url, key, limits=limits) as client:
-        with pytest.raises(AnswerTooLarge, match="larger than 1 MB"):
+        with pytest.raises(ResponseTooLarge, match="larger than 1 MB"):
             client.get("/tasks")
         assert flood.over.wait(5)
         assert flood.taken < 20_000_000
         assert len(server.requests_for("/tasks")) == 1
 
 
-def test_a_declared_length_beyond_the_limit_is_not_even_read(key: str) -> None:
+def test_oversized_declared_length_is_not_read(key: str) -> None:
     honest = raw(HEAD + b"Content-Length: 200000000\r\n\r\n")
     with serving(in_turn("/tasks", honest)) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
-        with pytest.raises(AnswerTooLarge):
+        with pytest.raises(ResponseTooLarge):
             client.get("/tasks")
         assert len(server.requests_for("/tasks")) == 1
 
 
-def test_a_packed_bomb_meets_the_size_limit(key: str) -> None:
+def test_gzip_bomb_reaches_the_size_limit(key: str) -> None:
     bomb = Reply(gzip.compress(b" " * 30_000_000), headers={"Content-Encoding": "gzip"})
-    limits = Limits(max_answer_bytes=1_000_000)
+    limits = Limits(max_answer_mb=1)
     with (
         serving(in_turn("/tasks", bomb)) as server,
         TimixClient(server.base_url, key, limits=limits) as client,
-        pytest.raises(AnswerTooLarge),
+        pytest.raises(ResponseTooLarge),
     ):
         client.get("/tasks")
 
 
-def test_a_large_page_is_read_whole(key: str) -> None:
+def test_large_page_is_read_completely(key: str) -> None:
     text = "x" * 10_000_000
     with (
         serving(in_turn("/tasks/1", Reply({"text": text}))) as server,
@@ -263,7 +302,7 @@ def test_a_large_page_is_read_whole(key: str) -> None:
         assert client.get("/tasks/1")["text"] == text
 
 
-def test_packed_answers_are_unpacked(key: str) -> None:
+def test_gzip_responses_are_decompressed(key: str) -> None:
     packed = Reply(gzip.compress(json.dumps({"id": "c1"}).encode()), headers={"Content-Encoding": "gzip"})
     with (
         serving(in_turn("/tasks/1", packed)) as server,
@@ -273,7 +312,82 @@ def test_packed_answers_are_unpacked(key: str) -> None:
         assert server.asked[-1].headers["accept-encoding"] == "gzip"
 
 
-def test_a_packing_that_was_not_asked_for_is_refused(key: str) -> None:
+TWO_MEMBERS = gzip.compress(b'{"id": "c1", ') + gzip.compress(b'"name": "Acme"}')
+
+
+@pytest.mark.parametrize("padding", [b"", b"\0" * 512])
+def test_every_gzip_member_is_read(key: str, padding: bytes) -> None:
+    packed = Reply(TWO_MEMBERS + padding, headers={"Content-Encoding": "gzip"})
+    with serving(in_turn("/tasks/1", packed)) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
+        assert client.get("/tasks/1") == {"id": "c1", "name": "Acme"}
+
+
+@pytest.mark.parametrize("size", [1, 3, 64])
+def test_gzip_members_can_be_split_anywhere(key: str, size: int) -> None:
+    pieces = [TWO_MEMBERS[at : at + size] for at in range(0, len(TWO_MEMBERS), size)]
+    chunks = [f"{len(piece):x}\r\n".encode() + piece + b"\r\n" for piece in pieces]
+    answer = raw(HEAD + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", *chunks, b"0\r\n\r\n")
+    with serving(in_turn("/tasks/1", answer)) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
+        assert client.get("/tasks/1") == {"id": "c1", "name": "Acme"}
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        pytest.param(TWO_MEMBERS[:-5], id="second member cut"),
+        pytest.param(gzip.compress(b'{"id": "c1"}') + b"no gzip", id="something else behind the first member"),
+        pytest.param(TWO_MEMBERS[: len(gzip.compress(b'{"id": "c1", ')) + 4], id="cut in the second member's header"),
+    ],
+)
+def test_broken_second_gzip_member_is_retried(key: str, packed: bytes) -> None:
+    broken = Reply(packed, headers={"Content-Encoding": "gzip"})
+    with (
+        serving(in_turn("/tasks/1", broken, GOOD)) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+    ):
+        assert client.get("/tasks/1") == {"id": "c1"}
+        assert client.stats.retries == 1
+
+
+def test_bomb_in_the_second_member_reaches_the_size_limit(key: str) -> None:
+    bomb = gzip.compress(b" ") + gzip.compress(b" " * 30_000_000)
+    limits = Limits(max_answer_mb=1)
+    with (
+        serving(in_turn("/tasks", Reply(bomb, headers={"Content-Encoding": "gzip"}))) as server,
+        TimixClient(server.base_url, key, limits=limits) as client,
+        pytest.raises(ResponseTooLarge),
+    ):
+        client.get("/tasks")
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply({"items": []}, status=206, headers={"Content-Range": "bytes 0-9/99"}), "206.*partial content"),
+        (Reply(status=304, headers={"Content-Type": "text/csv"}), "304.*not modified"),
+    ],
+)
+@pytest.mark.parametrize("ask", ["list", "get", "csv"])
+def test_status_206_and_304_are_final_errors(key: str, reply: Reply, said: str, ask: str) -> None:
+    with serving(in_turn("/tasks", reply)) as server, TimixClient(server.base_url, key, limits=BRISK) as client:
+        with pytest.raises(IncompleteResponse, match=f"^GET /tasks.*: the server answered {said}.*proxy") as failed:
+            getattr(client, ask)("/tasks")
+        assert failed.value.status == reply.status
+        assert len(server.requests_for("/tasks")) == 1
+
+
+def test_partial_content_does_not_end_a_listing(key: str) -> None:
+    """A server that tells nothing of its pages may refuse the page after a short one; a part of one is no refusal."""
+    part = Reply([], status=206)
+    with (
+        serving(in_turn("/tasks", Reply([{"id": n} for n in range(30)]), part)) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+        pytest.raises(IncompleteResponse, match="page 2"),
+    ):
+        client.list("tasks")
+
+
+def test_unrequested_content_encoding_is_rejected(key: str) -> None:
     odd = Reply(b"whatever", headers={"Content-Encoding": "br"})
     with (
         serving(in_turn("/tasks", odd)) as server,
@@ -286,7 +400,7 @@ def test_a_packing_that_was_not_asked_for_is_refused(key: str) -> None:
 @pytest.mark.parametrize(
     ("auth", "header", "value"), [("x-api-key", "x-api-key", "{key}"), ("bearer", "authorization", "Bearer {key}")]
 )
-def test_the_key_travels_in_a_header_and_never_in_the_url(key: str, auth: str, header: str, value: str) -> None:
+def test_key_is_sent_in_a_header_and_not_in_the_url(key: str, auth: str, header: str, value: str) -> None:
     with (
         serving(in_turn("/tasks", Reply([]))) as server,
         TimixClient(server.base_url, key, auth=auth, limits=BRISK) as client,  # type: ignore[arg-type]
@@ -300,7 +414,7 @@ def test_the_key_travels_in_a_header_and_never_in_the_url(key: str, auth: str, h
 
 
 @pytest.mark.parametrize("path", ["//evil.example/x", "https://evil.example/x", "@evil.example", "a b?c#d\n"])
-def test_no_path_leads_away_from_the_configured_host(key: str, path: str) -> None:
+def test_no_path_leaves_the_configured_host(key: str, path: str) -> None:
     with (
         serving(lambda _: Reply({"plan": "Free"})) as server,
         TimixClient(server.base_url, key, limits=BRISK) as client,
@@ -350,17 +464,17 @@ def tls_server(authority: trustme.CA) -> Iterator[TlsServer]:
     server.close()
 
 
-def test_an_unknown_certificate_fails_at_once_and_says_what_to_set(key: str, tls_server: TlsServer) -> None:
+def test_unknown_certificate_fails_and_says_what_to_set(key: str, tls_server: TlsServer) -> None:
     with (
         TimixClient(tls_server.base_url, key, limits=BRISK) as client,
         pytest.raises(TlsFailed, match="SSL_CERT_FILE") as failed,
     ):
         client.me()
     assert tls_server.handshakes == 1
-    assert "from an authority that is not trusted here" in str(failed.value)
+    assert "signed by an authority that this machine does not trust" in str(failed.value)
 
 
-def test_a_company_certificate_authority_is_trusted_by_environment(
+def test_ssl_cert_file_adds_a_trusted_authority(
     key: str, authority: trustme.CA, tls_server: TlsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "ca.pem"
@@ -404,7 +518,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     proxy.close()
 
 
-def test_proxy_variables_are_honoured_and_the_proxy_never_sees_the_key(key: str, proxy: Proxy) -> None:
+def test_proxy_is_used_and_never_sees_the_key(key: str, proxy: Proxy) -> None:
     limits = Limits(attempts=1)
     with TimixClient("https://timix.invalid/v1", key, limits=limits) as client, pytest.raises(ConnectionFailed):
         client.me()
@@ -412,7 +526,7 @@ def test_proxy_variables_are_honoured_and_the_proxy_never_sees_the_key(key: str,
     assert key.encode() not in b"".join(proxy.seen)
 
 
-def test_this_machine_is_asked_without_the_proxy(key: str, proxy: Proxy) -> None:
+def test_localhost_bypasses_the_proxy(key: str, proxy: Proxy) -> None:
     with (
         serving(in_turn("/tasks", Reply([]))) as server,
         TimixClient(server.base_url, key, limits=BRISK) as client,

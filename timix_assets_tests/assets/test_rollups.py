@@ -6,15 +6,18 @@ from decimal import Decimal
 import polars as pl
 import pytest
 from dagster import AssetKey, DagsterInstance, evaluate_automation_conditions
+from dagster._serdes import serialize_value
 
 from timix_assets.assets.rollups import column_lineage
-from timix_assets.automation.partitions import partition_key
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.definitions import defs
-from timix_assets.firm_settings import Targets, load_firm_settings
 from timix_assets.lake.months import Months
-from timix_assets.metrics.tables import ROLLUPS
-from timix_assets_tests.workspace import EVERYTHING, FIRM_MONTHS, Workspace, failures, metadata
+from timix_assets.metrics import FORMULAS, ROLLUPS
+from timix_assets.metrics.inputs import tables_of
+from timix_assets.metrics.restatements import RESTATEMENTS
+from timix_assets.partitions import partition_key
+from timix_assets.settings.firm import FirmConfig, Targets
+from timix_assets_tests.workspace import ALL_ROLLUPS, DIGEST, EVERYTHING, FIRM_MONTHS, Workspace, failures, metadata
 
 from ..conftest import TODAY
 
@@ -24,28 +27,22 @@ def _as_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
 
 
-@pytest.fixture
-def refreshed(workspace: Workspace) -> Workspace:
-    assert failures(workspace.refresh(EVERYTHING)) == {}
-    return workspace
-
-
 def test_every_rollup_is_a_table_with_the_declared_columns(refreshed: Workspace) -> None:
     for table in ROLLUPS:
         stored = refreshed.table(f"rollups/{table.name}")
         assert dict(stored.schema) == dict(table.schema), table.name
-        assert stored.height > 0, table.name
+        assert stored.height > 0 or table is RESTATEMENTS, table.name
 
 
-def test_a_second_refresh_of_the_same_data_writes_no_rollup_again(refreshed: Workspace) -> None:
+def test_refresh_of_same_data_writes_no_rollup(refreshed: Workspace) -> None:
     before = {table.name: refreshed.lake.version(f"rollups/{table.name}") for table in ROLLUPS}
     refreshed.refresh(EVERYTHING)
     assert {table.name: refreshed.lake.version(f"rollups/{table.name}") for table in ROLLUPS} == before
 
 
-def test_rollups_read_every_month_of_the_lake_whatever_the_run_has_read(refreshed: Workspace) -> None:
+def test_rollups_read_every_month_of_the_lake(refreshed: Workspace) -> None:
     before = refreshed.table("rollups/utilization_monthly")
-    refreshed.refresh(EVERYTHING, months=Months(date(2026, 11, 1), date(2026, 11, 1)))
+    refreshed.refresh("timix/time_reports", ALL_ROLLUPS, months=Months(date(2026, 11, 1), date(2026, 11, 1)))
     assert refreshed.table("rollups/utilization_monthly").equals(before)
 
 
@@ -54,30 +51,41 @@ def test_months_read_apart_give_the_same_rollups_as_one_range(
 ) -> None:
     apart = Workspace(refreshed.sandbox, tmp_path_factory.mktemp("apart"))
     for month in FIRM_MONTHS:
-        apart.refresh(EVERYTHING, months=Months(month, month))
+        apart.refresh(months=Months(month, month))
+    apart.refresh(ALL_ROLLUPS)
     for table in ROLLUPS:
         name = f"rollups/{table.name}"
         assert apart.table(name).sort(table.key).equals(refreshed.table(name).sort(table.key)), name
 
 
-def test_without_any_time_report_the_sentence_says_what_to_read_first(workspace: Workspace) -> None:
+def test_rollup_without_time_reports_says_what_to_read(workspace: Workspace) -> None:
+    workspace.refresh("timix/customers", "timix/projects", "timix/invoices")
     result = workspace.refresh("rollups/unbilled_aging")
     assert "timix/time_reports was never read" in failures(result)["rollups/unbilled_aging"]
 
 
+def test_input_of_an_earlier_version_is_named(refreshed: Workspace) -> None:
+    older = refreshed.table("rollups/receivables_aging").drop("customer_name")
+    refreshed.lake.replace(
+        "rollups/receivables_aging", older, key=["customer_id", "bucket", "currency"], exact_columns=True
+    )
+    asked = "rollups/working_capital"
+    assert failures(refreshed.refresh(asked))[asked].startswith(
+        "rollups/receivables_aging was computed by an earlier version; run `timix-assets refresh`"
+    )
+    assert failures(refreshed.refresh("rollups/receivables_aging", asked)) == {}
+
+
 def test_a_setting_of_the_firm_changes_the_figures(refreshed: Workspace) -> None:
     before = refreshed.table("rollups/utilization_monthly")
-    firm = load_firm_settings("")
-    refreshed.firm_settings = type(firm)(
-        firm.work_calendar, firm.budget_policy, Targets(utilization=1.0), firm.aging_buckets
-    )
+    refreshed.firm = FirmConfig(targets=Targets(utilization=Decimal(1)))
     refreshed.refresh("rollups/utilization_monthly")
     after = refreshed.table("rollups/utilization_monthly")
     raised = after["target_gap_hours"] - before["target_gap_hours"]
     assert raised.equals(before["capacity_hours"] * Decimal("0.25"), check_names=False)
 
 
-def test_every_column_has_a_lineage_that_ends_at_columns_that_exist() -> None:
+def test_column_lineage_ends_at_existing_columns() -> None:
     schemas = {f"timix/{name}": endpoint.schema for name, endpoint in BY_NAME.items()}
     schemas |= {f"rollups/{table.name}": table.schema for table in ROLLUPS}
     for table in ROLLUPS:
@@ -99,12 +107,20 @@ def test_the_lineage_of_a_column_names_only_assets_above_it() -> None:
             assert {source.asset_key for source in sources} <= above, table.name
 
 
-def test_a_run_shows_lineage_and_as_of_on_every_rollup(workspace: Workspace) -> None:
-    result = workspace.refresh(EVERYTHING)
+def test_every_rollup_declares_its_lineage_and_a_run_shows_as_of(refreshed: Workspace) -> None:
+    graph = defs.resolve_asset_graph()
+    result = refreshed.refresh(ALL_ROLLUPS)
     for table in ROLLUPS:
-        told = metadata(result, f"rollups/{table.name}")
-        assert told["dagster/column_lineage"] == column_lineage(table)
-        assert told["as_of"] == TODAY.isoformat()
+        declared = graph.get(AssetKey(["rollups", table.name])).metadata["dagster/column_lineage"]
+        assert getattr(declared, "value", declared) == column_lineage(table)
+        assert metadata(result, f"rollups/{table.name}")["as_of"] == TODAY.isoformat()
+
+
+def test_figures_and_previews_are_stored_once_in_a_run(refreshed: Workspace) -> None:
+    result = refreshed.refresh("rollups/utilization_weekly", "timix/time_reports")
+    stored = [serialize_value(event) for event in result.all_events]
+    assert len([event for event in stored if '"as_of"' in event]) == 1
+    assert len([event for event in stored if '"preview"' in event]) == 2
 
 
 def followers(instance: DagsterInstance, cursor: object = None) -> tuple[set[str], object]:
@@ -117,11 +133,17 @@ def followers(instance: DagsterInstance, cursor: object = None) -> tuple[set[str
     }, evaluated.cursor
 
 
-def test_rollups_follow_a_month_that_was_read_by_hand_once_and_together_and_never_a_refresh(
+def tables_below(rollup: str) -> set[str]:
+    """The raw tables that a rollup is computed from, itself or through other rollups."""
+    read = tables_of(FORMULAS[rollup])
+    return read.union(*(tables_below(name) for name in read & set(FORMULAS)))
+
+
+def test_rollups_follow_a_manual_month_once_but_no_refresh(
     workspace: Workspace,
 ) -> None:
     _, cursor = followers(workspace.instance)
-    workspace.refresh(EVERYTHING)
+    workspace.refresh(EVERYTHING | DIGEST)
     requested, cursor = followers(workspace.instance, cursor)
     assert requested == set()
 
@@ -130,7 +152,8 @@ def test_rollups_follow_a_month_that_was_read_by_hand_once_and_together_and_neve
     september = Months(date(2026, 9, 1), date(2026, 9, 1))
     workspace.refresh("timix/time_reports", months=september)
     requested, cursor = followers(workspace.instance, cursor)
-    assert requested == {f"rollups/{table.name}" for table in ROLLUPS}
+    below = {f"rollups/{table.name}" for table in ROLLUPS if "time_reports" in tables_below(table.name)}
+    assert requested == below | {"reports/weekly_digest"}
 
     workspace.refresh(*requested)
     requested, cursor = followers(workspace.instance, cursor)

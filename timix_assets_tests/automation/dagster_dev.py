@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from timix_assets.automation.jobs import UNFINISHED
+from timix_assets.dagster_internals import NOT_FINISHED_STATUSES
 from timix_assets.lake.tables import Lake
 
 ROOT = Path(__file__).parent.parent.parent
@@ -50,18 +50,7 @@ class DagsterDev:
             self.port = free.getsockname()[1]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "dagster",
-                    "dev",
-                    "-w",
-                    "workspace.yaml",
-                    "-h",
-                    "127.0.0.1",
-                    "-p",
-                    str(self.port),
-                ],
+                self._command,
                 cwd=self.folder,
                 env=self._environment,
                 stdout=log,
@@ -69,6 +58,10 @@ class DagsterDev:
                 start_new_session=True,
             )
         self.wait_for("the code location to load", self._is_loaded)
+
+    @property
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(self.port)]
 
     def refresh(self, *options: str) -> None:
         """`timix-assets refresh`, before the services are started."""
@@ -87,7 +80,8 @@ class DagsterDev:
     @property
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TIMIX_", "DAGSTER_"))}
-        return inherited | dict(self.settings)
+        # The firms of the sandbox live by the clock of this machine, not by that of their organization.
+        return inherited | {"TIMIX_TIMEZONE": "UTC"} | dict(self.settings)
 
     def kill(self) -> None:
         """Every process of it at once, as a power cut would."""
@@ -179,7 +173,7 @@ class DagsterDev:
 
     def unfinished(self) -> list[Any]:
         """Runs that are queued, starting or under way."""
-        return self.runs(statuses=[status.value for status in UNFINISHED])
+        return self.runs(statuses=[status.value for status in NOT_FINISHED_STATUSES])
 
     def start_sensor(self, name: str) -> None:
         self.ask(
@@ -237,6 +231,14 @@ class DagsterDev:
             return bool(self.repository()["jobs"])
         except (httpx.TransportError, AssertionError):
             return False
+
+
+class TimixUi(DagsterDev):
+    """The same with `timix-assets ui`."""
+
+    @property
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "timix_assets.cli", "ui", "--port", str(self.port)]
 
 
 def assets_of(run: Any) -> set[str]:

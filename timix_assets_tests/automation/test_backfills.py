@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from timix_assets.automation.windows import months_before
-from timix_assets.lake.io_manager import PROCESS
+from timix_assets.automation.month_ranges import months_before
+from timix_assets.runs.tags import PROCESS
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
@@ -90,7 +90,7 @@ def _told(dev: DagsterDev, sandbox: Sandbox, months: list[str]) -> Story:
     return Story(dev, sandbox, months, repository, in_flight, *ended, changed, dev.ticks("timix_changes"))
 
 
-def test_jobs_schedules_and_sensors_are_listed_and_what_asks_timix_is_off(story: Story) -> None:
+def test_automation_is_listed_and_requesting_sensors_are_off(story: Story) -> None:
     jobs = {job["name"] for job in story.repository["jobs"]}
     assert jobs >= {"refresh_everything", "refresh_recent", "close_month", "refresh_changed", "compact_lake"}
     schedules = {each["name"]: each["scheduleState"]["status"] for each in story.repository["schedules"]}
@@ -101,7 +101,7 @@ def test_jobs_schedules_and_sensors_are_listed_and_what_asks_timix_is_off(story:
     assert (sensors["timix_changes"], sensors["orphaned_runs"]) == ("STOPPED", "RUNNING")
 
 
-def test_a_backfill_of_the_job_is_one_run_over_all_months_and_one_more_because_it_was_killed(story: Story) -> None:
+def test_killed_job_backfill_is_one_run_and_one_retry(story: Story) -> None:
     # Dagster counts the killed run although its second try did everything: docs/operations.md says so.
     assert story.of_job["status"] == "COMPLETED_FAILED"
     killed, again = sorted(story.of_job["runs"], key=lambda run: run["status"])
@@ -111,7 +111,7 @@ def test_a_backfill_of_the_job_is_one_run_over_all_months_and_one_more_because_i
         assert tags_of(run)["dagster/asset_partition_range_end"] == story.months[-1]
 
 
-def test_a_backfill_of_selected_assets_is_one_run_for_the_partitioned_one_and_one_for_the_other(story: Story) -> None:
+def test_asset_backfill_is_one_run_per_partitioning(story: Story) -> None:
     assert story.of_assets["status"] == "COMPLETED_SUCCESS"
     done = [run for run in story.of_assets["runs"] if run["status"] == "SUCCESS"]
     [read] = [run for run in done if "timix/time_reports" in assets_of(run)]
@@ -121,7 +121,7 @@ def test_a_backfill_of_selected_assets_is_one_run_for_the_partitioned_one_and_on
     assert len(done) == len(SELECTED)
 
 
-def test_runs_that_were_killed_with_everything_else_end_by_themselves_and_are_tried_once_more(story: Story) -> None:
+def test_killed_runs_end_and_are_retried_once(story: Story) -> None:
     assert story.in_flight
     statuses = {run["id"]: run["status"] for run in story.dev.runs()}
     assert {statuses[run_id] for run_id in story.in_flight} == {"FAILURE"}
@@ -144,5 +144,5 @@ def test_the_sensor_refreshes_what_changed_and_nothing_else(story: Story) -> Non
     assert [tick["status"] for tick in story.sensor_ticks if tick["runIds"]] == ["SUCCESS"]
 
 
-def test_nobody_was_ever_told_to_slow_down(story: Story) -> None:
+def test_no_request_was_rate_limited(story: Story) -> None:
     assert 429 not in {seen.status for seen in story.sandbox.requests}

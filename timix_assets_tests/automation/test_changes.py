@@ -2,8 +2,9 @@
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,25 +14,27 @@ from dagster import DagsterInstance, DagsterRunStatus, DefaultSensorStatus, Fail
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.test_utils import create_run_for_test
 
-from timix_assets import environment
 from timix_assets.api.client import TimixClient
 from timix_assets.api.errors import DeadlineExceeded, RateLimited
 from timix_assets.api.limits import Limits
-from timix_assets.api.pacing import FileBucket, Pacer
-from timix_assets.automation.changes import MOST_ATTEMPTS, look_at_everything, timix_changes
+from timix_assets.api.rate_limit import RateLimiter
+from timix_assets.api.rate_limit_bucket import FileBucket
+from timix_assets.automation.changes import MAX_ATTEMPTS, probe_all, timix_changes
 from timix_assets.automation.cursor import Cursor
-from timix_assets.automation.jobs import RANGE_END, RANGE_START
-from timix_assets.automation.sightings import WATCHED, Sighting, look
-from timix_assets.automation.windows import months_before
-from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.automation.month_ranges import months_before
+from timix_assets.contract.endpoints import BY_NAME, ENDPOINTS
 from timix_assets.definitions import defs
-from timix_assets.lake.io_manager import LakeResource, table_of
+from timix_assets.ingest.probes import PROBED_ENDPOINTS, Probe, probe_endpoint
 from timix_assets.lake.tables import Lake
-from timix_assets.metrics.tables import ROLLUPS
-from timix_assets.resources import EndpointOverride, TimixResource
+from timix_assets.metrics import ROLLUPS
+from timix_assets.partitions import RANGE_END, RANGE_START
+from timix_assets.resources import LakeResource, TimixResource
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.reports import unbilled_time
 from timix_assets.sandbox.server import Sandbox
+from timix_assets.settings import Settings
+from timix_assets.webhooks.inbox import Inbox
+from timix_assets.webhooks.look_timing import EVENT_TICK_SECONDS, MIN_GAP_SECONDS
 from timix_assets_tests.api.scripted import NOT_SCRIPTED, Asked, Reply, serving
 
 ALL_ROLLUPS = {f"rollups/{table.name}" for table in ROLLUPS}
@@ -47,6 +50,7 @@ class Watch:
     lake: LakeResource
     cursor: str | None = None
     resource: TimixResource | None = None
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def timix(self) -> TimixResource:
@@ -59,7 +63,7 @@ class Watch:
             repository_def=defs.get_repository_def(),
             resources={"timix": self.timix, "lake": self.lake},
         ) as context:
-            ticked = timix_changes.evaluate_tick(context)
+            ticked = timix_changes(self.settings).evaluate_tick(context)
         self.cursor = ticked.cursor or self.cursor
         return ticked
 
@@ -92,7 +96,7 @@ def full_lake(tmp_path_factory: pytest.TempPathFactory) -> LakeResource:
     resource = LakeResource(url=str(tmp_path_factory.mktemp("full")))
     for key in defs.resolve_asset_graph().get_all_asset_keys():
         if key.path[0] in ("timix", "rollups"):
-            put_table(resource.lake, table_of(key))
+            put_table(resource.store, key.to_user_string())
     return resource
 
 
@@ -122,41 +126,29 @@ def start_a_project(watch: Watch) -> None:
     watch.sandbox.workspace.create("projects", {"name": "New", "customerId": customer["id"]})
 
 
-def test_it_is_off_until_somebody_switches_it_on_and_looks_once_a_minute_at_most() -> None:
-    assert timix_changes.default_status is DefaultSensorStatus.STOPPED
-    assert timix_changes.minimum_interval_seconds == 60
-    assert "Its limits" in (timix_changes.description or "")
+def test_sensor_is_off_and_ticks_at_most_once_a_minute() -> None:
+    sensor = timix_changes(Settings())
+    assert sensor.default_status is DefaultSensorStatus.STOPPED
+    assert sensor.minimum_interval_seconds == 60
+    assert len((sensor.description or "").splitlines()) <= 10
 
 
-def test_the_first_look_only_remembers(watch: Watch) -> None:
+def test_first_tick_only_records(watch: Watch) -> None:
     first = watch.tick()
     assert first.run_requests == []
-    assert (first.skip_message or "").startswith("First look, only remembered: me 1, organization 1, org_users 10, ")
-    assert set(Cursor.read(watch.cursor).seen) == {endpoint.name for endpoint in WATCHED}
+    people = len(watch.sandbox.workspace.rows("org_users"))
+    recorded = f"First tick, only recorded: me 1, organization 1, org_users {people}, "
+    assert (first.skip_message or "").startswith(recorded)
+    assert set(Cursor.read(watch.cursor).seen) == {endpoint.name for endpoint in PROBED_ENDPOINTS}
 
 
-def test_an_idle_tick_asks_each_resource_once_and_says_what_it_compared(watching: Watch) -> None:
+def test_idle_tick_probes_each_endpoint_once(watching: Watch) -> None:
     cursor = watching.cursor
     idle = watching.tick()
     assert idle.run_requests == []
-    assert (idle.skip_message or "").startswith("Nothing changed since the last change seen. Compared: me 1, ")
+    assert (idle.skip_message or "").startswith("Nothing changed. Compared: me 1, ")
     assert watching.cursor == cursor
-    assert sorted(watching.asked()) == sorted(
-        [
-            "/me",
-            "/organization",
-            "/customers",
-            "/projects",
-            "/tasks",
-            "/subtasks",
-            "/org-users",
-            "/time-reports",
-            "/invoices",
-            "/holiday-profiles",
-            "/financial-reports/budget-health",
-            "/financial-reports/unbilled-time",
-        ]
-    )
+    assert sorted(watching.asked()) == sorted(endpoint.path for endpoint in PROBED_ENDPOINTS)
     assert len(watching.asked()) <= MOST_REQUESTS
     lists = [seen for seen in watching.sandbox.requests if seen.path.endswith(("/customers", "/time-reports"))]
     assert [seen.query for seen in lists] == ["page=1&pageSize=1"] * 2
@@ -164,14 +156,14 @@ def test_an_idle_tick_asks_each_resource_once_and_says_what_it_compared(watching
     assert report.query == "page=1&pageSize=200"
 
 
-def test_a_new_customer_refreshes_customers_and_what_hangs_below_them(watching: Watch) -> None:
+def test_new_customer_refreshes_customers_and_downstream(watching: Watch) -> None:
     add_a_customer(watching)
     assert watching.requested() == {
         "timix/customers",
         *(
             key.to_user_string()
             for key in defs.resolve_asset_graph().get_all_asset_keys()
-            if key.path[0] == "rollups" and is_below(key.to_user_string(), "timix/customers")
+            if key.path[0] in ("rollups", "reports") and is_below(key.to_user_string(), "timix/customers")
         ),
     }
 
@@ -182,15 +174,15 @@ def is_below(asset: str, above: str) -> bool:
     return above in {ancestor.to_user_string() for ancestor in graph.get_ancestor_asset_keys(key)}
 
 
-def test_a_deleted_entry_refreshes_two_months_of_time_reports_and_the_reports_on_them(watching: Watch) -> None:
+def test_deleted_entry_refreshes_two_months_and_reports(watching: Watch) -> None:
     entry = watching.sandbox.workspace.rows("time_reports")[-1]
     watching.sandbox.workspace.discard("time_reports", [entry["id"]])
     [request] = watching.tick().run_requests or []
     assets = {key.to_user_string() for key in request.asset_selection or []}
     assert {"timix/time_reports", "timix/revenue_report", "timix/customer_billing_report"} <= assets
-    assert assets >= ALL_ROLLUPS
+    assert {name for name in ALL_ROLLUPS if is_below(name, "timix/time_reports")} <= assets
     assert "timix/customers" not in assets
-    today = environment.today()
+    today = Settings().today()
     assert request.tags[RANGE_START] == months_before(today, 1).isoformat()
     assert request.tags[RANGE_END] == months_before(today, 0).isoformat()
     assert "time_reports" in request.tags["timix/changed"]
@@ -202,7 +194,7 @@ def test_a_change_of_nothing_dated_names_no_months(watching: Watch) -> None:
     assert not {RANGE_START, RANGE_END} & request.tags.keys()
 
 
-def test_hours_that_were_edited_show_in_the_budget_report_although_no_count_changed(watching: Watch) -> None:
+def test_edited_hours_are_detected_by_the_budget_report(watching: Watch) -> None:
     entry = next(
         row
         for row in reversed(watching.sandbox.workspace.rows("time_reports"))
@@ -218,7 +210,7 @@ def test_an_invoice_that_was_voided_shows_in_the_unbilled_report(watching: Watch
     assert {"timix/unbilled_time_report", "timix/time_reports", "timix/invoices"} <= watching.requested()
 
 
-def test_ages_that_grow_by_themselves_are_no_change(watching: Watch) -> None:
+def test_volatile_columns_are_not_a_change(watching: Watch) -> None:
     workspace = watching.sandbox.workspace
     before = unbilled_time(workspace)
     workspace.today += timedelta(days=31)
@@ -228,7 +220,7 @@ def test_ages_that_grow_by_themselves_are_no_change(watching: Watch) -> None:
     assert "unbilled_time_report" not in ", ".join(named)
 
 
-def test_the_run_key_names_the_change_so_that_a_tick_that_is_repeated_starts_no_second_run(watching: Watch) -> None:
+def test_repeated_tick_has_the_same_run_key(watching: Watch) -> None:
     before = watching.cursor
     add_a_customer(watching)
     [first] = watching.tick().run_requests or []
@@ -237,7 +229,7 @@ def test_the_run_key_names_the_change_so_that_a_tick_that_is_repeated_starts_no_
     assert first.run_key == again.run_key
 
 
-def test_a_row_that_comes_goes_and_comes_again_is_a_new_change_each_time(watching: Watch) -> None:
+def test_repeated_add_and_delete_are_separate_changes(watching: Watch) -> None:
     row = watching.sandbox.workspace.rows("customers")[-1]
     keys = []
     for _ in range(2):
@@ -248,7 +240,7 @@ def test_a_row_that_comes_goes_and_comes_again_is_a_new_change_each_time(watchin
     assert len(keys) == len(set(keys)) == 4
 
 
-def test_a_failing_api_fails_the_tick_with_its_sentence_and_the_cursor_stays(watching: Watch) -> None:
+def test_failing_api_fails_the_tick_and_keeps_the_cursor(watching: Watch) -> None:
     cursor = watching.cursor
     add_a_customer(watching)
     watching.sandbox.revoke(watching.sandbox.key)
@@ -260,34 +252,34 @@ def test_a_failing_api_fails_the_tick_with_its_sentence_and_the_cursor_stays(wat
     assert watching.cursor == cursor
 
 
-def test_a_limit_that_others_have_used_up_skips_the_tick_with_a_reason(watching: Watch) -> None:
+def test_used_up_rate_limit_skips_the_tick(watching: Watch) -> None:
     cursor = watching.cursor
     watching.sandbox.faults.add(Fault("rate_limited", path="/projects", times=1))
     skipped = watching.tick()
     said = skipped.skip_message or ""
-    assert said.startswith("The plan's limit left no room for this look: GET /projects: the server answered 429")
+    assert said.startswith("No room in the rate limit for this tick: GET /projects: the server answered 429")
     assert watching.cursor == cursor
 
 
-def test_a_look_that_mostly_waited_for_the_limit_says_so(watch: Watch) -> None:
-    with_this_key = FileBucket(environment.state_folder(), watch.sandbox.base_url, watch.sandbox.key)
-    other = Pacer(with_this_key, Limits(), print)
-    other.allow(1)
-    with other.turn():
+def test_tick_that_waited_for_the_limit_says_so(watch: Watch) -> None:
+    with_this_key = FileBucket(Settings().state_folder, watch.sandbox.base_url, watch.sandbox.key)
+    other = RateLimiter(with_this_key, Limits(), print)
+    other.set_limit(1)
+    with other.slot():
         pass
     other.close()
-    with pytest.raises(RateLimited, match=r"waited 0\.\d of its 0\.3 s for the plan's limit"):
-        look_at_everything(watch.timix, {}, seconds=0.3)
+    with pytest.raises(RateLimited, match=r"waited 0\.\d of 0\.3 s"):
+        probe_all(watch.timix, {}, seconds=0.3)
     assert watch.asked() == []
 
 
-def test_a_look_while_a_429_holds_the_key_asks_nothing_and_waits_for_nothing(watch: Watch) -> None:
-    with_this_key = FileBucket(environment.state_folder(), watch.sandbox.base_url, watch.sandbox.key)
-    other = Pacer(with_this_key, Limits(), print)
-    assert other.hold_back(60)
+def test_tick_during_rate_limit_pause_makes_no_request(watch: Watch) -> None:
+    with_this_key = FileBucket(Settings().state_folder, watch.sandbox.base_url, watch.sandbox.key)
+    other = RateLimiter(with_this_key, Limits(), print)
+    assert other.pause_all(60)
     other.close()
-    with pytest.raises(RateLimited, match=r"^GET /me: not asked, for .* 429 before, and the limit resets in 60 s"):
-        look_at_everything(watch.timix, {}, seconds=30)
+    with pytest.raises(RateLimited, match=r"^GET /me: not sent, as .* 429 before, and the limit resets in 60 s"):
+        probe_all(watch.timix, {}, seconds=30)
     assert watch.asked() == []
 
 
@@ -296,11 +288,11 @@ def test_a_look_while_a_429_holds_the_key_asks_nothing_and_waits_for_nothing(wat
     [Fault("silence", seconds=0.2), Fault("silence", path="/projects", seconds=1)],
     ids=["every answer", "one answer that is under way"],
 )
-def test_a_look_that_a_slow_server_kept_too_long_is_no_matter_of_the_limit(watch: Watch, slow: Fault) -> None:
+def test_tick_of_a_slow_server_exceeds_the_deadline(watch: Watch, slow: Fault) -> None:
     watch.sandbox.faults.add(slow)
-    with pytest.raises(DeadlineExceeded, match=r"not all answers within 0\.5 s, 0\.0 s of which .* Timix is slow"):
-        look_at_everything(watch.timix, {}, seconds=0.5)
-    assert len(watch.asked()) < len(WATCHED)
+    with pytest.raises(DeadlineExceeded, match=r"longer than 0\.5 s \(0\.0 s of it .* Timix is slow"):
+        probe_all(watch.timix, {}, seconds=0.5)
+    assert len(watch.asked()) < len(PROBED_ENDPOINTS)
 
 
 @pytest.mark.parametrize("kind", ["server_error", "reset_connection"])
@@ -314,7 +306,12 @@ def test_a_request_that_fails_is_made_once_a_tick(watching: Watch, kind: str) ->
 
 
 def test_while_its_own_run_is_queued_or_running_it_asks_nothing(watching: Watch) -> None:
-    create_run_for_test(watching.instance, job_name="refresh_changed", status=DagsterRunStatus.STARTED)
+    create_run_for_test(
+        watching.instance,
+        job_name="refresh_changed",
+        status=DagsterRunStatus.STARTED,
+        tags={"timix/job": "refresh_changed"},
+    )
     assert "refresh_changed is already queued or running" in (watching.tick().skip_message or "")
     assert watching.asked() == []
 
@@ -328,7 +325,7 @@ def test_a_path_that_had_to_be_found_is_remembered(watch: Watch) -> None:
     assert [path for path in watch.asked() if path.startswith("/time")] == ["/time-entries"]
 
 
-def test_a_path_that_moves_later_is_looked_for_once_although_nothing_else_changed(watching: Watch) -> None:
+def test_moved_path_is_searched_once(watching: Watch) -> None:
     watching.sandbox.faults.add(Fault("moved", path="/time-reports", to="/time-entries"))
     assert "Nothing changed" in (watching.tick().skip_message or "")
     watching.tick()
@@ -340,12 +337,14 @@ def test_a_path_that_moves_later_is_looked_for_once_although_nothing_else_change
 
 
 @pytest.fixture
-def without_invoices(watch: Watch) -> Watch:
+def without_invoices(watch: Watch, tmp_path: Path) -> Watch:
     """After the first tick of a key that may not read them yet."""
+    overrides = tmp_path / "overrides.yaml"
+    overrides.write_text("endpoints: {invoices: {skip_forbidden: true}}", encoding="utf-8")
     watch.resource = TimixResource(
         api_key=watch.sandbox.key,
         base_url=watch.sandbox.base_url,
-        endpoints={"invoices": EndpointOverride(skip_forbidden=True)},
+        overrides_file=str(overrides),
     )
     watch.sandbox.faults.add(Fault("forbidden", path="/invoices"))
     watch.tick()
@@ -356,7 +355,7 @@ def test_what_the_key_may_not_read_and_need_not_is_left_out(without_invoices: Wa
     assert "invoices" not in Cursor.read(without_invoices.cursor).seen
 
 
-def test_what_becomes_readable_is_remembered_at_its_first_sight_and_compared_from_then_on(
+def test_endpoint_that_becomes_readable_is_recorded_first(
     without_invoices: Watch,
 ) -> None:
     watch = without_invoices
@@ -370,13 +369,11 @@ def test_what_becomes_readable_is_remembered_at_its_first_sight_and_compared_fro
 
 def test_a_cursor_of_another_form_counts_as_none(watch: Watch) -> None:
     watch.cursor = json.dumps({"seen": {"customers": {"rows": 3}}})
-    assert "First look" in (watch.tick().skip_message or "")
+    assert "First tick" in (watch.tick().skip_message or "")
 
 
 @pytest.mark.parametrize("status", [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED])
-def test_a_change_whose_run_did_not_succeed_is_asked_for_again_under_another_run_key(
-    watching: Watch, status: DagsterRunStatus
-) -> None:
+def test_failed_change_is_retried_with_another_run_key(watching: Watch, status: DagsterRunStatus) -> None:
     add_a_customer(watching)
     first = watching.run(status)
     again = watching.run(DagsterRunStatus.SUCCESS)
@@ -387,7 +384,7 @@ def test_a_change_whose_run_did_not_succeed_is_asked_for_again_under_another_run
     assert "Nothing changed" in (watching.tick().skip_message or "")
 
 
-def test_a_change_whose_run_was_never_launched_is_asked_for_again(watching: Watch) -> None:
+def test_change_whose_run_never_started_is_retried(watching: Watch) -> None:
     add_a_customer(watching)
     [first] = watching.tick().run_requests or []
     [again] = watching.tick().run_requests or []
@@ -395,7 +392,7 @@ def test_a_change_whose_run_was_never_launched_is_asked_for_again(watching: Watc
     assert again.asset_selection == first.asset_selection
 
 
-def test_a_change_whose_run_succeeded_is_asked_for_no_more_even_when_that_run_is_deleted_later(watching: Watch) -> None:
+def test_change_with_successful_run_is_not_retried(watching: Watch) -> None:
     add_a_customer(watching)
     watching.run(DagsterRunStatus.SUCCESS)
     assert watching.tick().run_requests == []
@@ -404,7 +401,7 @@ def test_a_change_whose_run_succeeded_is_asked_for_no_more_even_when_that_run_is
     assert watching.tick().run_requests == []
 
 
-def test_a_run_that_dagster_or_a_person_started_again_counts_for_the_change_too(watching: Watch) -> None:
+def test_retried_run_counts_for_the_change(watching: Watch) -> None:
     add_a_customer(watching)
     request = watching.run(DagsterRunStatus.FAILURE)
     create_run_for_test(
@@ -413,7 +410,7 @@ def test_a_run_that_dagster_or_a_person_started_again_counts_for_the_change_too(
     assert "Nothing changed" in (watching.tick().skip_message or "")
 
 
-def test_what_changed_meanwhile_is_read_with_what_is_still_unread(watching: Watch) -> None:
+def test_new_changes_are_read_with_unread_ones(watching: Watch) -> None:
     add_a_customer(watching)
     watching.run(DagsterRunStatus.FAILURE)
     start_a_project(watching)
@@ -425,71 +422,68 @@ def test_what_changed_meanwhile_is_read_with_what_is_still_unread(watching: Watc
     assert watching.tick().run_requests == []
 
 
-def test_a_change_that_was_read_is_not_read_again_with_the_next_one(watching: Watch) -> None:
+def test_read_change_is_not_read_again(watching: Watch) -> None:
     start_a_project(watching)
     watching.run(DagsterRunStatus.SUCCESS)
     add_a_customer(watching)
     assert watching.run(DagsterRunStatus.SUCCESS).tags["timix/changed"] == "customers"
 
 
-def test_after_five_runs_in_a_row_that_failed_it_waits_for_the_next_change_and_says_why(watching: Watch) -> None:
+def test_five_failed_runs_wait_for_the_next_change(watching: Watch) -> None:
     add_a_customer(watching)
-    requests = [watching.run(DagsterRunStatus.FAILURE) for _ in range(MOST_ATTEMPTS)]
-    assert len({request.run_key for request in requests}) == MOST_ATTEMPTS == 5
+    requests = [watching.run(DagsterRunStatus.FAILURE) for _ in range(MAX_ATTEMPTS)]
+    assert len({request.run_key for request in requests}) == MAX_ATTEMPTS == 5
     for _ in range(2):
         waiting = watching.tick()
         assert waiting.run_requests == []
         said = waiting.skip_message or ""
         assert "customers" in said
-        assert "5 runs in a row" in said
+        assert "5 consecutive runs" in said
         assert watching.instance.get_runs(limit=1)[0].run_id[:8] in said
-        assert "only with the next change; a schedule reads it too" in said
+        assert "it is retried only with the next change" in said
     start_a_project(watching)
     assert "customers" in watching.run(DagsterRunStatus.SUCCESS).tags["timix/changed"]
     assert "Nothing changed" in (watching.tick().skip_message or "")
 
 
-def test_a_run_repeated_by_hand_after_all_attempts_settles_the_change(watching: Watch) -> None:
+def test_manual_retry_acknowledges_the_change(watching: Watch) -> None:
     add_a_customer(watching)
-    requests = [watching.run(DagsterRunStatus.FAILURE) for _ in range(MOST_ATTEMPTS)]
+    requests = [watching.run(DagsterRunStatus.FAILURE) for _ in range(MAX_ATTEMPTS)]
     create_run_for_test(
         watching.instance, job_name="refresh_changed", tags=dict(requests[-1].tags), status=DagsterRunStatus.SUCCESS
     )
     assert "Nothing changed" in (watching.tick().skip_message or "")
 
 
-def test_a_cursor_from_before_changes_were_kept_until_read_goes_on(watching: Watch) -> None:
+def test_cursor_of_an_earlier_version_is_accepted(watching: Watch) -> None:
     kept = json.loads(watching.cursor or "")
     watching.cursor = json.dumps({"change": "abc", "seen": kept["seen"]})
     assert "Nothing changed" in (watching.tick().skip_message or "")
 
 
-def test_on_an_empty_lake_only_the_changed_table_is_read_for_what_hangs_below_needs_tables_that_are_not_there(
-    watching: Watch, tmp_path: Path
-) -> None:
+def test_empty_lake_reads_only_the_changed_table(watching: Watch, tmp_path: Path) -> None:
     watching.lake = LakeResource(url=str(tmp_path / "empty"))
     add_a_customer(watching)
     request = watching.run(DagsterRunStatus.SUCCESS)
-    assert [table_of(key) for key in request.asset_selection or []] == ["timix/customers"]
+    assert [key.to_user_string() for key in request.asset_selection or []] == ["timix/customers"]
     assert "timix/time_reports" in request.tags["timix/missing"]
     assert watching.tick().run_requests == []
 
 
 def test_only_what_needs_a_table_that_was_never_read_is_left_out(watching: Watch, tmp_path: Path) -> None:
-    watching.lake = LakeResource(url=str(tmp_path / "without_invoices"))
-    for name in ("organization", "projects", "subtasks", "tasks", "time_reports", "budget_health_report"):
-        put_table(watching.lake.lake, f"timix/{name}")
-    put_table(watching.lake.lake, "rollups/utilization_daily")
+    watching.lake = LakeResource(url=str(tmp_path / "without_report"))
+    for endpoint in ENDPOINTS:
+        if endpoint.name not in ("budget_health_report", "customers"):
+            put_table(watching.lake.store, f"timix/{endpoint.name}")
+    for name in ("capacity_daily", "utilization_daily", "utilization_weekly", "timesheet_compliance"):
+        put_table(watching.lake.store, f"rollups/{name}")
     add_a_customer(watching)
     request = watching.run(DagsterRunStatus.SUCCESS)
-    assert request.tags["timix/missing"] == "timix/invoices"
-    assert {table_of(key) for key in request.asset_selection or []} == {
-        "timix/customers",
-        "rollups/budget_burn",
-        "rollups/budget_health",
-        "rollups/organization_kpis",
-        "rollups/project_profitability",
-        "rollups/unbilled_aging",
+    selected = {key.to_user_string() for key in request.asset_selection or []}
+    assert request.tags["timix/missing"] == "timix/budget_health_report"
+    below = {name for name in ALL_ROLLUPS if is_below(name, "timix/customers")}
+    assert selected == {"timix/customers"} | {
+        name for name in below if not is_below(name, "timix/budget_health_report")
     }
 
 
@@ -507,15 +501,15 @@ ROW = {"id": "cus-1", "name": "Acme"}
     ],
     ids=["a number", "a text", "another envelope", "a header", "a header of a bare list"],
 )
-def test_a_look_counts_the_rows_in_every_way_that_a_refresh_does(reply: Reply) -> None:
+def test_probe_counts_rows_like_a_refresh(reply: Reply) -> None:
     def answer(asked: Asked) -> Reply:
         return reply if asked.path == "/customers" else NOT_SCRIPTED
 
     with serving(answer) as server, TimixClient(server.base_url, f"bbl_{secrets.token_hex(8)}") as client:
-        assert look(client, BY_NAME["customers"]).total == 60
+        assert probe_endpoint(client, BY_NAME["customers"]).total == 60
 
 
-SEEN = Sighting("/customers", 60, "cus-1", "abc", "2026-11-01T00:00:00.000000+00:00")
+SEEN = Probe("/customers", 60, "cus-1", "abc", "2026-11-01T00:00:00.000000+00:00")
 
 
 @pytest.mark.parametrize(
@@ -529,5 +523,68 @@ SEEN = Sighting("/customers", 60, "cus-1", "abc", "2026-11-01T00:00:00.000000+00
     ],
     ids=["the same", "another count", "the first row changed", "another row first", "a younger row first"],
 )
-def test_what_counts_as_a_change(now: Sighting, changed: bool) -> None:
+def test_what_counts_as_a_change(now: Probe, changed: bool) -> None:
     assert now.differs_from(SEEN) is changed
+
+
+@pytest.fixture
+def inbox(watch: Watch, tmp_path: Path) -> Iterator[Inbox]:
+    """Of the sensor with webhooks, which has looked a moment ago."""
+    watch.settings = Settings(webhook_secrets="YWE=", home=tmp_path)
+    watch.settings.state_folder.mkdir()
+    watch.tick()
+    watch.sandbox.requests.clear()
+    assert watch.settings.webhook_inbox is not None
+    with Inbox(watch.settings.webhook_inbox, 16) as opened:
+        yield opened
+
+
+def looked(inbox: Inbox, seconds_ago: float) -> None:
+    inbox.record_look(inbox.looks().up_to, time.time() - seconds_ago)
+
+
+def test_webhooks_make_one_look(watch: Watch, inbox: Inbox) -> None:
+    looked(inbox, MIN_GAP_SECONDS)
+    assert (watch.tick().skip_message or "").startswith("No new webhook")
+    assert watch.asked() == []
+
+    add_a_customer(watch)
+    for key in "abc":
+        inbox.add(key, None, time.time())
+    assert "timix/customers" in watch.requested()
+    assert len(watch.asked()) == len(PROBED_ENDPOINTS)
+
+    looked(inbox, MIN_GAP_SECONDS)
+    inbox.add("a", None, time.time())
+    assert watch.requested() == set()
+    assert len(watch.asked()) == len(PROBED_ENDPOINTS)
+
+
+def test_false_webhook_starts_no_run(watch: Watch, inbox: Inbox) -> None:
+    looked(inbox, MIN_GAP_SECONDS)
+    inbox.add("forged, and verified all the same", "customers.deleted", time.time())
+    assert (watch.tick().skip_message or "").startswith("Nothing changed.")
+
+
+def test_lost_webhook_delays_the_look_only(watch: Watch, inbox: Inbox) -> None:
+    add_a_customer(watch)
+    looked(inbox, watch.settings.changes_seconds)
+    assert "timix/customers" in watch.requested()
+
+
+def test_failed_look_is_not_repeated_at_every_tick(watch: Watch, inbox: Inbox) -> None:
+    looked(inbox, MIN_GAP_SECONDS)
+    inbox.add("a", None, time.time())
+    watch.sandbox.faults.add(Fault("server_error", path="/customers", times=1))
+    with pytest.raises(Failure):
+        watch.tick()
+    assert (watch.tick().skip_message or "").startswith("No new webhook")
+    add_a_customer(watch)
+    looked(inbox, watch.settings.changes_seconds)
+    assert "timix/customers" in watch.requested()
+
+
+def test_sensor_ticks_more_often_with_webhooks() -> None:
+    with_webhooks = Settings(webhook_secrets="YWE=")
+    assert timix_changes(with_webhooks).minimum_interval_seconds == EVENT_TICK_SECONDS
+    assert timix_changes(with_webhooks.model_copy(update={"changes_seconds": 1})).minimum_interval_seconds == 1

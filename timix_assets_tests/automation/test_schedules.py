@@ -15,16 +15,16 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 
-from timix_assets import environment
-from timix_assets.automation.jobs import RANGE_END, RANGE_START
-from timix_assets.automation.schedules import SCHEDULES, TIMETABLES, cron_line
+from timix_assets.automation.schedules import schedule_specs, schedules
 from timix_assets.definitions import defs
-from timix_assets.environment import Setting, SettingError, time_zone
+from timix_assets.partitions import RANGE_END, RANGE_START
+from timix_assets.settings import Settings, SettingsError
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
-NAMES = [timetable.name for timetable in TIMETABLES]
-DATED = [timetable.name for timetable in TIMETABLES if timetable.reach]
-JOB_OF = {timetable.name: timetable.job.name for timetable in TIMETABLES}
+SCHEDULE_SPECS = schedule_specs(Settings())
+NAMES = [spec.name for spec in SCHEDULE_SPECS]
+DATED = [spec.name for spec in SCHEDULE_SPECS if spec.months]
+JOB_OF = {spec.name: spec.job.name for spec in SCHEDULE_SPECS}
 
 
 @pytest.fixture
@@ -43,10 +43,10 @@ def months(name: str, instance: DagsterInstance, due: datetime = NOON) -> tuple[
     return request.tags[RANGE_START], request.tags[RANGE_END]
 
 
-def test_all_are_off_until_somebody_switches_them_on_and_go_by_the_configured_zone() -> None:
-    for schedule in SCHEDULES:
+def test_schedules_are_off_and_use_the_configured_zone() -> None:
+    for schedule in schedules(Settings(timezone="Europe/Berlin")):
         assert schedule.default_status is DefaultScheduleStatus.STOPPED
-        assert schedule.execution_timezone == str(time_zone())
+        assert schedule.execution_timezone == "Europe/Berlin"
         assert schedule.description
 
 
@@ -59,7 +59,7 @@ def test_each_reads_its_own_months(instance: DagsterInstance) -> None:
     }
 
 
-def test_months_are_those_of_the_tick_and_not_of_the_clock_when_it_is_late(instance: DagsterInstance) -> None:
+def test_late_tick_uses_the_months_of_its_scheduled_time(instance: DagsterInstance) -> None:
     assert months("recent_hourly", instance, datetime(2025, 3, 31, 19, tzinfo=UTC)) == ("2025-01-01", "2025-03-01")
 
 
@@ -86,13 +86,13 @@ def test_the_zone_decides_which_month_is_running(tmp_path: Path) -> None:
     assert said.stdout.split() == ["Europe/Berlin", "2026-12-01"]
 
 
-def test_months_before_the_first_are_left_out_and_a_tick_without_any_says_why(instance: DagsterInstance) -> None:
+def test_tick_without_months_is_skipped_with_a_reason(instance: DagsterInstance) -> None:
     first = datetime(2024, 2, 3, 12, tzinfo=UTC)
     assert months("recent_hourly", instance, first)[0] == "2024-01-01"
     assert months("close_month_monthly", instance, first) == ("2024-01-01", "2024-01-01")
     skipped = tick("close_month_monthly", instance, datetime(2024, 1, 3, 12, tzinfo=UTC))
     assert skipped.run_requests == []
-    assert "lie before TIMIX_START_MONTH (2024-01)" in (skipped.skip_message or "")
+    assert "are before TIMIX_START_MONTH (2024-01)" in (skipped.skip_message or "")
 
 
 def test_upkeep_has_no_months(instance: DagsterInstance) -> None:
@@ -100,7 +100,7 @@ def test_upkeep_has_no_months(instance: DagsterInstance) -> None:
     assert not {RANGE_START, RANGE_END} & request.tags.keys()
 
 
-def test_the_same_tick_has_the_same_run_key_and_another_tick_another(instance: DagsterInstance) -> None:
+def test_run_key_is_unique_per_tick(instance: DagsterInstance) -> None:
     zone = ZoneInfo("America/New_York")
     # 01:30 comes twice in that night.
     ticks = [datetime(2026, 11, 1, 1, 30, fold=fold, tzinfo=zone) for fold in (0, 1)]
@@ -111,51 +111,52 @@ def test_the_same_tick_has_the_same_run_key_and_another_tick_another(instance: D
 
 @pytest.mark.parametrize("status", [DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_tick_is_skipped_with_a_reason_while_its_job_is_queued_or_running(
-    name: str, status: DagsterRunStatus, instance: DagsterInstance
-) -> None:
+def test_tick_is_skipped_while_its_job_runs(name: str, status: DagsterRunStatus, instance: DagsterInstance) -> None:
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "all"), JOB_OF[name])
-    run = create_run_for_test(instance, job_name=JOB_OF[name], status=status, remote_job_origin=origin)
+    run = create_run_for_test(
+        instance, job_name=JOB_OF[name], status=status, remote_job_origin=origin, tags={"timix/job": JOB_OF[name]}
+    )
     skipped = tick(name, instance)
     assert skipped.run_requests == []
     assert skipped.skip_message == (
-        f"{JOB_OF[name]} is already queued or running (run {run.run_id[:8]}), so this tick starts no other."
+        f"{JOB_OF[name]} is already queued or running (run {run.run_id[:8]}), so this tick starts no run."
     )
 
 
 def test_a_finished_run_or_one_of_another_job_holds_nothing_up(instance: DagsterInstance) -> None:
-    create_run_for_test(instance, job_name="refresh_recent", status=DagsterRunStatus.SUCCESS)
-    create_run_for_test(instance, job_name="refresh_changed", status=DagsterRunStatus.STARTED)
+    create_run_for_test(
+        instance, job_name="refresh_recent", status=DagsterRunStatus.SUCCESS, tags={"timix/job": "refresh_recent"}
+    )
+    create_run_for_test(
+        instance, job_name="refresh_changed", status=DagsterRunStatus.STARTED, tags={"timix/job": "refresh_changed"}
+    )
     assert tick("recent_hourly", instance).run_requests
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        (environment.CRON_RECENT, "hourly"),
-        (environment.CRON_NIGHTLY, "30 25 * * *"),
-        (environment.CRON_SWEEP, "0 4 31 2 *"),
-        (environment.CRON_COMPACT, "0 0 6 * * 0"),
+        ("cron_recent", "hourly"),
+        ("cron_nightly", "30 25 * * *"),
+        ("cron_sweep", "0 4 31 2 *"),
+        ("cron_compact", "0 0 6 * * 0"),
     ],
 )
-def test_a_wrong_cron_line_is_refused_by_its_name(
-    setting: Setting, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(setting.name, value)
-    with pytest.raises(SettingError, match=re.escape(f"{setting.name} is {value!r}, which is no cron line")):
-        cron_line(setting)
+def test_a_wrong_cron_expression_is_refused_by_its_name(setting: str, value: str) -> None:
+    message = re.escape(f'TIMIX_{setting.upper()}: "{value}" is not a cron expression')
+    with pytest.raises(SettingsError, match=message):
+        schedules(Settings().model_copy(update={setting: value}))
 
 
-def test_the_environment_sets_the_cron_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TIMIX_CRON_RECENT", "*/20 8-17 * * 0-4")
-    assert TIMETABLES[0].schedule().cron_schedule == "*/20 8-17 * * 0-4"
+def test_the_settings_give_the_cron_expressions() -> None:
+    assert schedules(Settings(cron_recent="*/20 8-17 * * 0-4"))[0].cron_schedule == "*/20 8-17 * * 0-4"
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("TIMIX_CRON_CLOSE_MONTH", "monthly", "SettingError: TIMIX_CRON_CLOSE_MONTH is 'monthly'"),
-        ("TIMIX_LAKE", "s3:/bucket", "LakeError: TIMIX_LAKE is s3:/bucket, a URL with a slash too few"),
+        ("TIMIX_CRON_CLOSE_MONTH", "monthly", 'SettingsError: TIMIX_CRON_CLOSE_MONTH: "monthly" is not'),
+        ("TIMIX_LAKE", "s3:/bucket", "LakeError: TIMIX_LAKE: s3:/bucket is a URL with a missing slash"),
     ],
 )
 def test_a_wrong_setting_is_refused_at_load(name: str, value: str, said: str) -> None:

@@ -6,13 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from timix_assets.contract.endpoints import CUSTOMERS, ORG_USERS, ORGANIZATION, PROJECTS
-from timix_assets.metrics.settings import Settings
-from timix_assets.metrics.tables import BY_NAME
+from timix_assets.contract.endpoints import ORGANIZATION, PROJECTS
+from timix_assets.metrics import BY_NAME
+from timix_assets.metrics.params import RollupParams
 
 Row = dict[str, Any]
 
-SETTINGS = Settings(as_of=date(2026, 11, 24), first_month=date(2024, 12, 1))
+MONTHS = tuple(pl.date_range(date(2024, 12, 1), date(2026, 11, 1), "1mo", eager=True))
+PARAMS = RollupParams(as_of=date(2026, 11, 24), months=MONTHS)
 MONDAY = date(2026, 11, 16)
 """The first day of a week that is over."""
 
@@ -31,31 +32,28 @@ def organization(**columns: Any) -> pl.DataFrame:
     return pl.DataFrame([{"id": "org"} | columns], schema=ORGANIZATION.schema)
 
 
-def customers(*names: str | None) -> pl.DataFrame:
-    """Ids c0, c1, …"""
-    return pl.DataFrame([{"id": f"c{i}", "name": n} for i, n in enumerate(names)], schema=CUSTOMERS.schema)
-
-
-def projects(*names: str | None, status: str = "Active") -> pl.DataFrame:
+def projects(count: int = 1, status: str = "Active") -> pl.DataFrame:
     """Ids p0, p1, …"""
-    rows = [{"id": f"p{i}", "name": n, "status": status} for i, n in enumerate(names)]
-    return pl.DataFrame(rows, schema=PROJECTS.schema)
+    return pl.DataFrame([{"id": f"p{i}", "status": status} for i in range(count)], schema=PROJECTS.schema)
 
 
-def people(*names: str | None) -> pl.DataFrame:
-    """Ids u0, u1, …"""
-    return pl.DataFrame([{"id": f"u{i}", "name": n} for i, n in enumerate(names)], schema=ORG_USERS.schema)
+def name(number: int) -> str | None:
+    """One of the hard names: the same for the same number."""
+    return NAMES[number % len(NAMES)]
 
 
-def week(user: int = 0, start: date = MONDAY, billable: int = 30, capacity: int = 40) -> Row:
+def week(
+    user: int = 0, start: date = MONDAY, billable: int = 30, capacity: int = 40, user_name: str | None = "Ann"
+) -> Row:
     return {
         "user_id": f"u{user}",
+        "user_name": user_name,
         "week_start": start,
         "capacity_hours": capacity,
         "logged_hours": billable,
         "billable_hours": billable,
         "billable_utilization": billable / capacity if capacity else None,
-        "is_partial": start + timedelta(days=6) > SETTINGS.as_of,
+        "is_partial": start + timedelta(days=6) > PARAMS.as_of,
         "worked_at_zero_capacity": capacity == 0 and billable > 0,
     }
 
@@ -66,7 +64,9 @@ def budget(project: int = 0, scope: str = "TM", used: int = 50, cap: int | None 
     return {
         "level": "project",
         "project_id": f"p{project}",
+        "project_name": name(project),
         "customer_id": f"c{customer}",
+        "customer_name": name(customer),
         "scope": scope,
         "cap": cap,
         "used": used,
@@ -90,12 +90,76 @@ def burnt(project: int = 0, scope: str = "TM", *, month: date, used: int, cumula
 def unbilled(customer: int = 0, bucket: str = "0-30", currency: str = "USD", amount: int | None = 1000) -> Row:
     return {
         "customer_id": f"c{customer}",
+        "customer_name": name(customer),
         "project_id": "p0",
         "bucket": bucket,
         "currency": currency,
         "hours": 10,
         "amount": amount,
         "entry_count": 2,
+    }
+
+
+def receivable(
+    customer: int = 0, bucket: str = "1-30", currency: str | None = "USD", outstanding: int | None = 1000
+) -> Row:
+    return {
+        "customer_id": f"c{customer}",
+        "customer_name": name(customer),
+        "bucket": bucket,
+        "currency": currency,
+        "outstanding": outstanding,
+        "invoice_count": 2,
+    }
+
+
+def timesheet(user: int = 0, start: date = MONDAY, status: str = "missing", missing: int = 8) -> Row:
+    return {
+        "user_id": f"u{user}",
+        "user_name": name(user),
+        "week_start": start,
+        "missing_hours": missing,
+        "status": status,
+        "is_partial": start + timedelta(days=6) > PARAMS.as_of,
+    }
+
+
+def lockup(month: date, currency: str | None = "USD", wip: float | None = 30.0, debtors: float | None = 45.0) -> Row:
+    """A month of the pre-aggregate `lockup_months`."""
+    both = None if wip is None or debtors is None else wip + debtors
+    return {"month": month, "currency": currency, "wip_days": wip, "debtor_days": debtors, "lockup_days": both}
+
+
+def capital(currency: str | None = "USD", wip: float | None = 30.0, debtors: float | None = 45.0) -> Row:
+    days = {name: value for name, value in lockup(PARAMS.as_of, currency, wip, debtors).items() if name != "month"}
+    return {**days, "unbilled": 9000, "outstanding": 12_000, "window_days": 90}
+
+
+def economics(
+    user: int = 0, month: date = date(2026, 11, 1), value: int = 2000, billed: int = 1800, currency: str | None = "USD"
+) -> Row:
+    return {
+        "user_id": f"u{user}",
+        "user_name": name(user),
+        "month": month,
+        "currency": currency,
+        "invoiced_value": value,
+        "billed_value": billed,
+    }
+
+
+def progress(project: int = 0, earned: int | None = 1000, cost: int | None = 800, price: int = 2000) -> Row:
+    return {
+        "project_id": f"p{project}",
+        "project_name": name(project),
+        "customer_id": f"c{project % 7}",
+        "customer_name": name(project % 7),
+        "currency": "USD",
+        "contract_amount": price,
+        "earned_to_date": earned,
+        "cost_to_date": cost,
+        "earned_margin": None if not earned or cost is None else (earned - cost) / earned,
+        "history_complete": project % 2 == 0,
     }
 
 

@@ -1,5 +1,6 @@
-"""`timix-assets doctor`: honest about every assumption that did not hold, and how to put it right."""
+"""`timix-assets doctor`: which assumptions do not match a workspace, and the overrides that fix it."""
 
+import os
 import socket
 from contextlib import closing
 
@@ -8,11 +9,12 @@ import yaml
 
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.server import Sandbox
+from timix_assets.settings.environment import VARIABLES
 
 from .conftest import Project
 
 
-def test_a_workspace_that_keeps_the_contract_is_healthy(project: Project, live: Sandbox) -> None:
+def test_matching_workspace_passes(project: Project, live: Sandbox) -> None:
     done = project.run("doctor", TIMIX_TIMEZONE="America/New_York")
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -23,7 +25,22 @@ def test_a_workspace_that_keeps_the_contract_is_healthy(project: Project, live: 
     assert all(seen.method == "GET" for seen in live.requests)
 
 
-def test_a_renamed_field_and_a_moved_path_end_in_lines_to_paste_that_work(project: Project, live: Sandbox) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_warns_about_dotenv_readable_by_others(project: Project) -> None:
+    message = "• Other users of this machine can read .env, which holds the key: chmod 600 .env\n"
+    env_file = project.folder / ".env"
+    env_file.write_text("TIMIX_TIMEZONE=UTC\n")
+    env_file.chmod(0o644)
+    done = project.run("doctor")
+    assert done.returncode == 0
+    assert done.stdout.count(message) == 1
+
+    assert project.run("doctor", TIMIX_API_KEY="bbl_" + 40 * "0").stdout.count(message) == 1
+    env_file.chmod(0o600)
+    assert "chmod" not in project.run("doctor").stdout
+
+
+def test_suggests_working_overrides(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("moved", path="/time-reports", to="/time-entries"))
     live.faults.add(Fault("rename_field", path="/time-entries", old="hours", new="durationMinutes"))
     done = project.run("doctor")
@@ -37,7 +54,7 @@ def test_a_renamed_field_and_a_moved_path_end_in_lines_to_paste_that_work(projec
     assert project.run("doctor", TIMIX_OVERRIDES="overrides.yaml").returncode == 0
 
 
-def test_a_column_that_nobody_sends_is_named_and_is_no_failure(project: Project, live: Sandbox) -> None:
+def test_missing_optional_column_passes(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("drop_field", path="/customers", field="contactEmail"))
     done = project.run("doctor")
 
@@ -45,23 +62,23 @@ def test_a_column_that_nobody_sends_is_named_and_is_no_failure(project: Project,
     assert "contact_email" in done.stdout
 
 
-def test_an_expired_key_ends_it_at_once(project: Project, live: Sandbox) -> None:
-    done = project.run("doctor", TIMIX_API_KEY=live.key_for(expired=True))
+def test_expired_key_fails_after_one_request(project: Project, live: Sandbox) -> None:
+    done = project.run_in_a_process("doctor", TIMIX_API_KEY=live.key_for(expired=True))
 
     assert done.returncode == 1
     assert "me: GET /me: the server answered 401" in done.stderr
     assert len(live.requests) == 1
 
 
-def test_a_key_that_sees_no_cost_is_told_so(project: Project, live: Sandbox) -> None:
+def test_warns_about_key_without_cost(project: Project, live: Sandbox) -> None:
     done = project.run("doctor", TIMIX_API_KEY=live.key_for("Member"))
-    assert "A Member never sees cost" in done.stdout
+    assert "The role Member cannot see cost" in done.stdout
     assert "cost_rate" not in done.stdout
     assert done.returncode == 0
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         (Fault("not_found", path="/me"), "404"),
         (Fault("forbidden", path="/me"), "403"),
@@ -70,21 +87,19 @@ def test_a_key_that_sees_no_cost_is_told_so(project: Project, live: Sandbox) -> 
     ],
     ids=lambda fault: getattr(fault, "kind", ""),
 )
-def test_when_me_does_not_answer_it_says_so_and_asks_nothing_else(
-    project: Project, live: Sandbox, fault: Fault, said: str
-) -> None:
+def test_stops_when_me_fails(project: Project, live: Sandbox, fault: Fault, message: str) -> None:
     live.faults.add(fault)
     done = project.run("doctor")
 
     assert done.returncode == 1
     assert done.stderr.startswith("failed me: GET /me")
-    assert said in done.stderr
-    assert "Nothing else was asked" in done.stdout
+    assert message in done.stderr
+    assert "No other endpoint was checked" in done.stdout
     assert "endpoints:" not in done.stdout
     assert {seen.path.rsplit("/", 1)[-1] for seen in live.requests} == {"me"}
 
 
-def test_a_server_that_is_not_there_is_told_in_a_sentence(project: Project, live: Sandbox) -> None:
+def test_unreachable_server_fails_with_message(project: Project, live: Sandbox) -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
         done = project.run("doctor", TIMIX_BASE_URL=f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
@@ -93,28 +108,52 @@ def test_a_server_that_is_not_there_is_told_in_a_sentence(project: Project, live
     assert "failed me: GET /me" in done.stderr
 
 
-def test_each_endpoint_is_shown_as_soon_as_it_answered(project: Project, live: Sandbox) -> None:
+def test_prints_each_endpoint_as_it_answers(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("silence", path="/holiday-profiles", seconds=60))
     process = project.start("doctor")
     try:
         assert process.stdout is not None
+        lines = iter(process.stdout.readline, "\n")
+        settings = {line.split()[0] for line in lines}
         shown = [process.stdout.readline().split()[0] for _ in range(4)]
     finally:
         process.kill()
         process.wait()
+    assert "TIMIX_LAKE" in settings
     assert shown == ["endpoint", "me", "organization", "org_users"]
 
 
-def test_a_plan_under_another_name_is_read_by_an_override_and_kept_to(project: Project, live: Sandbox) -> None:
+def test_lists_settings_with_their_source_but_no_secret(project: Project, live: Sandbox) -> None:
+    (project.folder / ".env").write_text("TIMIX_ALERT_DAYS=30\nTIMIX_ATTEMPTS=3\n")
+    (project.folder / "urls").write_text("json://hooks.example.com/secret-path")
+    done = project.run("doctor", TIMIX_ATTEMPTS="4", TIMIX_ALERT_URLS_FILE="urls")
+    settings = dict(line.split(maxsplit=1) for line in done.stdout.partition("\n\n")[0].splitlines())
+
+    assert list(settings) == ["setting", *VARIABLES]
+    wanted = {
+        "TIMIX_API_KEY": "environment  set",
+        "TIMIX_ALERT_URLS": "file         set",
+        "TIMIX_ALERT_DAYS": ".env         30",
+        "TIMIX_ATTEMPTS": "environment  4",
+        "TIMIX_START_MONTH": f"environment  {live.firm.first_day:%Y-%m}",
+        "TIMIX_LAKE": "default      data/lake",
+        "TIMIX_OVERRIDES": "default      not set",
+    }
+    assert {name: settings[name] for name in wanted} == wanted
+    assert live.key not in done.stdout
+    assert "secret-path" not in done.stdout
+
+
+def test_override_of_plan_sets_rate_limit(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("rename_field", path="/me", old="plan", new="tier"))
-    assert "no plan is named, so at most 300 requests a minute are made" in project.run("doctor").stdout
+    assert "no plan is named, assuming at most 300 requests a minute" in project.run("doctor").stdout
 
     (project.folder / "overrides.yaml").write_text("endpoints: {me: {columns: {plan: tier}}}")
     again = project.run("doctor", TIMIX_OVERRIDES="overrides.yaml").stdout
     assert "plan Business, at most 1000 requests a minute" in again
 
 
-def test_a_path_that_is_not_there_ends_in_a_line_to_fill_in(project: Project, live: Sandbox) -> None:
+def test_suggests_path_for_missing_endpoint(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("moved", path="/customers", to="/clients"))
     done = project.run("doctor")
     lines = done.stdout[done.stdout.index("endpoints:") :]
@@ -125,20 +164,20 @@ def test_a_path_that_is_not_there_ends_in_a_line_to_fill_in(project: Project, li
     assert project.run("doctor", TIMIX_OVERRIDES="overrides.yaml").returncode == 0
 
 
-def test_billing_that_wants_a_customer_is_not_broken_but_its_cost_is_told(project: Project, live: Sandbox) -> None:
+def test_warns_about_report_per_customer(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("customer_required", path="/financial-reports/customer-billing"))
     done = project.run("doctor")
 
     assert done.returncode == 0
-    assert f"each of the {len(live.workspace.rows('customers'))} customers in each month" in done.stdout
+    assert f"each of the {len(live.workspace.rows('customers'))} customers and month" in done.stdout
 
 
-def test_a_report_that_ignores_its_dates_is_noticed(project: Project, live: Sandbox) -> None:
+def test_detects_report_that_ignores_dates(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("ignore_parameters", path="/financial-reports/revenue"))
-    assert "revenue_report holds the very same in" in project.run("doctor").stdout
+    assert "revenue_report has the same content in" in project.run("doctor").stdout
 
 
-def test_an_end_date_that_is_left_out_ends_in_a_line_that_puts_it_right(project: Project, live: Sandbox) -> None:
+def test_suggests_end_exclusive(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("end_exclusive", path="/time-reports"))
     done = project.run("doctor")
     lines = done.stdout[done.stdout.index("endpoints:") :]
@@ -155,7 +194,7 @@ def test_an_end_date_that_is_left_out_ends_in_a_line_that_puts_it_right(project:
     assert "endpoints:" not in needless.stdout
 
 
-def test_what_fails_is_named_on_stderr_and_the_table_stays_on_stdout(project: Project, live: Sandbox) -> None:
+def test_failures_go_to_stderr_and_table_to_stdout(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("moved", path="/customers", to="/clients"))
     live.faults.add(Fault("drop_field", path="/projects", field="id"))
     live.faults.add(Fault("drop_field", path="/tasks", field="description"))
@@ -163,8 +202,8 @@ def test_what_fails_is_named_on_stderr_and_the_table_stays_on_stdout(project: Pr
 
     first, second = done.stderr.splitlines()
     assert first.startswith("failed customers: GET /customers: the server answered 404")
-    assert second == "failed projects: it cannot be read, for no field is known for id."
-    assert "columns missing: id" in done.stdout
+    assert second == "failed projects: cannot be read: no field matches id."
+    assert "missing columns: id" in done.stdout
     assert "the server answered 404" not in done.stdout
 
 
@@ -177,29 +216,33 @@ endpoints:
 """
 
 
-def test_an_override_that_is_wrong_is_named_and_no_other_is_proposed_in_its_place(
-    project: Project, live: Sandbox
-) -> None:
+def test_names_wrong_override_without_suggestions(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("ignore_parameters", path="/time-reports"))
     (project.folder / "overrides.yaml").write_text(WRONG_OVERRIDES)
     done = project.run("doctor", TIMIX_OVERRIDES="overrides.yaml")
 
     assert done.returncode == 1
-    assert "customers is asked as said by `endpoints.customers.path` in overrides.yaml; correct" in done.stdout
-    assert "`text` of time_reports is read by `endpoints.time_reports.columns.text` in overrides.yaml" in done.stdout
+    assert (
+        "The request for customers uses `endpoints.customers.path` in overrides.yaml; correct or remove the override."
+        in done.stdout
+    )
+    assert (
+        "`endpoints.time_reports.columns.text` in overrides.yaml computes column `text` of time_reports" in done.stdout
+    )
     assert "Correct `endpoints.time_reports.parameters.startDate` in overrides.yaml." in done.stdout
-    assert "These lines may put it right" not in done.stdout
+    assert "These overrides may fix it" not in done.stdout
 
 
-def test_dates_that_the_server_ignores_are_noticed(project: Project, live: Sandbox) -> None:
+def test_detects_listing_that_ignores_dates(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("ignore_parameters", path="/time-reports"))
     assert "parameters.startDate" in project.run("doctor").stdout
 
 
-def test_another_time_zone_of_the_organization_is_told(project: Project) -> None:
-    assert "TIMIX_TIMEZONE=America/New_York" in project.run("doctor").stdout
+def test_warns_about_time_zone_of_organization(project: Project) -> None:
+    assert "is America/New_York, but TIMIX_TIMEZONE is UTC; leave" in project.run("doctor").stdout
+    assert "time zone" not in project.run("doctor", TIMIX_TIMEZONE="").stdout
 
 
-def test_the_doctor_writes_nothing(project: Project) -> None:
+def test_doctor_writes_nothing(project: Project) -> None:
     project.run("doctor")
     assert not (project.folder / "data").exists()

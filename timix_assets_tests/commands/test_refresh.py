@@ -1,15 +1,18 @@
-"""`timix-assets refresh`, from the command line to the tables, the exit status and what is said."""
+"""`timix-assets refresh`: from the command line to the tables, the exit code and the messages."""
 
 import json
+import os
+import re
 import signal
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
 
-from timix_assets.commands.refresh import hint
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.server import Sandbox
+from timix_assets.text.near_miss import hint
 
 from .conftest import Project, wait_for_request
 
@@ -20,10 +23,8 @@ def recorded_runs(folder: Path) -> list[tuple[str, str]]:
         return storage.execute("select pipeline_name, status from runs order by id").fetchall()
 
 
-def test_one_command_fills_the_lake_and_its_run_is_in_the_instance_that_the_ui_reads(
-    project: Project, live: Sandbox
-) -> None:
-    done = project.run("refresh")
+def test_fills_lake_and_records_run(project: Project, live: Sandbox) -> None:
+    done = project.run_in_a_process("refresh")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert project.table("timix/time_reports").height == len(live.workspace.rows("time_reports"))
@@ -31,38 +32,75 @@ def test_one_command_fills_the_lake_and_its_run_is_in_the_instance_that_the_ui_r
     assert recorded_runs(project.folder) == [("refresh_everything", "SUCCESS")]
 
 
-def test_only_reads_just_what_is_named(project: Project, live: Sandbox) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+@pytest.mark.parametrize(("umask", "folders", "files"), [(0o022, 0o755, 0o644), (0o027, 0o750, 0o640)])
+def test_runs_are_private_and_lake_follows_umask(project: Project, umask: int, folders: int, files: int) -> None:
+    before = os.umask(umask)
+    try:
+        done = project.run("refresh", "--only", "timix/customers", "--only", "exports/revenue_report")
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stderr
+    assert stat.S_IMODE((project.folder / ".dagster").stat().st_mode) == 0o700
+    lake = list((project.folder / "data").rglob("*"))
+    assert {stat.S_IMODE(path.stat().st_mode) for path in lake if path.is_dir()} == {folders}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in lake if path.is_file()} == {files}
+    assert any("exports" in path.parts for path in lake)
+
+
+def test_run_belongs_to_the_code_location_of_the_ui(project: Project, live: Sandbox) -> None:
+    workspace = project.folder / "workspace.yaml"
+    workspace.write_text(workspace.read_text().replace("location_name: timix_assets", "location_name: firm"))
+
+    month = f"{live.firm.first_day:%Y-%m}"
+    assert project.run("refresh", "--only", "timix/customers", "--from", month, "--to", month).returncode == 0
+    with sqlite3.connect(project.folder / ".dagster" / "storage" / "history" / "runs.db") as storage:
+        tags = dict(storage.execute("select key, value from run_tags").fetchall())
+        [[run]] = storage.execute("select run_body from runs").fetchall()
+    assert tags[".dagster/repository"] == "__repository__@firm"
+    assert (
+        tags["dagster/code_location"]
+        == json.loads(run)["external_pipeline_origin"]["external_repository_origin"]["repository_location_origin"][
+            "location_name"
+        ]
+    )
+    assert tags["timix/job"] == "refresh_everything"
+    assert tags["timix/months"] == month
+
+
+def test_only_reads_named_assets(project: Project, live: Sandbox) -> None:
     done = project.run("refresh", "--only", "timix/customers", "--only", "timix/projects")
 
     assert done.returncode == 0
     assert {seen.path.rsplit("/", 1)[-1] for seen in live.requests} == {"me", "customers", "projects"}
 
 
-def test_from_and_to_read_just_those_months(project: Project, live: Sandbox) -> None:
+def test_from_and_to_limit_months(project: Project, live: Sandbox) -> None:
     first = f"{live.firm.first_day:%Y-%m}"
     done = project.run("refresh", "--only", "timix/time_reports", "--from", first, "--to", first)
 
     assert done.returncode == 0
-    assert project.lake.memory.months_read("timix/time_reports") == {live.firm.first_day}
+    assert f"1 asset, month {first}, " in done.stdout
+    assert project.lake.metadata.months_read("timix/time_reports") == {live.firm.first_day}
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--from", "2001-01"], "--from 2001-01 is before the first month"),
+        (["--from", "2999-01"], "--from 2999-01 is in the future; the current month is"),
         (["--to", "2999-01"], "--to 2999-01 is in the future"),
-        (["--from", "yesterday"], "--from is 'yesterday', which is no month to read"),
-        (["--only", "timix/customer"], "--only timix/customer is no asset; did you mean timix/customers?"),
+        (["--to", "2001-01"], "--to 2001-01 is before the first month"),
+        (["--from", "yesterday"], '--from: "yesterday" is not a month that can be read'),
+        (["--only", "timix/customer"], "--only timix/customer is not an asset; did you mean timix/customers?"),
         (["--frm", "2025-01"], "No such option"),
     ],
 )
-def test_wrong_use_is_exit_2_and_says_what_would_be_right(
-    project: Project, live: Sandbox, words: list[str], said: str
-) -> None:
+def test_wrong_usage_exits_2_with_advice(project: Project, live: Sandbox, words: list[str], message: str) -> None:
     done = project.run("refresh", *words)
 
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert live.requests == []
 
 
@@ -70,63 +108,61 @@ KEYS = ["timix/time_reports", "timix/customers", "rollups/budget_health", "timix
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "message"),
     [
         ("timix/time_report", "did you mean timix/time_reports?"),
         ("time_reports", "did you mean timix/time_reports?"),
         ("timix/budget_health", "did you mean rollups/budget_health?"),
         ("rollup/budget_helth", "did you mean rollups/budget_health?"),
-        ("timix/xyz", "there are timix/budget_health_report, timix/customers, timix/time_reports."),
-        ("xyz", "their groups are rollups, timix, and the README lists them."),
+        ("timix/xyz", "this group has timix/budget_health_report, timix/customers, timix/time_reports."),
+        ("xyz", "the groups are rollups, timix, listed in the README."),
     ],
 )
-def test_of_a_name_that_no_asset_has_the_nearest_key_is_said_and_others_only_when_none_is_near(
-    typed: str, said: str
-) -> None:
-    assert hint(typed, KEYS).endswith(said)
+def test_suggests_nearest_asset_key(typed: str, message: str) -> None:
+    assert hint(typed, KEYS).endswith(message)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("TIMIX_API_KEY", "", "TIMIX_API_KEY is not set"),
         ("TIMIX_API_KEY", "secret", "TIMIX_API_KEY is not a Timix key"),
         ("TIMIX_BASE_URL", "http://api.example.com", "TIMIX_BASE_URL"),
-        ("TIMIX_TIMEZONE", "Mars", "TIMIX_TIMEZONE is 'Mars'"),
+        ("TIMIX_TIMEZONE", "Mars", 'TIMIX_TIMEZONE: "Mars"'),
         ("TIMIX_OVERRIDES", "missing.yaml", "missing.yaml"),
         ("TIMIX_LAKE", "foo://x", "TIMIX_LAKE"),
-        ("TIMIX_LAKE", "s3:/bucket", "a URL with a slash too few"),
-        ("TIMIX_AS_OF", "soon", "TIMIX_AS_OF is 'soon'"),
-        ("TIMIX_ATTEMTPS", "3", "TIMIX_ATTEMTPS is no setting; did you mean TIMIX_ATTEMPTS?"),
-        ("TIMIX_ATTEMPTS", "0", "TIMIX_ATTEMPTS is '0'; write a whole number of at least 1"),
-        ("TIMIX_GUARD_FROM_ROWS", "many", "TIMIX_GUARD_FROM_ROWS is 'many'"),
+        ("TIMIX_LAKE", "s3:/bucket", "a URL with a missing slash"),
+        ("TIMIX_AS_OF", "soon", 'TIMIX_AS_OF: "soon"'),
+        ("TIMIX_ATTEMTPS", "3", "TIMIX_ATTEMTPS is not a setting; did you mean TIMIX_ATTEMPTS?"),
+        ("TIMIX_ATTEMPTS", "0", 'TIMIX_ATTEMPTS: "0" is not valid; set a whole number of at least 1'),
+        ("TIMIX_GUARD_FROM_ROWS", "many", 'TIMIX_GUARD_FROM_ROWS: "many"'),
     ],
 )
-def test_a_wrong_setting_is_exit_2_before_any_request(
-    project: Project, live: Sandbox, name: str, value: str, said: str
+def test_wrong_setting_exits_2_before_any_request(
+    project: Project, live: Sandbox, name: str, value: str, message: str
 ) -> None:
     done = project.run("refresh", **{name: value})
 
     assert (done.returncode, live.requests) == (2, [])
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_revoked_key_is_exit_1_and_one_sentence_for_all_assets(project: Project, live: Sandbox) -> None:
+def test_revoked_key_exits_1_with_one_message(project: Project, live: Sandbox) -> None:
     live.revoke(live.key)
     done = project.run("refresh")
 
     assert done.returncode == 1
-    [said] = done.stderr.strip().splitlines()
-    assert said.startswith("failed 17 assets: GET /me: the server answered 401")
-    assert "timix/customers" in said.partition(" They are ")[2]
+    [message] = done.stderr.strip().splitlines()
+    assert re.match(r"failed \d+ assets: GET /me: the server answered 401", message)
+    assert "timix/customers" in message.partition(" These assets failed: ")[2]
     assert "Traceback" not in done.stderr
     assert len(live.requests) == 1
     assert live.key not in done.stdout + done.stderr
 
 
 @pytest.mark.long
-def test_a_spelling_and_a_path_that_differ_are_put_right_by_the_overrides_file(project: Project, live: Sandbox) -> None:
+def test_overrides_fix_field_and_path(project: Project, live: Sandbox) -> None:
     assert project.run("refresh", "--only", "timix/time_reports").returncode == 0
     expected = project.table("timix/time_reports").sort("id")
     live.faults.add(Fault("moved", path="/time-reports", to="/work-log"))
@@ -141,24 +177,29 @@ def test_a_spelling_and_a_path_that_differ_are_put_right_by_the_overrides_file(p
     assert project.table("timix/time_reports").sort("id").equals(expected)
 
 
-def test_outside_a_project_folder_the_sentence_says_where_to_start_it(
-    project: Project, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_fails_outside_project_folder(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = Project(tmp_path_factory.mktemp("elsewhere"), project.settings)
-    done = elsewhere.run("refresh")
+    done = elsewhere.run_in_a_process("refresh")
     assert (done.returncode, "there is no dagster.yaml in" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("command", ["summary", "doctor"])
+def test_wrong_setting_is_reported_before_a_missing_project(command: str, tmp_path: Path) -> None:
+    done = Project(tmp_path).run(command, TIMIX_CONCURRENCY="1_0")
+    message = 'timix-assets: TIMIX_CONCURRENCY: "1_0" is not valid; set a whole number from 1 to 64.\n'
+    assert (done.returncode, done.stderr) == (2, message)
+
+
 @pytest.mark.long
-def test_a_sigterm_ends_a_refresh_in_seconds_and_the_next_one_starts_at_once(project: Project, live: Sandbox) -> None:
+def test_sigterm_stops_refresh_and_next_one_starts(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("silence", path="/projects", times=1, seconds=30))
     stopped = project.start("refresh")
     wait_for_request(live, "/projects", stopped)
     stopped.send_signal(signal.SIGTERM)
-    said, _ = stopped.communicate(timeout=10)
+    message, _ = stopped.communicate(timeout=10)
 
     assert stopped.returncode == 1
-    assert "interrupted" in said
+    assert "interrupted" in message
     done = project.run("refresh")
     assert (done.returncode, done.stderr) == (0, "")
     # Dagster knows of no wish to end it: docs/operations.md says so.
@@ -166,7 +207,7 @@ def test_a_sigterm_ends_a_refresh_in_seconds_and_the_next_one_starts_at_once(pro
 
 
 @pytest.mark.long
-def test_a_killed_refresh_leaves_no_run_that_looks_alive(project: Project, live: Sandbox) -> None:
+def test_killed_refresh_is_recorded_as_failed(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("silence", path="/projects", times=1, seconds=30))
     killed = project.start("refresh")
     wait_for_request(live, "/projects", killed)
@@ -178,7 +219,7 @@ def test_a_killed_refresh_leaves_no_run_that_looks_alive(project: Project, live:
 
 
 @pytest.mark.long
-def test_a_record_of_runs_that_another_process_holds_is_told_as_such(project: Project, live: Sandbox) -> None:
+def test_locked_run_storage_fails_with_advice(project: Project, live: Sandbox) -> None:
     assert project.run("refresh", "--only", "timix/me").returncode == 0
     with sqlite3.connect(project.folder / ".dagster" / "storage" / "history" / "runs.db") as storage:
         storage.execute("begin immediate")
@@ -187,21 +228,21 @@ def test_a_record_of_runs_that_another_process_holds_is_told_as_such(project: Pr
 
     assert held.returncode == 1
     assert "(database is locked)" in held.stderr
-    assert "another process holds it: wait for that or end it, then run it again." in held.stderr
+    assert "another process has it locked: wait for it or stop it, then run it again." in held.stderr
     assert project.run("refresh", "--only", "timix/me").returncode == 0
 
 
 @pytest.mark.long
-def test_two_refreshes_at_once_take_turns_and_both_end_right(project: Project, live: Sandbox) -> None:
+def test_concurrent_refreshes_both_succeed(project: Project, live: Sandbox) -> None:
     both = [project.start("refresh"), project.start("refresh")]
-    said = [process.communicate(timeout=90)[0] for process in both]
+    message = [process.communicate(timeout=90)[0] for process in both]
 
-    assert [process.returncode for process in both] == [0, 0], said
+    assert [process.returncode for process in both] == [0, 0], message
     assert project.table("timix/time_reports").height == len(live.workspace.rows("time_reports"))
 
 
 @pytest.mark.long
-def test_a_shrink_is_accepted_once_by_the_option_that_the_sentence_names(project: Project, live: Sandbox) -> None:
+def test_accept_shrink_applies_to_one_run(project: Project, live: Sandbox) -> None:
     assert project.run("refresh", "--only", "timix/time_reports").returncode == 0
     live.faults.add(Fault("shrunk", path="/time-reports"))
 
@@ -214,7 +255,7 @@ def test_a_shrink_is_accepted_once_by_the_option_that_the_sentence_names(project
 
 
 @pytest.mark.long
-def test_who_waits_for_the_lake_says_for_whom(project: Project, live: Sandbox) -> None:
+def test_waiting_for_the_lake_names_the_other_run(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("silence", path="/projects", times=1, seconds=4))
     first = project.start("refresh", "--only", "timix/projects")
     wait_for_request(live, "/projects", first)
@@ -222,16 +263,16 @@ def test_who_waits_for_the_lake_says_for_whom(project: Project, live: Sandbox) -
     first.communicate()
 
     assert second.returncode == 0
-    assert "it is in use by refresh_everything (run " in second.stdout
+    assert "held by refresh_everything (run " in second.stdout
 
 
-def test_a_bearer_key_is_a_setting(project: Project) -> None:
+def test_sends_key_as_bearer_token(project: Project) -> None:
     assert project.run("refresh", "--only", "timix/customers", TIMIX_AUTHENTICATION="Bearer").returncode == 0
     wrong = project.run("refresh", TIMIX_AUTHENTICATION="Basic")
-    assert (wrong.returncode, "TIMIX_AUTHENTICATION is 'basic'" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, 'TIMIX_AUTHENTICATION: "basic"' in wrong.stderr) == (2, True)
 
 
-def test_the_home_of_another_dagster_project_is_refused(project: Project, tmp_path: Path) -> None:
+def test_rejects_dagster_home_of_another_project(project: Project, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "dagster.yaml").write_text("telemetry: {enabled: false}\n")

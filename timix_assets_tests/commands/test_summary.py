@@ -1,7 +1,7 @@
-"""The managing partner's summary: each figure is the oracle's, reckoned in plain Python from the same entries."""
+"""The executive summary: each figure equals the oracle's, computed in plain Python from the same entries."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,15 +12,23 @@ import pytest
 from rich.console import Console
 
 from timix_assets.commands.summary import show
-from timix_assets.contract.endpoints import CUSTOMERS, ORGANIZATION, PROJECTS
-from timix_assets.lake.errors import LakeError
+from timix_assets.contract.endpoints import CUSTOMERS, ORGANIZATION, PROJECTS, UNBILLED_TIME_REPORT
+from timix_assets.lake.errors import OutdatedRollup
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
-from timix_assets.metrics.settings import Settings
-from timix_assets.metrics.tables import BUDGET_HEALTH, ORGANIZATION_KPIS, UNBILLED_AGING, Rollup
+from timix_assets.metrics import Rollup
+from timix_assets.metrics.budget_health import BUDGET_HEALTH
+from timix_assets.metrics.entries import first_counted_day
+from timix_assets.metrics.organization import ORGANIZATION_KPIS
+from timix_assets.metrics.organization_money import ORGANIZATION_MONEY
+from timix_assets.metrics.params import RollupParams
+from timix_assets.metrics.receivables import WORKING_CAPITAL
+from timix_assets.metrics.timesheets import TIMESHEET_COMPLIANCE
+from timix_assets.metrics.unbilled import UNBILLED_AGING
+from timix_assets.reporting.summary import summarize
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
-from timix_assets.summary import summarize
+from timix_assets.settings.firm import FirmConfig
 from timix_assets_tests.metrics.oracle import compute
 from timix_assets_tests.workspace import EVERYTHING, Workspace, failures
 
@@ -51,16 +59,17 @@ def expected(refreshed: Workspace) -> dict[str, list[Row]]:
     tables = {name: source.rows(name) for name in refreshed.sandbox.firm.tables if name != "me"}
     report = refreshed.table("timix/budget_health_report").to_dicts()
     me = refreshed.sandbox.firm.tables["me"]
-    return compute({**tables, "me": me, "budget_health_report": report}, Settings(TODAY, MONTHS.first))
+    months = tuple(MONTHS)
+    first = first_counted_day(refreshed.lake.scan("timix/time_reports"), TODAY, FirmConfig())
+    params = RollupParams(TODAY, months, first)
+    return compute({**tables, "me": me, "budget_health_report": report}, params)
 
 
 def ratio(months: list[Row], hours: str) -> float:
     return float(sum(m[hours] for m in months) / sum(m["capacity_hours"] for m in months))
 
 
-def test_utilization_last_month_and_year_to_date_are_ratios_of_sums(
-    refreshed: Workspace, expected: dict[str, list[Row]]
-) -> None:
+def test_utilization_is_a_ratio_of_sums(refreshed: Workspace, expected: dict[str, list[Row]]) -> None:
     last, year = summarize(refreshed.lake, TODAY).periods
     months = expected["organization_kpis"]
     october = [month for month in months if month["month"] == date(2026, 10, 1)]
@@ -73,9 +82,7 @@ def test_utilization_last_month_and_year_to_date_are_ratios_of_sums(
         assert period.total_hours == sum(month["total_hours"] for month in of)
 
 
-def test_running_projects_at_risk_or_over_stand_with_their_dates_the_worst_first(
-    refreshed: Workspace, expected: dict[str, list[Row]]
-) -> None:
+def test_lists_projects_at_risk_by_burn(refreshed: Workspace, expected: dict[str, list[Row]]) -> None:
     projects = {row["id"]: row for row in refreshed.sandbox.workspace.rows("projects")}
     found = sorted(
         (
@@ -86,13 +93,15 @@ def test_running_projects_at_risk_or_over_stand_with_their_dates_the_worst_first
             and projects[row["project_id"]]["status"] in ("Active", "OnHold")
         ),
     )
-    shown = [(-p.burn, p.project, p.scope, p.status, p.exhausted) for p in summarize(refreshed.lake, TODAY).projects]
+    shown = [
+        (-p.burn, p.project, p.scope, p.status, p.exhaustion_date) for p in summarize(refreshed.lake, TODAY).projects
+    ]
     assert found
     assert sorted(shown) == found
     assert [burn for burn, *_ in shown] == sorted(burn for burn, *_ in shown)
 
 
-def test_unbilled_work_by_age_is_summed_per_currency(refreshed: Workspace, expected: dict[str, list[Row]]) -> None:
+def test_sums_unbilled_work_per_currency_and_age(refreshed: Workspace, expected: dict[str, list[Row]]) -> None:
     sums: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0)])
     for row in expected["unbilled_aging"]:
         if row["hours"]:
@@ -108,26 +117,26 @@ def printed(lake: Lake, today: date = TODAY, *, width: int = 160) -> str:
     return console.export_text()
 
 
-def test_it_is_printed_with_units_that_a_partner_reads(refreshed: Workspace) -> None:
-    said = printed(refreshed.lake)
-    assert "as of 18 November 2026" in said
-    assert "October 2026" in said
-    assert "%" in said
+def test_prints_units(refreshed: Workspace) -> None:
+    text = printed(refreshed.lake)
+    assert "as of 18 November 2026" in text
+    assert "October 2026" in text
+    assert "%" in text
 
 
-def test_the_heading_names_the_organization_and_the_lake(refreshed: Workspace) -> None:
+def test_heading_names_organization_and_lake(refreshed: Workspace) -> None:
     [organization] = refreshed.sandbox.workspace.rows("organization")
     heading, lake = printed(refreshed.lake).strip().splitlines()[:2]
     assert heading == f"{organization['name']} as of 18 November 2026"
     assert lake == f"From the lake {refreshed.lake.url}"
 
 
-def test_figures_of_an_earlier_day_keep_that_day_and_say_that_a_refresh_comes_first(refreshed: Workspace) -> None:
-    said = printed(refreshed.lake, TODAY + timedelta(days=45))
-    assert "as of 18 November 2026" in said
-    assert "Computed 45 days ago; refresh first." in said
-    assert "October 2026" in said
-    assert "2026 to date" in said
+def test_old_figures_keep_their_date_and_advise_refresh(refreshed: Workspace) -> None:
+    text = printed(refreshed.lake, TODAY + timedelta(days=45))
+    assert "as of 18 November 2026" in text
+    assert "Computed 45 days ago; refresh first." in text
+    assert "October 2026" in text
+    assert "2026 to date" in text
     assert "refresh first" not in printed(refreshed.lake)
 
 
@@ -136,17 +145,20 @@ class SmallLake:
 
     def __init__(self, folder: Path) -> None:
         self.lake = Lake(str(folder / "lake"))
-        for rollup in (BUDGET_HEALTH, UNBILLED_AGING):
+        for rollup in (BUDGET_HEALTH, UNBILLED_AGING, ORGANIZATION_MONEY, WORKING_CAPITAL, TIMESHEET_COMPLIANCE):
             self.rows(rollup)
         for endpoint, row in (
             (ORGANIZATION, {"id": "org", "name": "Acme [Berlin]"}),
             (CUSTOMERS, {"id": "c", "name": "Long-Named Customer Ltd"}),
             (PROJECTS, {"id": "p", "name": "Tower [/b] of the Harbour Authority", "status": "Active"}),
+            (UNBILLED_TIME_REPORT, {"currency": "EUR", "total_amount": 5000}),
         ):
-            self.lake.replace(f"timix/{endpoint.name}", pl.DataFrame([row], schema=endpoint.schema), key=["id"])
+            frame = pl.DataFrame([row], schema=endpoint.schema)
+            self.lake.replace(f"timix/{endpoint.name}", frame, key=endpoint.key)
 
     def rows(self, rollup: Rollup, *rows: Row, as_of: date = TODAY) -> None:
-        frame = pl.DataFrame([row | {"as_of": as_of} for row in rows], schema=rollup.schema)
+        dated = {"as_of": as_of} if "as_of" in rollup.schema else {}
+        frame = pl.DataFrame([row | dated for row in rows], schema=rollup.schema)
         self.lake.replace(f"rollups/{rollup.name}", frame, key=rollup.key)
 
     def hours(self, *hours: int) -> None:
@@ -160,9 +172,10 @@ class SmallLake:
             ),
         )
 
-    def over(self) -> None:
+    def over_budget(self) -> None:
         budget = {"level": "project", "project_id": "p", "customer_id": "c", "scope": "TM", "status": "over_budget"}
-        self.rows(BUDGET_HEALTH, budget | {"burn": 1.234, "exhaustion_date": date(2026, 10, 12)})
+        names = {"project_name": "Tower [/b] of the Harbour Authority", "customer_name": "Long-Named Customer Ltd"}
+        self.rows(BUDGET_HEALTH, budget | names | {"burn": 1.234, "exhaustion_date": date(2026, 10, 12)})
         unbilled = {"customer_id": "c", "project_id": "p", "bucket": "31-60", "currency": "EUR", "hours": 12}
         self.rows(UNBILLED_AGING, unbilled | {"amount": 1234567, "oldest_date": date(2026, 10, 1)})
 
@@ -172,48 +185,34 @@ def small(tmp_path: Path) -> SmallLake:
     return SmallLake(tmp_path)
 
 
-def test_the_oldest_of_the_tables_is_the_day_of_the_summary(small: SmallLake) -> None:
+def test_as_of_is_the_earliest_of_the_tables(small: SmallLake) -> None:
     small.hours(50, 50)
-    small.over()
+    small.over_budget()
     small.rows(BUDGET_HEALTH, {"level": "project", "project_id": "p", "scope": "TM"}, as_of=date(2026, 11, 3))
     assert summarize(small.lake, TODAY).as_of == date(2026, 11, 3)
 
 
-def test_a_table_that_does_not_say_its_day_yet_is_refused_with_what_to_do(small: SmallLake) -> None:
-    small.lake.replace("rollups/organization_kpis", pl.DataFrame({"month": [date(2026, 11, 1)]}), key=["month"])
-    with pytest.raises(LakeError, match="does not say by which day it was computed; refresh"):
+@pytest.mark.parametrize("table", [ORGANIZATION_KPIS, ORGANIZATION_MONEY, WORKING_CAPITAL], ids=lambda t: t.name)
+def test_table_of_an_earlier_version_is_refused_also_in_a_partly_refreshed_lake(
+    small: SmallLake, table: Rollup
+) -> None:
+    small.hours(50)
+    older = table.schema.to_frame().drop("as_of" if "as_of" in table.schema else "earned_revenue")
+    small.lake.replace(f"rollups/{table.name}", older, key=table.key, exact_columns=True)
+    with pytest.raises(
+        OutdatedRollup, match=f"^rollups/{table.name} was computed by an earlier version; run `timix-as"
+    ):
         summarize(small.lake, TODAY)
 
 
-@pytest.mark.parametrize(
-    ("hours", "told"),
-    [
-        ((0, 0, 50, 50), ["No work before October 2026", "August 2026 to September 2026", "2026-10"]),
-        ((0, 50), ["No work before November 2026", "the capacity of October 2026 lowers"]),
-        ((50, 0, 50), []),
-        ((0, 0), []),
-    ],
-)
-def test_months_of_capacity_before_the_first_entries_are_told_in_one_line(
-    small: SmallLake, hours: Sequence[int], told: list[str]
-) -> None:
-    small.hours(*hours)
-    lines = [line for line in printed(small.lake, width=400).splitlines() if "No work before" in line]
-    assert len(lines) == bool(told)
-    for words in told:
-        assert words in lines[0]
-
-
 @pytest.mark.parametrize(("months", "name"), [(4, "2026 from August"), (11, "2026 to date")])
-def test_a_year_that_the_lake_holds_from_a_later_month_on_is_named_by_it(
-    months: int, name: str, small: SmallLake
-) -> None:
+def test_year_that_starts_late_is_named_by_its_month(months: int, name: str, small: SmallLake) -> None:
     small.hours(*[50] * months)
     assert summarize(small.lake, TODAY).periods[-1].name == name
     assert name in printed(small.lake)
 
 
-def test_running_capped_projects_that_began_before_the_first_month_are_counted_once(small: SmallLake) -> None:
+def test_counts_projects_with_truncated_history_once(small: SmallLake) -> None:
     small.hours(50, 50, 50, 50)
     budget = {"level": "project", "project_id": "p", "cap": 100, "history_complete": False}
     small.rows(
@@ -224,38 +223,89 @@ def test_running_capped_projects_that_began_before_the_first_month_are_counted_o
         budget | {"scope": "TM", "project_id": "r", "history_complete": True},
         budget | {"scope": "TM", "project_id": "s", "history_complete": None},
     )
-    said = " ".join(printed(small.lake, width=400).split())
+    text = " ".join(printed(small.lake, width=400).split())
     assert (
         "No running project is at risk or over budget. 1 running project with a cap began before the first loaded month "
-        "(2026-08), so its burn may be higher: set TIMIX_START_MONTH earlier."
-    ) in said
+        "(2026-08), so its burn may be higher. Set TIMIX_START_MONTH to an earlier month."
+    ) in text
+    assert (
+        "The lake begins with 2026-08 and 2 projects began earlier, so older unbilled work may be missing here: Timix reports "
+        "5,000.00 EUR in all. Set TIMIX_START_MONTH to an earlier month."
+    ) in text
 
 
-def test_tables_without_a_row_are_sentences(small: SmallLake) -> None:
+def test_leads_with_money_and_with_who_has_not_logged(small: SmallLake) -> None:
     small.hours(50, 50)
-    said = printed(small.lake)
-    assert "No running project is at risk or over budget." in said
-    assert "No approved work waits for an invoice." in said
-    assert "burn" not in said
+    small.rows(
+        ORGANIZATION_MONEY,
+        {"month": date(2026, 10, 1), "currency": "EUR", "invoiced": 800, "paid": None}
+        | {"revenue": 880, "margin": 0.31, "earned_revenue": 900, "earned_margin": 0.34},
+        {"month": date(2026, 11, 1), "currency": "EUR", "earned_revenue": 11111},
+    )
+    small.rows(
+        WORKING_CAPITAL,
+        {"currency": "EUR", "unbilled": 70, "outstanding": 60, "overdue": 50, "lockup_days": 41.6},
+        {"currency": "ILS", "unbilled": 0, "outstanding": 30, "overdue": 0},
+    )
+    week = {"week_start": date(2026, 11, 9)}
+    small.rows(
+        TIMESHEET_COMPLIANCE,
+        week | {"user_id": "ann", "user_name": "Ann", "missing_hours": Decimal("6.5"), "status": "missing"},
+        week | {"user_id": "bob", "status": "unsubmitted"},
+        {
+            "week_start": date(2026, 11, 2),
+            "user_id": "cid",
+            "user_name": "Cid",
+            "missing_hours": 9,
+            "status": "missing",
+        },
+        {"week_start": date(2026, 11, 16), "user_id": "dan", "missing_hours": 40, "status": "not_due"},
+    )
+    text = printed(small.lake, width=160)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if line.startswith("│")]
+    assert rows[:10] == [
+        ["Revenue", "880", "0"],
+        ["Margin of revenue", "31 %", "unknown"],
+        ["Earned", "900", "0"],
+        ["Margin of earned", "34 %", "unknown"],
+        ["Invoiced", "800", "0"],
+        ["Paid", "unknown", "0"],
+        ["Unbilled", "70", "0"],
+        ["Outstanding", "60", "30"],
+        ["Overdue", "50", "0"],
+        ["Lock-up", "42 days", "unknown"],
+    ]
+    assert ["Ann", "6.5"] in rows
+    assert "Week of 9 Nov 2026. Logged, not submitted: bob." in text
+    assert "Cid" not in text
+    assert text.index("money") < text.index("utilization") < text.index("not logged")
+
+
+def test_empty_tables_are_messages(small: SmallLake) -> None:
+    small.hours(50, 50)
+    text = printed(small.lake)
+    assert "No running project is at risk or over budget." in text
+    assert "No approved work is waiting for an invoice." in text
+    assert "used of cap" not in text
 
 
 @pytest.mark.parametrize("width", [1, 20, 40, 60, *range(64, 100, 3), 160])
-def test_no_width_of_the_terminal_cuts_a_figure_or_a_name(small: SmallLake, width: int) -> None:
-    small.hours(0, 50, 50)
-    small.over()
-    said = printed(small.lake, width=width)
-    assert max(map(len, said.splitlines())) <= width
-    together = "".join(said.split())
+def test_any_terminal_width_shows_figures_and_names(small: SmallLake, width: int) -> None:
+    small.hours(50, 50, 50)
+    small.over_budget()
+    text = printed(small.lake, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    together = "".join(text.split())
     for words in (
         "Acme [Berlin] as of 18 November 2026",
-        "123.4%",
-        "2026-10-12",
-        "1,234,567.00",
+        "123 %",
+        "12 Oct 2026",
+        "1,234,567",
         "over budget",
-        "12.00",
+        "time and materials",
     ):
         assert words.replace(" ", "") in together
     if width >= 20:
-        for figure in ("123.4%", "2026-10-12", "1,234,567.00"):
-            assert figure in said
-        assert {"Tower", "[/b]", "Harbour", "Long-Named", "Customer"} <= set(said.replace("│", " ").split())
+        for figure in ("123 %", "12 Oct 2026", "1,234,567"):
+            assert figure in text
+        assert {"Tower", "[/b]", "Harbour", "Long-Named", "Customer"} <= set(text.replace("│", " ").split())

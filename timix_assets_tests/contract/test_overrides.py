@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from timix_assets.contract.endpoints import CUSTOMERS, ENDPOINTS, ME, ORG_USERS, TIME_REPORTS
-from timix_assets.contract.overrides import OverrideError, Overrides, apply, load_overrides, parse_overrides
+from timix_assets.contract.overrides import OverrideError, Overrides, apply, parse_overrides
 from timix_assets.contract.records import Decoded, decode
 from timix_assets.contract.schema import RESCUED
 from timix_assets.contract.suggestions import suggest
+from timix_assets.settings.overrides import load_overrides
 
 from .sent import entry, rescued
 
@@ -36,24 +37,24 @@ def computed(column: str, expression: str, *records: dict[str, Any]) -> Decoded:
 # What they change
 
 
-def test_a_path_replaces_the_path_and_its_fall_backs():
+def test_path_override_replaces_fallback_paths():
     moved = apply(TIME_REPORTS, override(path="/v2/time"))
     assert (moved.path, moved.fallback_paths) == ("/v2/time", ())
     assert apply(TIME_REPORTS, override(parameters={"startDate": "from"})).fallback_paths == TIME_REPORTS.fallback_paths
 
 
-def test_a_parameter_gets_the_name_that_the_workspace_knows():
+def test_parameter_is_renamed():
     parameters = apply(TIME_REPORTS, override(parameters={"startDate": "from", "pageSize": "limit"})).parameters
     assert parameters == {"startDate": "from", "endDate": "endDate", "pageSize": "limit"}
 
 
-def test_endpoints_without_an_override_stay_as_they_are():
+def test_other_endpoints_stay_unchanged():
     moved = override(path="/time")
     assert [endpoint.name for endpoint in ENDPOINTS if apply(endpoint, moved) != endpoint] == ["time_reports"]
 
 
 def test_empty_sections_override_nothing():
-    assert parse_overrides({"endpoints": None}) == Overrides()
+    assert parse_overrides({"endpoints": None}) == {}
     assert apply(TIME_REPORTS, override(columns=None, parameters={})) == TIME_REPORTS
 
 
@@ -74,18 +75,18 @@ def test_empty_sections_override_nothing():
         ),
     ],
 )
-def test_a_wrong_name_is_refused_with_the_nearest_right_one(data, setting, nearest):
+def test_wrong_name_is_rejected_with_a_suggestion(data, setting, nearest):
     assert refusal(data).startswith(setting)
     assert nearest in refusal(data)
 
 
-def test_a_name_like_no_other_is_refused_with_all_that_are_known():
+def test_unknown_name_is_rejected_with_the_valid_ones():
     message = refusal({"endpoints": {"customers": {"parameters": {"zzz": "x"}}}})
-    assert message == "`endpoints.customers.parameters` knows no `zzz`: known are page, pageSize."
+    assert message == "`endpoints.customers.parameters` has no `zzz`: use one of page, pageSize."
 
 
-def test_a_column_that_we_make_ourselves_cannot_be_overridden():
-    assert "knows no `month`" in refusal({"endpoints": {"time_reports": {"columns": {"month": "x"}}}})
+def test_generated_column_cannot_be_overridden():
+    assert "has no `month`" in refusal({"endpoints": {"time_reports": {"columns": {"month": "x"}}}})
 
 
 @pytest.mark.parametrize(
@@ -102,14 +103,14 @@ def test_a_column_that_we_make_ourselves_cannot_be_overridden():
         {"endpoints": {3: {}}},
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused(data):
+def test_value_of_the_wrong_type_is_rejected(data):
     assert refusal(data).startswith("`")
 
 
 @pytest.mark.parametrize(
     "path", ["", "/", "time", "https://elsewhere.example/time", "//elsewhere", "/a/../b", "/a?b=1", "/a b", "/a/"]
 )
-def test_a_path_that_could_leave_the_base_url_is_refused(path):
+def test_path_outside_the_base_url_is_rejected(path):
     assert "endpoints.time_reports.path" in refusal({"endpoints": {"time_reports": {"path": path}}})
 
 
@@ -117,7 +118,7 @@ def test_a_path_that_could_leave_the_base_url_is_refused(path):
     "expression",
     ["", "minutes /", "no_such_function(minutes)", "SELECT 1", "a, b", "*", "COLUMNS('^a')"],
 )
-def test_an_expression_that_is_no_sql_is_refused(expression):
+def test_invalid_sql_is_rejected(expression):
     message = refusal({"endpoints": {"time_reports": {"columns": {"hours": expression}}}})
     assert message.startswith("`endpoints.time_reports.columns.hours` is ")
 
@@ -126,14 +127,14 @@ def test_an_expression_that_is_no_sql_is_refused(expression):
     "expression",
     ["SUM(hours)", "hours / SUM(hours)", "COUNT(*)", "LAG(hours) OVER (ORDER BY date)", "UNNEST(parts)", "MAX(hours)"],
 )
-def test_an_expression_over_several_records_is_refused_for_it_would_hang_on_the_page(expression):
+def test_expression_over_several_records_is_rejected(expression):
     assert "from that record alone" in refusal({"endpoints": {"time_reports": {"columns": {"hours": expression}}}})
 
 
 # The file
 
 
-def test_a_file_of_yaml_is_read_like_any_other_overrides(tmp_path: Path):
+def test_yaml_file_is_read(tmp_path: Path):
     settings = {"path": "/x", "parameters": {"startDate": "from"}, "columns": {"hours": "durationMinutes / 60.0"}}
     file = tmp_path / "overrides.yaml"
     file.write_text(
@@ -143,7 +144,7 @@ def test_a_file_of_yaml_is_read_like_any_other_overrides(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", ["", "# nothing yet", "endpoints:", "endpoints:\n  time_reports:\n"])
-def test_a_file_with_nothing_in_it_overrides_nothing(tmp_path: Path, content: str):
+def test_empty_file_overrides_nothing(tmp_path: Path, content: str):
     file = tmp_path / "overrides.yaml"
     file.write_text(content)
     assert [apply(endpoint, load_overrides(file)) for endpoint in ENDPOINTS] == list(ENDPOINTS)
@@ -153,15 +154,15 @@ def test_a_file_with_nothing_in_it_overrides_nothing(tmp_path: Path, content: st
     ("content", "reason"),
     [
         (b"endpoints: [", "line 1"),
-        (b"endpoints: {}\nendpoints: {}", "line 1: `endpoints` stands there twice"),
-        (b"endpoints: {time_reports: {path: /x, path: /y}}", "`path` stands there twice"),
-        (b"endpoints: \xff", "utf-8"),
+        (b"endpoints: {}\nendpoints: {}", "line 2: a name appears twice"),
+        (b"endpoints: {time_reports: {path: /x, path: /y}}", "line 1: a name appears twice"),
+        (b"endpoints: \xff", "UTF-8"),
         (b"endpoints: !!python/object:os.system {}", "line 1"),
-        (b"7", "must hold names"),
+        (b"7", "must be a mapping"),
         (b"endpoints: {time_report: {}}", "`time_reports`"),
     ],
 )
-def test_a_file_that_cannot_be_followed_is_named_in_the_refusal(tmp_path: Path, content: bytes, reason: str):
+def test_invalid_file_is_named(tmp_path: Path, content: bytes, reason: str):
     file = tmp_path / "overrides.yaml"
     file.write_bytes(content)
     with pytest.raises(OverrideError) as refused:
@@ -171,7 +172,7 @@ def test_a_file_that_cannot_be_followed_is_named_in_the_refusal(tmp_path: Path, 
     assert "\n" not in str(refused.value)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
+def test_missing_file_is_rejected(tmp_path: Path):
     with pytest.raises(OverrideError, match=r"missing\.yaml cannot be read: No such file .+; correct the path"):
         load_overrides(tmp_path / "missing.yaml")
 
@@ -179,7 +180,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path):
 # Computed columns
 
 
-def test_a_quotient_is_right_to_ten_places():
+def test_quotient_is_correct_to_ten_places():
     records = [
         entry(id=place, durationMinutes=m, hours=...) for place, m in enumerate([90, "50", Decimal("0.1"), 100, -50])
     ]
@@ -192,15 +193,15 @@ def test_a_quotient_is_right_to_ten_places():
         Decimal("-0.8333333333"),
     ]
     assert result.rows[RESCUED].null_count() == 5
-    assert not result.findings.unknown_fields
+    assert not result.report.unknown_fields
 
 
-def test_a_float_that_an_expression_makes_is_rounded_to_ten_places_too():
+def test_float_result_is_rounded_to_ten_places():
     result = computed("hours", "CAST(durationMinutes AS DOUBLE) / 60", entry(durationMinutes=50))
     assert result.rows["hours"].item() == Decimal("0.8333333333")
 
 
-def test_a_missing_field_of_an_expression_is_null_and_a_required_column_then_quarantines():
+def test_missing_field_of_an_expression_is_null():
     result = computed(
         "hours", "durationMinutes / 60.0", entry(durationMinutes=90), entry(), entry(durationMinutes=None)
     )
@@ -208,33 +209,33 @@ def test_a_missing_field_of_an_expression_is_null_and_a_required_column_then_qua
     assert result.rejected["reason"].to_list() == ["`hours` is missing"] * 2
     nowhere = computed("cost_rate", "perMinute * 60", entry())
     assert nowhere.rows["cost_rate"].to_list() == [None]
-    assert "cost_rate" in nowhere.findings.missing_columns
+    assert "cost_rate" in nowhere.report.missing_columns
 
 
-def test_a_division_by_zero_costs_only_its_own_row():
+def test_division_by_zero_affects_only_its_row():
     records = [entry(id=i, cost=100, days=days) for i, days in enumerate([8, 0, None, 5])]
     result = computed("cost_rate", "cost / days", *records)
     assert result.rows["cost_rate"].to_list() == [Decimal("12.5"), None, None, Decimal(20)]
     assert rescued(result.rows, 1) == {"cost": 100, "days": 0}
     assert rescued(result.rows, 2) == {"cost": 100}
-    assert result.findings.unreadable == {"cost_rate": 1}
-    assert result.findings.samples == {"cost_rate": ('{"cost": 100, "days": 0}',)}
+    assert result.report.unreadable == {"cost_rate": 1}
+    assert result.report.samples == {"cost_rate": ('{"cost": 100, "days": 0}',)}
 
 
-def test_a_product_too_large_for_38_digits_is_rescued_and_not_wrong():
+def test_product_of_more_than_38_digits_is_rescued():
     result = computed("cost_rate", "big * big", entry(big=10**20), entry(id=2, big=3))
     assert result.rows["cost_rate"].to_list() == [None, Decimal(9)]
     assert rescued(result.rows) == {"big": 10**20}
 
 
-def test_a_name_alone_takes_the_value_as_it_was_sent():
+def test_field_name_takes_the_value_as_sent():
     result = computed(
         "user_id", "employeeNo", entry(employeeNo="007"), entry(id=2, employeeNo=7), entry(id=3, employeeNo="1" * 40)
     )
     assert result.rows["user_id"].to_list() == ["007", "7", "1" * 40]
 
 
-def test_a_nested_member_is_reached_and_its_siblings_are_not_lost():
+def test_nested_member_is_read_and_siblings_are_rescued():
     records = [
         entry(customer={"id": "007", "name": "Acme"}),
         entry(id=2, customer=None),
@@ -244,31 +245,31 @@ def test_a_nested_member_is_reached_and_its_siblings_are_not_lost():
     assert result.rows["customer_id"].to_list() == ["007", None, "8"]
     assert rescued(result.rows) == {"customer": {"id": "007", "name": "Acme"}}
     assert result.rows[RESCUED].to_list()[1:] == [None, None]
-    assert result.findings.unknown_fields == {"customer.name": 1}
+    assert result.report.unknown_fields == {"customer.name": 1}
 
 
-def test_two_expressions_may_share_an_object():
+def test_two_expressions_can_share_an_object():
     columns = {"customer_id": "customer.id", "currency": "customer.money.code"}
     record = entry(customer={"id": 8, "money": {"code": "EUR", "sign": "€"}})
     result = decode(apply(TIME_REPORTS, override(columns=columns)), [record])
     assert result.rows.select("customer_id", "currency").row(0) == ("8", "EUR")
-    assert result.findings.unknown_fields == {"customer.money.sign": 1}
+    assert result.report.unknown_fields == {"customer.money.sign": 1}
 
 
-def test_a_member_that_no_record_has_is_null_even_within_a_calculation():
+def test_absent_member_is_null_in_a_calculation():
     record = entry(rates={"base": "12.50"})
     result = computed("cost_rate", "COALESCE(rates.special, other.rate, rates.base * 2)", record)
     assert result.rows["cost_rate"].item() == Decimal(25)
 
 
-def test_fields_are_seen_as_numbers_only_when_all_of_them_are():
+def test_fields_are_numbers_only_if_all_values_are():
     numeric = computed("text", "CASE WHEN code > 5 THEN 'high' ELSE 'low' END", entry(code="7"), entry(id=2, code=3))
     assert numeric.rows["text"].to_list() == ["high", "low"]
     textual = computed("text", "code || '!'", entry(code="7"), entry(id=2, code="x"))
     assert textual.rows["text"].to_list() == ["7!", "x!"]
 
 
-def test_a_flag_and_a_list_can_be_asked():
+def test_boolean_and_list_can_be_used():
     flagged = computed(
         "status", "CASE WHEN approved THEN 'Approved' ELSE 'Draft' END", entry(approved=True), entry(id=2)
     )
@@ -277,14 +278,14 @@ def test_a_flag_and_a_list_can_be_asked():
     assert listed.rows["currency"].item() == "EUR"
 
 
-def test_a_constant_fills_every_row():
+def test_constant_fills_every_row():
     result = computed("currency", "'EUR'", entry(), entry(id=2, currency="USD"))
     assert result.rows["currency"].to_list() == ["EUR", "EUR"]
     assert rescued(result.rows, 1) == {"currency": "USD"}
-    assert "currency" not in result.findings.missing_columns
+    assert "currency" not in result.report.missing_columns
 
 
-def test_a_date_can_be_read_in_the_workspaces_own_format():
+def test_date_can_be_parsed_in_another_format():
     records = [entry(day="31/12/2026", date=...), entry(id=2, day="2026-12-31", date=...)]
     result = computed("date", "STRPTIME(day, '%d/%m/%Y')", *records)
     assert [str(day) for day in result.rows["date"]] == ["2026-12-31"]
@@ -293,20 +294,20 @@ def test_a_date_can_be_read_in_the_workspaces_own_format():
     ]
 
 
-def test_a_result_of_the_wrong_kind_is_rescued_like_any_value():
+def test_result_of_the_wrong_type_is_rescued():
     result = computed("cost_rate", "rate || ' EUR'", entry(rate="dear"))
     assert result.rows["cost_rate"].item() is None
     assert rescued(result.rows) == {"rate": "dear"}
-    assert result.findings.unreadable == {"cost_rate": 1}
+    assert result.report.unreadable == {"cost_rate": 1}
 
 
-def test_an_expression_that_does_not_fit_what_was_sent_fails_no_run():
+def test_unsuitable_expression_does_not_fail_the_run():
     result = computed("cost_rate", "rate / 2", entry(rate={"amount": 1}), entry(id=2, rate=[1]))
     assert result.rows["cost_rate"].to_list() == [None, None]
     assert [rescued(result.rows, row) for row in range(2)] == [{"rate": {"amount": 1}}, {"rate": [1]}]
 
 
-def test_the_field_that_an_expression_replaces_is_not_lost():
+def test_field_replaced_by_an_expression_is_rescued():
     result = computed("hours", "minutes / 60", entry(minutes=60, hours=7))
     assert result.rows["hours"].item() == 1
     assert rescued(result.rows) == {"hours": 7}
@@ -316,13 +317,13 @@ def test_the_field_that_an_expression_replaces_is_not_lost():
 
 
 def suggested(endpoint, *records):
-    lines = suggest(endpoint, decode(endpoint, records).findings)
+    lines = suggest(endpoint, decode(endpoint, records).report)
     parsed = yaml.safe_load("\n".join(lines)) or {"endpoints": {endpoint.name: {"columns": {}}}}
     parse_overrides(parsed)
     return parsed["endpoints"][endpoint.name]["columns"]
 
 
-def test_a_missing_column_is_suggested_from_a_field_that_looks_like_it():
+def test_similar_field_is_suggested_for_a_missing_column():
     record = {"Id": 1, "userID": 2, "sub_task_id": 3, "work_date": "2026-01-01", "durationHours": 1, "mood": "good"}
     assert suggested(TIME_REPORTS, record) == {
         "id": "Id",
@@ -333,11 +334,11 @@ def test_a_missing_column_is_suggested_from_a_field_that_looks_like_it():
     }
 
 
-def test_minutes_are_suggested_as_hours_by_division():
+def test_minutes_are_suggested_as_hours():
     assert suggested(TIME_REPORTS, entry(hours=..., durationMinutes=90)) == {"hours": "durationMinutes / 60.0"}
 
 
-def test_a_field_is_suggested_for_one_column_only_and_for_a_required_one_first():
+def test_field_is_suggested_once_and_for_required_first():
     assert suggested(TIME_REPORTS, entry(date=..., work_date="2026-01-01")) == {"date": "work_date"}
     taken = list(suggested(TIME_REPORTS, entry(userId=..., taskId=..., user="x", userid="y")).values())
     assert sorted(taken) == sorted(set(taken))
@@ -345,26 +346,26 @@ def test_a_field_is_suggested_for_one_column_only_and_for_a_required_one_first()
 
 
 @pytest.mark.parametrize("field", ["customerId", "customer_id", "customerKey", "custId", "uuid", "key"])
-def test_an_id_with_the_name_of_its_table_is_suggested_for_the_id(field: str):
+def test_id_named_after_its_table_is_suggested(field: str):
     assert suggested(CUSTOMERS, {field: 1, "name": "x"}) == {"id": field}
 
 
-def test_the_id_of_something_else_is_not_suggested_for_a_tables_own():
+def test_id_of_another_table_is_not_suggested():
     assert suggested(CUSTOMERS, {"accountId": 1, "projectId": 2}) == {}
 
 
-def test_an_abbreviation_is_suggested_for_the_word_it_stands_for():
+def test_abbreviation_is_suggested():
     assert suggested(ME, {"userId": 1, "orgId": 2}) == {"organization_id": "orgId"}
 
 
-def test_a_name_is_not_suggested_for_an_id():
+def test_name_is_not_suggested_for_an_id():
     assert suggested(TIME_REPORTS, entry(customerName="Acme")) == {}
 
 
-def test_a_field_that_sql_would_misread_is_suggested_in_quotes():
+def test_suggested_field_is_quoted_for_sql():
     assert suggested(CUSTOMERS, {"id": 1, "contact name": "x"}) == {"contact_name": '"contact name"'}
 
 
-def test_what_is_as_declared_or_like_nothing_is_not_suggested():
+def test_dissimilar_fields_are_not_suggested():
     assert suggested(ORG_USERS, {"id": 1, "zodiac": "lion"}) == {}
-    assert suggest(TIME_REPORTS, decode(TIME_REPORTS, []).findings) == []
+    assert suggest(TIME_REPORTS, decode(TIME_REPORTS, []).report) == []

@@ -24,6 +24,6 @@ def numbered(month: date, count: int, hours: int = 1) -> pl.DataFrame:
     return entries(*((f"{month:%b}-{number}", month, hours) for number in range(count)))
 
 
-def held(frame: pl.LazyFrame) -> list[tuple[object, ...]]:
+def sorted_rows(frame: pl.LazyFrame) -> list[tuple[object, ...]]:
     """A table's rows, sorted."""
     return sorted(frame.collect().rows(), key=str)

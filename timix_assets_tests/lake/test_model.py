@@ -1,4 +1,4 @@
-"""Any sequence of replacements gives what a plain dictionary would hold."""
+"""Any sequence of replacements equals the same operations on a dictionary."""
 
 from datetime import date
 from tempfile import TemporaryDirectory
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake, ShrinkGuard
 
-from .rows import entries, held
+from .rows import entries, sorted_rows
 
 TABLE = "timix/time_reports"
 YEAR = [date(2025, month, 1) for month in range(1, 5)]
@@ -26,7 +26,7 @@ def replacements(draw: st.DrawFn) -> tuple[Months, dict[tuple[str, date], int | 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(replacements(), min_size=1, max_size=5))
-def test_a_table_holds_what_a_dictionary_would(
+def test_table_equals_a_dictionary_after_any_writes(
     steps: list[tuple[Months, dict[tuple[str, date], int | None]]],
 ) -> None:
     model: dict[tuple[str, date], int | None] = {}
@@ -49,7 +49,7 @@ def test_a_table_holds_what_a_dictionary_would(
                 assert (of.added, of.removed) == (len(now.keys() - before.keys()), len(before.keys() - now.keys()))
                 assert of.changed == sum(now[key] != before[key] for key in now.keys() & before.keys())
             model = {key: hours for key, hours in model.items() if key[1] not in months} | rows
-            assert held(lake.scan(TABLE).select("id", "month", "hours")) == sorted(
+            assert sorted_rows(lake.scan(TABLE).select("id", "month", "hours")) == sorted(
                 ((name, month, hours) for (name, month), hours in model.items()), key=str
             )
             assert lake.version(TABLE) == change.version

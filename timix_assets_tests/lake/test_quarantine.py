@@ -1,10 +1,11 @@
-"""Rejected rows, kept until the source is mended."""
+"""Rejected rows are stored until the source is fixed."""
 
 from datetime import UTC, datetime
 
 import polars as pl
 
 from timix_assets.lake.months import Months
+from timix_assets.lake.quarantine import quarantine
 from timix_assets.lake.tables import Lake
 
 from .rows import FEBRUARY, JANUARY, MARCH, WINTER, only
@@ -19,14 +20,14 @@ def rejected(*ids: str) -> pl.DataFrame:
 
 
 def read(lake: Lake, months: Months | None, *ids: str, run: str = "run") -> None:
-    lake.quarantine("time_reports", rejected(*ids), months=months, run_id=run, seen_at=NOW)
+    quarantine(lake, "time_reports", rejected(*ids), months=months, run_id=run, seen_at=NOW)
 
 
 def kept(lake: Lake) -> list[str]:
     return sorted(lake.scan(TABLE).select(pl.col("record").str.json_path_match("$.id")).collect().to_series())
 
 
-def test_a_rejected_row_is_kept_with_its_reason_run_and_range(lake: Lake) -> None:
+def test_rejected_row_is_stored_with_reason_run_and_range(lake: Lake) -> None:
     read(lake, WINTER, "a")
     (row,) = lake.scan(TABLE).collect().rows(named=True)
     assert row == {
@@ -42,12 +43,12 @@ def test_a_rejected_row_is_kept_with_its_reason_run_and_range(lake: Lake) -> Non
     }
 
 
-def test_nothing_is_made_while_nothing_was_rejected(lake: Lake) -> None:
+def test_no_table_is_created_without_rejected_rows(lake: Lake) -> None:
     read(lake, WINTER)
     assert not lake.exists(TABLE)
 
 
-def test_the_quarantine_empties_itself_when_the_source_is_mended(lake: Lake) -> None:
+def test_quarantine_is_empty_after_the_source_is_fixed(lake: Lake) -> None:
     read(lake, WINTER, "a", "b", run="first")
     read(lake, WINTER, "b", run="second")
     assert kept(lake) == ["b"]
@@ -57,7 +58,7 @@ def test_the_quarantine_empties_itself_when_the_source_is_mended(lake: Lake) -> 
     assert lake.version(TABLE) == 2
 
 
-def test_a_read_of_everything_replaces_all_of_it(lake: Lake) -> None:
+def test_full_read_replaces_the_whole_quarantine(lake: Lake) -> None:
     read(lake, None, "a")
     read(lake, None, "b")
     assert kept(lake) == ["b"]
@@ -65,21 +66,21 @@ def test_a_read_of_everything_replaces_all_of_it(lake: Lake) -> None:
     assert kept(lake) == []
 
 
-def test_a_read_leaves_what_reads_of_other_months_rejected(lake: Lake) -> None:
+def test_read_keeps_rejected_rows_of_other_months(lake: Lake) -> None:
     read(lake, only(JANUARY), "a")
     read(lake, only(FEBRUARY), "b")
     read(lake, only(FEBRUARY))
     assert kept(lake) == ["a"]
 
 
-def test_a_wider_read_replaces_what_narrower_ones_rejected(lake: Lake) -> None:
+def test_wider_read_replaces_rows_of_narrower_reads(lake: Lake) -> None:
     read(lake, only(JANUARY), "a")
     read(lake, only(FEBRUARY), "b")
     read(lake, WINTER, "c")
     assert kept(lake) == ["c"]
 
 
-def test_a_narrower_read_keeps_what_a_wider_one_rejected_once_each(lake: Lake) -> None:
+def test_narrower_read_keeps_rows_of_wider_reads_once(lake: Lake) -> None:
     read(lake, WINTER, "a", "b")
     read(lake, only(JANUARY), "b")
     assert kept(lake) == ["a", "b"]
@@ -87,6 +88,6 @@ def test_a_narrower_read_keeps_what_a_wider_one_rejected_once_each(lake: Lake) -
     assert kept(lake) == []
 
 
-def test_the_same_record_rejected_twice_in_one_read_is_there_twice(lake: Lake) -> None:
+def test_record_rejected_twice_in_one_read_is_stored_twice(lake: Lake) -> None:
     read(lake, WINTER, "a", "a")
     assert kept(lake) == ["a", "a"]

@@ -1,24 +1,27 @@
-"""Several writers and readers at once, and writers that die."""
+"""Concurrent writers and readers, and writers that are killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Barrier
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from timix_assets.lake.errors import WriteConflict
 from timix_assets.lake.months import Months
+from timix_assets.lake.snapshots import Snapshot
 from timix_assets.lake.tables import Lake, ShrinkGuard
 
-from .rows import FEBRUARY, JANUARY, WINTER, entries, held, numbered, only
+from .rows import FEBRUARY, JANUARY, WINTER, entries, numbered, only, sorted_rows
 
 TABLE = "timix/time_reports"
 ANY = ShrinkGuard(accept=True)
@@ -26,7 +29,7 @@ YEAR = Months(date(2025, 1, 1), date(2025, 12, 1))
 
 
 def meanwhile(rows: pl.DataFrame, event: Callable[[], object]) -> pl.LazyFrame:
-    """The rows, as a frame during whose evaluation the event takes place, once."""
+    """The rows as a frame whose evaluation triggers the event, once."""
     pending = [event]
 
     def evaluated(frame: pl.DataFrame) -> pl.DataFrame:
@@ -37,12 +40,12 @@ def meanwhile(rows: pl.DataFrame, event: Callable[[], object]) -> pl.LazyFrame:
     return rows.lazy().map_batches(evaluated, schema=rows.schema)
 
 
-def replace(lake: Lake, rows: pl.DataFrame | pl.LazyFrame, months: Months, began: datetime | None = None) -> bool:
-    return lake.replace(TABLE, rows, key=["id"], months=months, guard=ANY, read_began_at=began).written
+def replace(lake: Lake, rows: pl.DataFrame | pl.LazyFrame, months: Months, based_on: Snapshot | None = None) -> bool:
+    return lake.replace(TABLE, rows, key=["id"], months=months, guard=ANY, based_on=based_on).written
 
 
 def at_once(writes: Sequence[Callable[[], object]]) -> list[object]:
-    """The outcomes of writes that start together: what each returned, or the WriteConflict that it met."""
+    """The results of concurrent writes: what each returned, or its WriteConflict."""
     start = Barrier(len(writes))
 
     def one(write: Callable[[], object]) -> object:
@@ -56,57 +59,107 @@ def at_once(writes: Sequence[Callable[[], object]]) -> list[object]:
         return list(pool.map(one, writes))
 
 
-def test_a_writer_of_another_month_in_between_does_not_matter(lake: Lake) -> None:
+def test_writer_of_another_month_does_not_conflict(lake: Lake) -> None:
     replace(lake, numbered(JANUARY, 2), WINTER)
     other = meanwhile(numbered(JANUARY, 3), lambda: replace(lake, numbered(FEBRUARY, 1), only(FEBRUARY)))
-    assert replace(lake, other, only(JANUARY), datetime.now(UTC))
+    assert replace(lake, other, only(JANUARY))
     assert lake.scan(TABLE).collect().height == 4
 
 
-def test_older_data_never_replaces_newer(lake: Lake) -> None:
+def test_older_data_does_not_replace_newer(lake: Lake) -> None:
     replace(lake, numbered(JANUARY, 2), WINTER)
-    began = datetime.now(UTC) - timedelta(seconds=1)
+    before = lake.snapshot(TABLE)
     older = meanwhile(numbered(JANUARY, 9), lambda: replace(lake, numbered(JANUARY, 3), only(JANUARY)))
-    with pytest.raises(WriteConflict, match=r"another writer replaced these rows .* older data must not replace newer"):
-        replace(lake, older, only(JANUARY), began)
+    with pytest.raises(WriteConflict, match=r"committed by another writer .* older data must not replace newer"):
+        replace(lake, older, only(JANUARY), before)
     assert lake.scan(TABLE).collect().height == 3
 
 
-def test_without_the_time_of_the_read_a_writer_in_between_is_a_conflict(lake: Lake) -> None:
+def test_write_without_snapshot_conflicts_with_a_commit(lake: Lake) -> None:
     replace(lake, numbered(JANUARY, 2), WINTER)
     with pytest.raises(WriteConflict):
         replace(lake, meanwhile(numbered(JANUARY, 9), lambda: replace(lake, numbered(JANUARY, 3), WINTER)), WINTER)
     assert lake.scan(TABLE).collect().height == 3
 
 
-def test_a_read_that_began_after_the_winners_commit_replaces_it(lake: Lake) -> None:
+def test_read_after_the_last_commit_replaces_it(lake: Lake) -> None:
     replace(lake, numbered(JANUARY, 2), WINTER)
-    newer = meanwhile(numbered(JANUARY, 9), lambda: replace(lake, numbered(JANUARY, 3), WINTER))
-    assert replace(lake, newer, WINTER, datetime.now(UTC) + timedelta(minutes=1))
+    replace(lake, numbered(JANUARY, 3), WINTER)
+    assert replace(lake, numbered(JANUARY, 9), WINTER, lake.snapshot(TABLE))
     assert lake.scan(TABLE).collect().height == 9
 
 
-def test_a_read_that_began_before_the_last_write_is_refused_however_long_ago_that_was(lake: Lake) -> None:
-    began = datetime.now(UTC) - timedelta(seconds=1)
+def test_read_before_the_last_commit_conflicts_at_any_age(lake: Lake) -> None:
+    before = lake.snapshot(TABLE)
     replace(lake, numbered(JANUARY, 2), WINTER)
     with pytest.raises(WriteConflict):
-        replace(lake, numbered(JANUARY, 3), WINTER, began)
+        replace(lake, numbered(JANUARY, 3), WINTER, before)
 
 
-def test_the_same_content_is_no_conflict(lake: Lake) -> None:
-    began = datetime.now(UTC) - timedelta(seconds=1)
+def test_conflict_is_found_below_commits_of_other_months(lake: Lake) -> None:
     replace(lake, numbered(JANUARY, 2), WINTER)
-    assert not replace(lake, numbered(JANUARY, 2), WINTER, began)
+    before = lake.snapshot(TABLE)
+    replace(lake, numbered(JANUARY, 3), only(JANUARY))
+    replace(lake, numbered(FEBRUARY, 3), only(FEBRUARY))
+    with pytest.raises(WriteConflict, match=r"version 1"):
+        replace(lake, numbered(JANUARY, 9), only(JANUARY), before)
 
 
-def test_a_first_writer_in_between_is_noticed(lake: Lake) -> None:
+@pytest.mark.parametrize("commits_before", [1, 3])
+def test_table_recreated_since_the_read_conflicts(lake: Lake, commits_before: int) -> None:
+    for hours in range(commits_before):
+        replace(lake, numbered(JANUARY, 2, hours), WINTER)
+    before = lake.snapshot(TABLE)
+    shutil.rmtree(Path(lake.url, TABLE))
+    replace(lake, numbered(JANUARY, 3), only(JANUARY))
+    with pytest.raises(WriteConflict):
+        replace(lake, numbered(JANUARY, 9), only(JANUARY), before)
+    assert replace(lake, numbered(FEBRUARY, 9), only(FEBRUARY), before)
+
+
+def test_table_restored_from_backup_since_the_read_conflicts(lake: Lake, tmp_path: Path) -> None:
+    replace(lake, numbered(JANUARY, 2), WINTER)
+    shutil.copytree(lake.url, tmp_path / "backup")
+    replace(lake, numbered(JANUARY, 3), WINTER)
+    before = lake.snapshot(TABLE)
+    shutil.rmtree(lake.url)
+    shutil.copytree(tmp_path / "backup", lake.url)
+    with pytest.raises(WriteConflict):
+        replace(lake, numbered(JANUARY, 9), WINTER, before)
+
+
+def test_table_moved_away_since_the_read_is_created(lake: Lake) -> None:
+    replace(lake, numbered(JANUARY, 2), WINTER)
+    before = lake.snapshot(TABLE)
+    shutil.rmtree(Path(lake.url, TABLE))
+    assert replace(lake, numbered(JANUARY, 9), WINTER, before)
+
+
+def test_commit_missing_from_the_log_conflicts(lake: Lake) -> None:
+    replace(lake, numbered(JANUARY, 2), WINTER)
+    before = lake.snapshot(TABLE)
+    replace(lake, numbered(FEBRUARY, 1), only(FEBRUARY))
+    replace(lake, numbered(FEBRUARY, 2), only(FEBRUARY))
+    DeltaTable(Path(lake.url, TABLE)).create_checkpoint()
+    Path(lake.url, TABLE, "_delta_log", f"{1:020}.json").unlink()
+    with pytest.raises(WriteConflict):
+        replace(lake, numbered(JANUARY, 9), only(JANUARY), before)
+
+
+def test_same_content_does_not_conflict(lake: Lake) -> None:
+    before = lake.snapshot(TABLE)
+    replace(lake, numbered(JANUARY, 2), WINTER)
+    assert not replace(lake, numbered(JANUARY, 2), WINTER, before)
+
+
+def test_first_commit_by_another_writer_conflicts(lake: Lake) -> None:
     first = meanwhile(numbered(JANUARY, 9), lambda: replace(lake, numbered(JANUARY, 3), WINTER))
     with pytest.raises(WriteConflict):
         replace(lake, first, WINTER)
     assert lake.scan(TABLE).collect().height == 3
 
 
-def test_first_writers_at_once_leave_one_right_table(lake: Lake) -> None:
+def test_concurrent_first_writers_leave_one_valid_table(lake: Lake) -> None:
     outcomes = at_once([lambda n=n: replace(lake, numbered(JANUARY, 5, hours=n), WINTER) for n in range(4)])
     table = lake.scan(TABLE).collect()
     assert table.height == 5
@@ -114,14 +167,14 @@ def test_first_writers_at_once_leave_one_right_table(lake: Lake) -> None:
     assert outcomes[table["hours"][0]] is True
 
 
-def test_writers_of_different_months_at_once_all_succeed(lake: Lake) -> None:
+def test_concurrent_writers_of_different_months_succeed(lake: Lake) -> None:
     months = list(YEAR)[:6]
-    outcomes = at_once([lambda m=month: replace(lake, numbered(m, 3), only(m), datetime.now(UTC)) for month in months])
+    outcomes = at_once([lambda m=month: replace(lake, numbered(m, 3), only(m)) for month in months])
     assert outcomes == [True] * 6
-    assert held(lake.scan(TABLE).group_by("month").len()) == [(month, 3) for month in months]
+    assert sorted_rows(lake.scan(TABLE).group_by("month").len()) == [(month, 3) for month in months]
 
 
-def test_writers_of_the_same_month_at_once_leave_the_rows_of_one(lake: Lake) -> None:
+def test_concurrent_writers_of_one_month_leave_rows_of_one(lake: Lake) -> None:
     replace(lake, numbered(FEBRUARY, 1), WINTER)
     outcomes = at_once([lambda n=n: replace(lake, numbered(JANUARY, 5, hours=n), only(JANUARY)) for n in range(4)])
     january = lake.scan(TABLE, only(JANUARY)).collect()
@@ -130,7 +183,7 @@ def test_writers_of_the_same_month_at_once_leave_the_rows_of_one(lake: Lake) -> 
     assert outcomes[january["hours"][0]] is True
 
 
-def test_a_reader_during_a_write_sees_one_version_whole(lake: Lake) -> None:
+def test_reader_during_a_write_sees_one_version(lake: Lake) -> None:
     replace(lake, numbered(JANUARY, 50, hours=0), WINTER)
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(lambda: [replace(lake, numbered(JANUARY, 50, hours=n), WINTER) for n in range(1, 25)])
@@ -142,7 +195,7 @@ def test_a_reader_during_a_write_sees_one_version_whole(lake: Lake) -> None:
     assert len(seen) > 1
 
 
-def test_a_frame_scanned_before_a_write_keeps_showing_that_version(lake: Lake) -> None:
+def test_scanned_frame_keeps_its_version(lake: Lake) -> None:
     replace(lake, numbered(JANUARY, 2), WINTER)
     before = lake.scan(TABLE)
     replace(lake, numbered(JANUARY, 9), WINTER)
@@ -161,7 +214,7 @@ for hours in range(1, 1000):
 """
 
 
-def test_a_writer_killed_at_any_point_leaves_a_whole_version(lake: Lake, tmp_path: Path) -> None:
+def test_killed_writer_leaves_a_complete_version(lake: Lake, tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     for commits in (0, 1, 2, 5):
         writer = subprocess.Popen(
@@ -180,14 +233,10 @@ def test_a_writer_killed_at_any_point_leaves_a_whole_version(lake: Lake, tmp_pat
 
 
 def one_month(url: str, month: date) -> str:
-    return (
-        Lake(url)
-        .replace(TABLE, numbered(month, 3), key=["id"], months=only(month), read_began_at=datetime.now(UTC))
-        .fingerprint
-    )
+    return Lake(url).replace(TABLE, numbered(month, 3), key=["id"], months=only(month)).fingerprint
 
 
-def test_processes_agree_on_fingerprints_and_write_side_by_side(lake: Lake, tmp_path: Path) -> None:
+def test_processes_compute_equal_fingerprints(lake: Lake, tmp_path: Path) -> None:
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         urls = [lake.url, str(tmp_path / "another")]
         january = [pool.submit(one_month, url, JANUARY) for url in urls]

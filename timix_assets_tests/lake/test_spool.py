@@ -1,4 +1,4 @@
-"""Rows on their way into a table: each key once, files gone afterwards."""
+"""A listing is spooled without duplicates, and its files are deleted."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from timix_assets.lake.errors import LakeError, WriteFailed
+from timix_assets.lake.snapshots import Snapshot
 from timix_assets.lake.spool import FILE_ROWS, Spool
 
 SCHEMA = pl.Schema({"id": pl.String(), "hours": pl.Int64(), "updated_at": pl.Datetime("us", "UTC")})
@@ -25,7 +26,7 @@ def numbered(start: int, stop: int, hours: int = 1) -> pl.DataFrame:
     )  # type: ignore[arg-type]
 
 
-def test_a_small_listing_stays_in_memory(tmp_path: Path) -> None:
+def test_short_listing_stays_in_memory(tmp_path: Path) -> None:
     with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
         spool.add(rows(("a", 1, 1)))
         spool.add(rows(("b", 2, 1)))
@@ -35,20 +36,20 @@ def test_a_small_listing_stays_in_memory(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_folder_is_named(tmp_path: Path) -> None:
     with (
         Spool(SCHEMA, ["id"], parent=tmp_path / "gone") as spool,
-        pytest.raises(WriteFailed, match=r"could not be kept in .*/gone until all are read \(.*No such file"),
+        pytest.raises(WriteFailed, match=r"Cannot buffer the rows of the listing in .*/gone \(.*No such file"),
     ):
         spool.add(numbered(0, FILE_ROWS))
 
 
-def test_an_empty_listing_has_its_columns(tmp_path: Path) -> None:
+def test_empty_listing_has_its_columns(tmp_path: Path) -> None:
     with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
         assert spool.finish().frame.collect().schema == SCHEMA
 
 
-def test_a_long_listing_goes_to_disk_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_long_listing_goes_to_disk_and_leaves_no_files(tmp_path: Path) -> None:
     with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
         for start in range(0, 3 * FILE_ROWS, FILE_ROWS // 2):
             spool.add(numbered(start, start + FILE_ROWS // 2))
@@ -59,7 +60,7 @@ def test_a_long_listing_goes_to_disk_and_leaves_nothing_behind(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_are_gone_after_a_failure_too(tmp_path: Path) -> None:
+def test_files_are_deleted_after_a_failure(tmp_path: Path) -> None:
     spool = Spool(SCHEMA, ["id"], parent=tmp_path)
     with suppress(ConnectionError), spool:
         spool.add(numbered(0, FILE_ROWS))
@@ -68,7 +69,7 @@ def test_files_are_gone_after_a_failure_too(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_of_two_rows_with_one_key_the_later_changed_one_wins(tmp_path: Path) -> None:
+def test_row_with_the_later_change_wins(tmp_path: Path) -> None:
     with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
         spool.add(rows(("a", 1, 2), ("b", 1, 1)))
         spool.add(rows(("a", 9, 1), ("b", 9, 2)))
@@ -77,21 +78,21 @@ def test_of_two_rows_with_one_key_the_later_changed_one_wins(tmp_path: Path) -> 
         assert (spooled.rows, spooled.duplicates, spooled.conflicting) == (2, 2, ("a", "b"))
 
 
-def test_of_two_rows_changed_at_the_same_time_the_later_arrived_wins(tmp_path: Path) -> None:
+def test_row_that_arrived_later_wins_a_tie(tmp_path: Path) -> None:
     with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
         spool.add(rows(("a", 1, 1), ("b", 1, None), ("c", 1, None), ("a", 2, 1), ("b", 2, None), ("c", 2, 1)))
         spool.add(rows(("c", 3, None)))
         assert sorted(spool.finish().frame.select("id", "hours").collect().rows()) == [("a", 2), ("b", 2), ("c", 2)]
 
 
-def test_the_same_row_twice_is_dropped_without_conflict(tmp_path: Path) -> None:
+def test_identical_duplicate_is_dropped_without_conflict(tmp_path: Path) -> None:
     with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
         spool.add(rows(("a", 1, 1), ("b", 2, 1), ("a", 1, 1), ("a", 1, 1)))
         spooled = spool.finish()
         assert (spooled.rows, spooled.duplicates, spooled.conflicting) == (2, 2, ())
 
 
-def test_doubles_are_found_across_files(tmp_path: Path) -> None:
+def test_duplicates_are_found_across_files(tmp_path: Path) -> None:
     with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
         spool.add(numbered(0, FILE_ROWS))
         spool.add(numbered(FILE_ROWS, 2 * FILE_ROWS))
@@ -103,25 +104,35 @@ def test_doubles_are_found_across_files(tmp_path: Path) -> None:
         assert spooled.frame.select(pl.len()).collect().item() == spooled.rows
 
 
-def test_a_key_of_several_columns_counts_as_a_whole(tmp_path: Path) -> None:
+def test_composite_key_is_compared_as_a_whole(tmp_path: Path) -> None:
     with Spool(SCHEMA, ["id", "hours"], newer=None, parent=tmp_path) as spool:
         spool.add(rows(("a", 1, 1), ("a", 2, 1), ("a", 1, 2)))
         spooled = spool.finish()
         assert (spooled.rows, spooled.duplicates, spooled.conflicting) == (2, 1, ("a / 1",))
 
 
-def test_a_restart_forgets_every_row_and_begins_a_new_read(tmp_path: Path) -> None:
-    with Spool(SCHEMA, ["id"], parent=tmp_path) as spool:
+def test_restart_drops_all_rows_and_keeps_the_target(tmp_path: Path) -> None:
+    target = Snapshot(3, "a table")
+    with Spool(SCHEMA, ["id"], target=target, parent=tmp_path) as spool:
         spool.add(numbered(0, FILE_ROWS))
-        before = datetime.now(UTC)
         spool.restart()
         assert list(tmp_path.iterdir()) == []
         spool.add(rows(("a", 1, 1)))
         spooled = spool.finish()
         assert (spooled.rows, spooled.frame.collect()["id"].to_list()) == (1, ["a"])
-        assert spooled.read_began_at >= before
+        assert spooled.target == target
 
 
-def test_rows_of_other_columns_are_refused_by_name(tmp_path: Path) -> None:
+def test_frame_with_other_columns_is_refused(tmp_path: Path) -> None:
     with Spool(SCHEMA, ["id"], parent=tmp_path) as spool, pytest.raises(LakeError, match="hours"):
         spool.add(rows(("a", 1, 1)).with_columns(hours=pl.lit(5.5)))
+
+
+def test_a_hundred_thousand_rows_of_one_id_become_the_newest(tmp_path: Path) -> None:
+    with Spool(SCHEMA, ["id"], newer="updated_at", parent=tmp_path) as spool:
+        for start in range(0, 100_000, 10_000):
+            newest = datetime(2025, 1, 31 if start == 30_000 else 1, tzinfo=UTC)
+            spool.add(numbered(start, start + 10_000, hours=start).with_columns(id=pl.lit("a"), updated_at=newest))
+        spooled = spool.finish()
+        assert (spooled.rows, spooled.duplicates, spooled.conflicting) == (1, 99_999, ("a",))
+        assert spooled.frame.collect()["hours"].to_list() == [30_000]

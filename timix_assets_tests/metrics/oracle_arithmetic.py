@@ -1,4 +1,4 @@
-"""What all formulas share: exact ratios, rounding, sums that pass unknown amounts over, and days (metrics.md § 0)."""
+"""What all formulas share: exact ratios, rounding, sums that pass unknown amounts over, and days (docs/metrics.md, § 0)."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,21 +17,30 @@ ONE_DAY = timedelta(days=1)
 ZERO = Decimal(0)
 
 
-def ratio(numerator: Number | None, denominator: Number | None) -> float | None:
+def quotient(numerator: Number | None, denominator: Number | None) -> Fraction | None:
     """§ 0: division by zero or by null gives null."""
     if numerator is None or denominator is None or denominator == 0:
         return None
-    return float(Fraction(numerator) / Fraction(denominator))
+    return Fraction(numerator) / Fraction(denominator)
+
+
+def as_float(exact: Number | None) -> float | None:
+    """§ 0: ratios and the other quotients are floats."""
+    return None if exact is None else float(exact)
+
+
+def ratio(numerator: Number | None, denominator: Number | None) -> float | None:
+    return as_float(quotient(numerator, denominator))
 
 
 def rounded(value: Number) -> Decimal:
-    """§ 0: day values that do not come out even are rounded half away from zero, to 4 places."""
+    """§ 0: hours of a day and divided money that do not come out even: 4 places, half away from zero."""
     ten_thousandths = math.floor(abs(Fraction(value)) * 10**4 + Fraction(1, 2))
     return Decimal(ten_thousandths if value >= 0 else -ten_thousandths).scaleb(-4)
 
 
 def known_total(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """§ 4: sums pass unknown amounts over; they are null only if there are amounts and none is known."""
+    """§ 0: sums pass unknown values over; they are null only if there is something to add up and none of it is known."""
     all_amounts = list(amounts)
     known = [amount for amount in all_amounts if amount is not None]
     return None if all_amounts and not known else sum(known, ZERO)
@@ -39,6 +48,15 @@ def known_total(amounts: Iterable[Decimal | None]) -> Decimal | None:
 
 def difference(minuend: Decimal | None, subtrahend: Decimal | None) -> Decimal | None:
     return None if minuend is None or subtrahend is None else minuend - subtrahend
+
+
+def at_most(value: Decimal | None, limit: Decimal) -> Decimal | None:
+    """§ 0: a value beyond its limit, of either sign, is unknown."""
+    return None if value is None or abs(value) > limit else value
+
+
+def first_known(*values: str | None) -> str | None:
+    return next((value for value in values if value is not None), None)
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:

@@ -1,8 +1,6 @@
-"""Budget health as of a date, and budget burn by month (metrics.md § 3)."""
+"""Budget health as of a date, and budget burn by month (docs/metrics.md, § 3)."""
 
-from fractions import Fraction
-
-from timix_assets_tests.metrics.oracle_arithmetic import Row, difference, month_end, month_of, months, ratio
+from timix_assets_tests.metrics.oracle_arithmetic import Row, as_float, difference, month_end, ratio
 from timix_assets_tests.metrics.oracle_budgets import (
     Budget,
     Thresholds,
@@ -11,15 +9,14 @@ from timix_assets_tests.metrics.oracle_budgets import (
     worst_statuses,
 )
 from timix_assets_tests.metrics.oracle_entries import Ledger
-from timix_assets_tests.metrics.oracle_forecast import Forecast, WorkingDays
+from timix_assets_tests.metrics.oracle_forecast import Forecast
 
 
 def budget_health(ledger: Ledger, of_projects: list[Budget]) -> list[Row]:
-    settings, thresholds = ledger.settings, Thresholds.of(ledger)
-    working_days = WorkingDays(settings.calendar.default_week)
-    worst = worst_statuses(of_projects, thresholds, settings.as_of)
+    thresholds = Thresholds.of(ledger)
+    worst = worst_statuses(of_projects, thresholds, ledger.params.as_of)
     return [
-        _health_row(ledger, thresholds, Forecast(budget, settings.as_of, settings.budgets, working_days))
+        _health_row(ledger, thresholds, Forecast.of(budget, ledger.params))
         # § 3: the project's worst status is repeated on its tasks' and subtasks' rows.
         | {"project_budget_status": worst.get(budget.project_id)}
         for budget in [*of_projects, *task_budgets(ledger), *subtask_budgets(ledger)]
@@ -39,23 +36,17 @@ def _health_row(ledger: Ledger, thresholds: Thresholds, forecast: Forecast) -> R
         "used": used,
         "remaining": difference(budget.cap, used),
         "burn": ratio(used, budget.cap),
-        "status": thresholds.status(used, budget.cap),
-        "elapsed": _float(forecast.elapsed),
-        "burn_rate": _float(forecast.burn_rate),
+        "status": thresholds.status(budget, ledger.params.as_of),
+        "elapsed": as_float(forecast.elapsed),
+        "burn_rate": as_float(forecast.burn_rate),
         "exhaustion_date": forecast.exhaustion_date,
-        "projected_final": _float(forecast.projected_final),
+        "projected_final": as_float(forecast.projected_final),
         "outlook": forecast.outlook,
         "currency": budget.currency,
-        # § 3: the first loaded month is not after the month of the project's start.
-        "history_complete": None if budget.start is None else ledger.first_day <= month_of(budget.start),
+        "history_complete": ledger.history_complete(budget.project),
         "api_status": ledger.api_statuses.get(budget.project_id),
-        "as_of": ledger.settings.as_of,
+        "as_of": ledger.params.as_of,
     }
-
-
-def _float(exact: Fraction | None) -> float | None:
-    """§ 0: burn_rate, projected_final and ratios are floats."""
-    return None if exact is None else float(exact)
 
 
 def budget_burn(ledger: Ledger, of_projects: list[Budget]) -> list[Row]:
@@ -71,5 +62,5 @@ def budget_burn(ledger: Ledger, of_projects: list[Budget]) -> list[Row]:
             "burn": ratio(cumulative, budget.cap),
         }
         for budget in of_projects
-        for month in months(ledger.first_day, ledger.settings.as_of)
+        for month in ledger.months
     ]

@@ -1,4 +1,4 @@
-"""Capacity, one row per user and employed day (metrics.md § 1)."""
+"""Capacity, one row per user and employed day (docs/metrics.md, § 1)."""
 
 import re
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from timix_assets.contract.endpoints import WEEKDAYS
-from timix_assets.metrics.settings import WorkCalendar
-from timix_assets_tests.metrics.oracle_arithmetic import ZERO, Row, days, grouped, month_of, rounded
+from timix_assets.settings.firm import Week, WorkCalendar
+from timix_assets_tests.metrics.oracle_arithmetic import ZERO, Row, grouped, month_of, rounded
 from timix_assets_tests.metrics.oracle_entries import Ledger, hours_of
 
 FULL_DAY = Fraction(1)
@@ -17,6 +17,7 @@ HALF_DAY = Fraction(1, 2)
 NOTHING = Fraction(0)
 HOURS_A_DAY = Fraction(24)
 DEFAULT_START_OF_DAY = Fraction(9)
+HOURS_OF_A_WEEK = 168
 MONDAY_TO_FRIDAY = (0, 1, 2, 3, 4)
 
 TIME_OF_DAY = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d)(?:\.\d+)?)?")
@@ -48,21 +49,21 @@ class WorkingWeek:
 
 def capacity_daily(ledger: Ledger) -> list[Row]:
     leave = {key: hours_of(entries) for key, entries in grouped(ledger.leave, lambda e: (e.user_id, e.day)).items()}
-    last_worked = {
-        user: max(entry.day for entry in entries)
-        for user, entries in grouped(ledger.worked, lambda entry: entry.user_id).items()
-    }
+    # § 0: leave begins and ends no employment.
+    worked = grouped(ledger.worked, lambda entry: entry.user_id)
     return [
-        row for user in ledger.users.values() for row in _days_of_user(ledger, user, leave, last_worked.get(user["id"]))
+        row
+        for user in ledger.users.values()
+        for row in _days_of_user(ledger, user, leave, [entry.day for entry in worked.get(user["id"], [])])
     ]
 
 
 def _days_of_user(
-    ledger: Ledger, user: Row, leave: dict[tuple[str, date], Decimal], last_worked: date | None
+    ledger: Ledger, user: Row, leave: dict[tuple[str, date], Decimal], days_worked: list[date]
 ) -> Iterator[Row]:
-    week = working_week(user, ledger.settings.calendar)
+    week = working_week(user, ledger.params.firm.work_calendar)
     holidays = HolidayCalendar(ledger, user)
-    for day in employed_days(ledger, user, last_worked):
+    for day in employed_days(ledger, user, days_worked):
         scheduled = week.scheduled[day.weekday()]
         fraction, name = holidays.largest(day, week.spans[day.weekday()])
         # § 1: holiday = min(1, largest fraction) × scheduled; time_off = min(leave, scheduled − holiday).
@@ -82,32 +83,38 @@ def _days_of_user(
         }
 
 
-def employed_days(ledger: Ledger, user: Row, last_worked: date | None) -> Iterator[date]:
-    """§ 1: start ≤ d ≤ end; a missing bound is open. Inactive without an end: the last counted entry ends it."""
-    end = user.get("end_date")
-    if end is None and user.get("status") == "Inactive":
-        if last_worked is None:
-            return
-        end = last_worked
-    first = max(ledger.first_day, user.get("start_date") or ledger.first_day)
-    last = min(ledger.last_day, end or ledger.last_day)
-    yield from days(first, last)
+def employed_days(ledger: Ledger, user: Row, days_worked: list[date]) -> list[date]:
+    """§ 1: employed from start(u) to end(u), both included; no rows without the last counted entry where it is the end."""
+    start, end = user.get("start_date"), user.get("end_date")
+    if start is None:
+        # § 1: else the first counted entry; else the first loaded day.
+        start = min(days_worked, default=date.min)
+    if user.get("role") in ledger.params.firm.work_calendar.non_delivery_roles:
+        # § 1: the last counted entry, or an earlier end date.
+        end = min(max(days_worked), end or date.max) if days_worked else date.min
+    elif end is None and user.get("status") == "Inactive":
+        end = max(days_worked, default=date.min)
+    return [day for day in ledger.loaded_days() if start <= day <= (end or date.max)]
 
 
 def working_week(user: Row, calendar: WorkCalendar) -> WorkingWeek:
     """§ 1: the first of api_schedule, api_weekly_hours, calendar_user, calendar_country and default that is there."""
     if (shifts := _shifts(user.get("work_schedule") or {})) is not None:
         return _week_from_shifts(shifts, calendar)
-    line_of_user = calendar.users.get(user["id"])
+    line_of_user = _hours(calendar.users.get(user["id"]))
     lines_of_countries = {_country(name): line for name, line in calendar.countries.items()}
-    line_of_country = lines_of_countries.get(_country(user.get("country_code")))
-    if (weekly_hours := user.get("weekly_hours")) is not None and weekly_hours >= 0:
+    line_of_country = _hours(lines_of_countries.get(_country(user.get("country_code"))))
+    if (weekly_hours := user.get("weekly_hours")) is not None and 0 <= weekly_hours <= HOURS_OF_A_WEEK:
         return _week_without_clock_times("api_weekly_hours", _spread(weekly_hours, line_of_user, line_of_country))
     if line_of_user is not None:
         return _week_without_clock_times("calendar_user", line_of_user)
     if line_of_country is not None:
         return _week_without_clock_times("calendar_country", line_of_country)
-    return _week_without_clock_times("default", calendar.default_week)
+    return _week_without_clock_times("default", calendar.default_week.hours)
+
+
+def _hours(week: Week | None) -> tuple[Decimal, ...] | None:
+    return None if week is None else week.hours
 
 
 def _shifts(schedule: Row) -> list[Span | None] | None:
@@ -179,8 +186,9 @@ class HolidayCalendar:
     """The holidays of one user: which profile applies in which year (§ 1)."""
 
     def __init__(self, ledger: Ledger, user: Row) -> None:
-        self._profiles = ledger.holiday_profiles
-        self._default = ledger.settings.calendar.default_holiday_profile_id
+        # § 1: inactive profiles never count, also by id.
+        self._profiles = {id_: row for id_, row in ledger.holiday_profiles.items() if row.get("is_active") is not False}
+        self._default = ledger.params.firm.work_calendar.default_holiday_profile_id
         self._own = self._profiles.get(user.get("holiday_profile_id") or "")
         self._country = _country(user.get("country_code"))
         self._holidays_of_year: dict[int, dict[date, list[Row]]] = {}
@@ -201,19 +209,15 @@ class HolidayCalendar:
         return self._holidays_of_year[year]
 
     def _profile_for(self, year: int) -> Row | None:
-        """§ 1: the profile by id, for its year; else the country's active one; else the configured default."""
+        """§ 1: the profile by id, for its year; else the country's; else the configured default."""
         if self._own is not None and _covers(self._own, year):
             return self._own
-        active = [
-            profile
-            for _, profile in sorted(self._profiles.items())
-            if profile.get("is_active") is not False and _covers(profile, year)
-        ]
+        of_year = [profile for _, profile in sorted(self._profiles.items()) if _covers(profile, year)]
         if self._country is not None:
-            for profile in active:
+            for profile in of_year:
                 if self._country in map(_country, profile.get("default_for_countries") or []):
                     return profile
-            for profile in active:
+            for profile in of_year:
                 if _country(profile.get("country_code")) == self._country:
                     return profile
         default = self._profiles.get(self._default or "")

@@ -1,33 +1,37 @@
-"""How fast a budget burns, when it runs out and where it ends (metrics.md § 3)."""
+"""How fast a budget burns, when it runs out and where it ends (docs/metrics.md, § 3)."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 
-from timix_assets.metrics.settings import DEFAULT_WEEK, BudgetPolicy, Week
+from timix_assets.metrics.params import RollupParams
+from timix_assets.settings.firm import BudgetPolicy, WorkCalendar
 from timix_assets_tests.metrics.oracle_arithmetic import ONE_DAY, ZERO, days, grouped, years_later
 from timix_assets_tests.metrics.oracle_budgets import Budget
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class WorkingDays:
     """§ 3: the default week's working days, holidays not taken off, both ends included."""
 
-    week: Week
-    _counts: dict[tuple[date, date], int] = field(default_factory=dict)
+    week: tuple[Decimal, ...]
+
+    @cached_property
+    def works(self) -> tuple[bool, ...]:
+        """By weekday. A week without any working day says nothing: Monday to Friday."""
+        return tuple(hours > 0 for hours in (self.week if any(self.week) else WorkCalendar().default_week.hours))
 
     def has(self, day: date) -> bool:
-        """A week without any working day says nothing: Monday to Friday."""
-        hours = self.week if any(self.week) else DEFAULT_WEEK
-        return hours[day.weekday()] > 0
+        return self.works[day.weekday()]
 
     def count(self, first: date, last: date) -> int:
-        if (first, last) not in self._counts:
-            self._counts[first, last] = sum(self.has(day) for day in days(first, last))
-        return self._counts[first, last]
+        """Whole weeks, and the days that are left: projects in the tests last from year 1 to 9999."""
+        works, (weeks, rest) = self.works, divmod(max(0, (last - first).days + 1), 7)
+        return weeks * sum(works) + sum(works[(first.weekday() + n) % 7] for n in range(rest))
 
     def back(self, day: date, number: int) -> date:
         """The number-th working day back, the day itself counted."""
@@ -49,28 +53,33 @@ def _days_back(day: date, number: int) -> Iterator[date]:
         day -= ONE_DAY
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Forecast:
-    """What can be said of one budget on the as-of date. Rates are exact: amounts a working day."""
+    """The forecast of one budget on the as-of date. Rates are exact: amounts a working day."""
 
     budget: Budget
     as_of: date
     policy: BudgetPolicy
     working_days: WorkingDays
 
-    @property
+    @classmethod
+    def of(cls, budget: Budget, params: RollupParams) -> "Forecast":
+        week = params.firm.work_calendar.default_week.hours
+        return cls(budget, params.as_of, params.firm.budget_policy, WorkingDays(week))
+
+    @cached_property
     def used(self) -> Decimal | None:
         return self.budget.used(self.as_of)
 
-    @property
+    @cached_property
     def elapsed(self) -> Fraction | None:
-        """§ 3: working days start…as-of ÷ working days start…end, clamped to 0…1; null without both dates."""
+        """§ 3: working days start…as-of ÷ working days start…end, clamped to 0…1; null without a start or an end."""
         start, end = self.budget.start, self.budget.end
         if start is None or end is None or (whole := self.working_days.count(start, end)) == 0:
             return None
         return min(Fraction(1), Fraction(self.working_days.count(start, self.as_of), whole))
 
-    @property
+    @cached_property
     def burn_rate(self) -> Fraction | None:
         """§ 3: use since the 20th working day back ÷ 20; if the first entry is younger: ÷ working days since it.
 
@@ -87,7 +96,7 @@ class Forecast:
             return None
         return Fraction(self.budget.used(self.as_of, since=window_start) or ZERO) / length
 
-    @property
+    @cached_property
     def exhaustion_date(self) -> date | None:
         """§ 3: the ceil(remaining ÷ burn_rate)-th working day after as-of; null if burn_rate ≤ 0 or beyond 5 years.
 
@@ -111,7 +120,7 @@ class Forecast:
                 return day
         return None
 
-    @property
+    @cached_property
     def projected_final(self) -> Fraction | None:
         """§ 3: used + burn_rate × working days after as-of up to the end date; end date not after as-of: used.
 
@@ -125,16 +134,15 @@ class Forecast:
             return None
         return Fraction(self.used) + self.burn_rate * self.working_days.count(self.as_of + ONE_DAY, self.budget.end)
 
-    @property
+    @cached_property
     def outlook(self) -> str | None:
-        """§ 3: null without a cap, if both projected_final and elapsed are null, or where cost is hidden."""
-        if self.budget.cap is None or self.used is None:
+        """§ 3: overrun_expected if used or projected_final > cap, dates or not, or if burn runs ahead of elapsed time."""
+        used, cap, projected = self.used, self.budget.cap, self.projected_final
+        if cap is None or used is None:
             return None
-        if self.projected_final is None and self.elapsed is None:
-            return None
-        expected = Fraction(self.used) if self.projected_final is None else self.projected_final
-        overruns = max(Fraction(self.used), expected) > Fraction(self.budget.cap)
-        return "overrun_expected" if overruns or self._runs_ahead(self.used, self.budget.cap) else "in_control"
+        if used > cap or (projected is not None and projected > Fraction(cap)) or self._runs_ahead(used, cap):
+            return "overrun_expected"
+        return None if projected is None and self.elapsed is None else "in_control"
 
     def _runs_ahead(self, used: Decimal, cap: Decimal) -> bool:
         """§ 3: burn > elapsed + 0.10 when start…as-of has at least 5 working days."""

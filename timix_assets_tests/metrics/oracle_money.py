@@ -1,20 +1,30 @@
-"""Project profitability and unbilled time, per currency (metrics.md §§ 4-5)."""
+"""What work earns and costs, by project and by person, per currency (docs/metrics.md, § 4)."""
 
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
-from timix_assets.metrics.settings import AgingBuckets
-from timix_assets_tests.metrics.oracle_arithmetic import Row, difference, grouped, known_total, month_end, ratio
-from timix_assets_tests.metrics.oracle_budgets import capped
-from timix_assets_tests.metrics.oracle_entries import Entry, Ledger, hours_of
+from timix_assets_tests.metrics.oracle_arithmetic import (
+    ZERO,
+    Row,
+    difference,
+    grouped,
+    known_total,
+    month_end,
+    quotient,
+    ratio,
+    rounded,
+)
+from timix_assets_tests.metrics.oracle_entries import Entry, Ledger, hours_of, of_type
+from timix_assets_tests.metrics.oracle_fixed_price import FixedPrice
 
-UNAPPROVED_STATUSES = ("Draft", "Submitted")
+FixedPrices = dict[str | None, FixedPrice]
 
 
 def revenue_of(entries: Iterable[Entry]) -> Decimal | None:
-    """§ 4: TM: hours × customer rate. Fix, OVH: 0, a fixed price is tracked as contract against cost."""
-    return known_total(entry.charge for entry in entries if entry.billing_type == "TM")
+    """§ 4: TM: hours × customer rate. Fix, OVH: 0."""
+    return known_total(entry.charge for entry in of_type(entries, "TM"))
 
 
 def cost_of(entries: Iterable[Entry]) -> Decimal | None:
@@ -22,39 +32,81 @@ def cost_of(entries: Iterable[Entry]) -> Decimal | None:
     return known_total(entry.cost for entry in entries)
 
 
+def uncosted_hours(entries: Iterable[Entry]) -> Decimal:
+    return hours_of(entry for entry in entries if entry.cost is None)
+
+
 def margin_of(revenue: Decimal | None, cost: Decimal | None) -> float | None:
     """§ 4: (revenue − cost) ÷ revenue; revenue 0: null."""
     return ratio(difference(revenue, cost), revenue)
 
 
-def project_profitability(ledger: Ledger) -> list[Row]:
+def worth(ledger: Ledger, entries: list[Entry]) -> Row:
+    """§ 4: hours, money and what is missing of it, of entries in one currency."""
+    tm = of_type(entries, "TM")
+    rated = [entry for entry in tm if entry.charge is not None]
+    revenue, cost, tm_cost = revenue_of(entries), cost_of(entries), cost_of(tm)
+    return {
+        "logged_hours": hours_of(entries),
+        "billable_hours": hours_of(entry for entry in entries if entry.is_billable),
+        "tm_hours": hours_of(tm),
+        "unrated_hours": hours_of(tm) - hours_of(rated),
+        "uncosted_hours": uncosted_hours(entries),
+        "revenue": revenue,
+        "approved_revenue": revenue_of(entry for entry in entries if entry.is_approved),
+        "cost": cost,
+        "tm_cost": tm_cost,
+        "tm_margin": margin_of(revenue, tm_cost) if is_costed(ledger, tm) else None,
+        "average_rate": ratio(revenue, hours_of(rated)),
+    }
+
+
+def is_costed(ledger: Ledger, entries: list[Entry]) -> bool:
+    """§ 4: uncosted hours do not exceed the tolerance of the hours that a margin stands on."""
+    return _is_tolerable(ledger, uncosted_hours(entries), entries)
+
+
+def _is_tolerable(ledger: Ledger, missing: Decimal, entries: list[Entry]) -> bool:
+    return missing <= ledger.params.firm.money_policy.uncosted_tolerance * hours_of(entries)
+
+
+def profit(ledger: Ledger, entries: list[Entry], fixed_earned: Decimal | None, unearned_hours: Decimal) -> Row:
+    """§ 4: the margins on all cost; earned_margin also null where unearned hours exceed the tolerance."""
+    revenue, cost, costed = revenue_of(entries), cost_of(entries), is_costed(ledger, entries)
+    earned_revenue = None if revenue is None or fixed_earned is None else revenue + fixed_earned
+    is_earned = costed and _is_tolerable(ledger, unearned_hours, entries)
+    return {
+        "margin": margin_of(revenue, cost) if costed else None,
+        "fixed_earned": fixed_earned,
+        "unearned_hours": unearned_hours,
+        "earned_revenue": earned_revenue,
+        "earned_margin": margin_of(earned_revenue, cost) if is_earned else None,
+    }
+
+
+def project_profitability(ledger: Ledger, prices: FixedPrices) -> list[Row]:
     """§ 4: project × month × currency."""
-    fixed_price = grouped(
-        (entry for entry in ledger.worked if entry.billing_type == "Fix"),
-        lambda entry: (entry.project_id, entry.currency),
-    )
+    fix_entries = grouped(of_type(ledger.worked, "Fix"), lambda entry: (entry.project_id, entry.currency))
     rows = []
     for (project_id, month, currency), entries in grouped(
         ledger.worked, lambda entry: (entry.project_id, entry.month, entry.currency)
     ).items():
-        project = ledger.projects.get(project_id or "", {})
-        revenue, cost, logged = revenue_of(entries), cost_of(entries), hours_of(entries)
+        row, fix, price = worth(ledger, entries), of_type(entries, "Fix"), prices.get(project_id)
+        # § 4: nothing is earned, nor is there a contract, on rows in another currency than the project's.
+        price = price if price is not None and price.currency == currency else None
+        fixed_earned = _fixed_earned(price, hours_of(fix))
         rows.append(
             {
                 "project_id": project_id,
-                "customer_id": project.get("customer_id") or _customer_of(entries),
+                "customer_id": ledger.projects.get(project_id or "", {}).get("customer_id") or _customer_of(entries),
                 "month": month,
                 "currency": currency,
-                "logged_hours": logged,
-                "billable_hours": hours_of(entry for entry in entries if entry.is_billable),
-                "unrated_hours": hours_of(
-                    entry for entry in entries if entry.billing_type == "TM" and entry.customer_rate is None
-                ),
-                "revenue": revenue,
-                "cost": cost,
-                "margin": margin_of(revenue, cost),
-                "effective_rate": ratio(revenue, logged),
-                **_contract(ledger, project, month, currency, fixed_price.get((project_id, currency), [])),
+                **row,
+                "fix_cost": cost_of(fix),
+                "overhead_cost": cost_of(of_type(entries, "OVH")),
+                "effective_rate": ratio(row["revenue"], row["logged_hours"]),
+                **_contract(price, month, fix_entries.get((project_id, currency), [])),
+                **profit(ledger, entries, fixed_earned, hours_of(fix) if fixed_earned is None else ZERO),
             }
         )
     return rows
@@ -66,75 +118,64 @@ def _customer_of(entries: list[Entry]) -> str | None:
     return named.pop() if len(named) == 1 else None
 
 
-def _contract(ledger: Ledger, project: Row, month: date, currency: str | None, fixed_price: list[Entry]) -> Row:
-    """§ 4: on rows in the project's currency with a contract amount; cost through the end of the row's month."""
-    amount = capped(project.get("contract_amount"))
-    if amount is None or currency != ledger.project_currency(project):
+def _fixed_earned(price: FixedPrice | None, fix_hours: Decimal) -> Decimal | None:
+    """§ 4: 0 without Fix hours; null without a contract amount or estimated_hours."""
+    if fix_hours == 0:
+        return ZERO
+    return None if price is None else price.earned_by(fix_hours)
+
+
+def _contract(price: FixedPrice | None, month: date, fix_entries: list[Entry]) -> Row:
+    """§ 4: cost to date through the end of the row's month."""
+    if price is None:
         return {"contract_amount": None, "contract_cost_to_date": None, "contract_remaining": None}
-    to_date = cost_of(entry for entry in fixed_price if entry.day <= month_end(month))
+    to_date = cost_of(entry for entry in fix_entries if entry.day <= month_end(month))
     return {
-        "contract_amount": amount,
+        "contract_amount": price.amount,
         "contract_cost_to_date": to_date,
-        "contract_remaining": difference(amount, to_date),
+        "contract_remaining": difference(price.amount, to_date),
     }
 
 
-def uninvoiced(ledger: Ledger) -> list[Entry]:
-    """§ 5: entries without an invoice id, of any date, leave and absurd ones apart."""
-    return [entry for entry in ledger.sound if entry.invoice_id is None and not entry.is_time_off]
-
-
-def is_unbilled(entry: Entry) -> bool:
-    """§ 5: Approved, TM."""
-    return entry.billing_type == "TM" and entry.status == "Approved"
-
-
-def _is_unapproved(entry: Entry) -> bool:
-    """§ 5: TM, Draft or Submitted."""
-    return entry.billing_type == "TM" and entry.status in UNAPPROVED_STATUSES
-
-
-def _is_fixed_price(entry: Entry) -> bool:
-    """§ 5: Fix, Approved."""
-    return entry.billing_type == "Fix" and entry.status == "Approved"
-
-
-def unbilled_aging(ledger: Ledger) -> list[Row]:
-    """§ 5: a row exists where any of unbilled, unapproved and fixed price does."""
-    as_of, aging = ledger.settings.as_of, ledger.settings.aging
-    concerned = [
-        entry for entry in uninvoiced(ledger) if is_unbilled(entry) or _is_unapproved(entry) or _is_fixed_price(entry)
-    ]
+def person_economics(ledger: Ledger) -> list[Row]:
+    """§ 4: user × month × currency, of counted work."""
+    shares = _billed_shares(ledger)
     rows = []
-    for (customer_id, project_id, bucket, currency), entries in grouped(
-        concerned, lambda e: (e.customer_id, e.project_id, bucket_of(e.day, as_of, aging), e.currency)
+    for (user_id, month, currency), entries in grouped(
+        ledger.worked, lambda entry: (entry.user_id, entry.month, entry.currency)
     ).items():
-        unbilled = [entry for entry in entries if is_unbilled(entry)]
+        row = worth(ledger, entries)
         rows.append(
             {
-                "customer_id": customer_id,
-                "project_id": project_id,
-                "bucket": bucket,
+                "user_id": user_id,
+                "month": month,
                 "currency": currency,
-                "hours": hours_of(unbilled),
-                "amount": known_total(entry.charge for entry in unbilled),
-                "entry_count": len(unbilled),
-                "oldest_date": min((entry.day for entry in unbilled), default=None),
-                "unapproved_hours": hours_of(entry for entry in entries if _is_unapproved(entry)),
-                "fixed_price_hours": hours_of(entry for entry in entries if _is_fixed_price(entry)),
-                "as_of": as_of,
+                **row,
+                "cost_per_hour": ratio(row["cost"], row["logged_hours"] - row["uncosted_hours"]),
+                **_realization([entry for entry in entries if _is_invoiced(ledger, entry)], shares),
             }
         )
     return rows
 
 
-def bucket_of(day: date, as_of: date, aging: AgingBuckets) -> str:
-    """§ 5: age = as-of − date in days; future (age < 0), 0-30, 31-60, 61-90, 91+."""
-    age, lower = (as_of - day).days, 0
-    if age < 0:
-        return "future"
-    for upper in aging.upper_days:
-        if age <= upper:
-            return f"{lower}-{upper}"
-        lower = upper + 1
-    return f"{lower}+"
+def _is_invoiced(ledger: Ledger, entry: Entry) -> bool:
+    """§ 4: TM with a rate, on an invoice Issued, Sent or Paid, in its currency and with a known net amount."""
+    invoice = ledger.invoices.get(entry.invoice_id or "")
+    if invoice is None or not invoice.is_invoiced or invoice.net is None or invoice.currency != entry.currency:
+        return False
+    return entry.billing_type == "TM" and entry.charge is not None
+
+
+def _billed_shares(ledger: Ledger) -> dict[str | None, Fraction]:
+    """§ 4, by invoice: min(1, net ÷ value of all such entries). One whose hours are worth 0 has none."""
+    invoiced = grouped((e for e in ledger.worked if _is_invoiced(ledger, e)), lambda entry: entry.invoice_id)
+    shares = {id_: quotient(ledger.invoices[id_].net, revenue_of(entries)) for id_, entries in invoiced.items() if id_}
+    return {id_: min(Fraction(1), share) for id_, share in shares.items() if share is not None}
+
+
+def _realization(invoiced: list[Entry], shares: dict[str | None, Fraction]) -> Row:
+    """§ 4: billed ÷ worked value."""
+    shared = [entry for entry in invoiced if entry.invoice_id in shares]
+    value = revenue_of(shared)
+    billed = rounded(sum((Fraction(entry.charge or ZERO) * shares[entry.invoice_id] for entry in shared), Fraction(0)))
+    return {"invoiced_value": value, "billed_value": billed, "realization": ratio(billed, value)}

@@ -11,12 +11,32 @@ import polars as pl
 
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.contract.schema import MONTH
-from timix_assets.metrics.formulas import FORMULAS, PREPARED, Formula
-from timix_assets.metrics.settings import BudgetPolicy, Settings, WorkCalendar
+from timix_assets.metrics import FORMULAS, PRE_AGGREGATES, Formula
+from timix_assets.metrics.entries import first_counted_day
+from timix_assets.metrics.inputs import evaluate, inputs_of
+from timix_assets.metrics.names import NAMES
+from timix_assets.metrics.params import RollupParams
+from timix_assets.metrics.restatements import CLOSED_MONTHS, month_figures
+from timix_assets.settings.firm import BudgetPolicy, FirmConfig, Targets, WorkCalendar
 
 Row = dict[str, Any]
 
 D = Decimal
+
+TABLES = (
+    "me",
+    "organization",
+    "org_users",
+    "holiday_profiles",
+    "customers",
+    "projects",
+    "tasks",
+    "subtasks",
+    "time_reports",
+    "invoices",
+    "budget_health_report",
+)
+"""The raw tables that the formulas and the oracle read."""
 
 MONDAY = date(2026, 3, 2)
 """The first Monday of March 2026; the month begins on a Sunday."""
@@ -28,12 +48,17 @@ def day(text: str | date) -> date:
 
 @dataclass
 class SmallFirm:
-    """Ann works 40 hours from Monday to Friday at Acme's project `site`, whose task `build` has the subtasks tm, fix, ovh."""
+    """Ann works 40 hours from Monday to Friday at Acme's project `site`, whose task `build` has the subtasks tm, fix, ovh.
+
+    unread: Months such as 2026-02 that were never read, of those from first_month to as_of.
+    """
 
     as_of: str | date = "2026-03-31"
     first_month: str | date = "2026-03-01"
     calendar: WorkCalendar = field(default_factory=WorkCalendar)
     budgets: BudgetPolicy = field(default_factory=BudgetPolicy)
+    targets: Targets = field(default_factory=Targets)
+    unread: tuple[str, ...] = ()
     records: dict[str, list[Row]] = field(
         default_factory=lambda: {
             "organization": [{"id": "org", "currency": "USD"}],
@@ -51,10 +76,12 @@ class SmallFirm:
     made: dict[str, pl.LazyFrame] = field(default_factory=dict)
 
     @property
-    def settings(self) -> Settings:
-        return Settings(
-            as_of=day(self.as_of), first_month=day(self.first_month), calendar=self.calendar, budgets=self.budgets
-        )
+    def params(self) -> RollupParams:
+        as_of = day(self.as_of)
+        firm = FirmConfig(work_calendar=self.calendar, budget_policy=self.budgets, targets=self.targets)
+        known = pl.date_range(day(self.first_month), as_of, "1mo", eager=True)
+        months = tuple(month for month in known if f"{month:%Y-%m}" not in self.unread)
+        return RollupParams(as_of, months, first_counted_day(self.raw("time_reports"), as_of, firm), firm)
 
     def having(self, table: str, **columns: Any) -> "SmallFirm":
         """Adds a record, or changes the one with the same id."""
@@ -115,15 +142,27 @@ class SmallFirm:
         """A raw, prepared or derived table; every one is computed once, from inputs wired by name."""
         if table in BY_NAME:
             return self.raw(table)
+        if table == CLOSED_MONTHS.name:
+            return self.made.get(table, CLOSED_MONTHS.schema.to_frame().lazy())
         if table not in self.made:
-            formula = {**PREPARED, **FORMULAS}[table]
-            self.made[table] = formula(**self.inputs(formula)).collect(engine="streaming").lazy()
+            formula = {**PRE_AGGREGATES, **FORMULAS}[table]
+            read = {name: self.lazy(name) for name in inputs_of(formula)}
+            self.made[table] = evaluate(formula, read, self.params).lazy()
         return self.made[table]
+
+    def close(self, month: date, as_it_was: "SmallFirm | None" = None) -> "SmallFirm":
+        """Closes a month with its figures of now, or those of an earlier state of the firm."""
+        then = as_it_was or self
+        figures = month_figures(then.lazy("person_months"), then.raw("invoices")).filter(pl.col("month") == month)
+        named = {NAMES[column].table: then.raw(NAMES[column].table) for column in CLOSED_MONTHS.ids}
+        closed = figures.with_columns(pl.lit(day(then.as_of)).alias("closed_on"))
+        self.made[CLOSED_MONTHS.name] = CLOSED_MONTHS.shaped(closed, named)
+        return self
 
     def inputs(self, formula: Formula) -> dict[str, Any]:
         """What a formula reads, wired by the names of its parameters."""
         names = inspect.signature(formula).parameters
-        return {name: self.settings if name == "settings" else self.lazy(name) for name in names}
+        return {name: self.params if name == "params" else self.lazy(name) for name in names}
 
     def table(self, name: str) -> pl.DataFrame:
         return self.lazy(name).collect()

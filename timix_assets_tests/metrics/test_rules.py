@@ -1,4 +1,4 @@
-"""What holds for every firm, whatever its entries are."""
+"""Properties of the rollups that hold for any entries."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from timix_assets.metrics.formulas import FORMULAS
+from timix_assets.metrics import FORMULAS
+from timix_assets.metrics.columns import HOURS
+from timix_assets.metrics.utilization import UTILIZATION_DAILY
 
 from .small_firm import D, Row, SmallFirm
 
@@ -50,20 +52,20 @@ def total(firm: SmallFirm, table: str, column: str) -> D:
 
 @some_firms
 @given(rows=entries)
-def test_days_weeks_months_and_the_firm_add_up_to_the_same_hours(rows: list[Row]):
+def test_days_weeks_months_and_firm_have_the_same_totals(rows: list[Row]):
     firm = firm_with(rows)
     counted = [r for r in rows if r["status"] != "Rejected" and r["date"] <= AS_OF]
     for table in ("utilization_daily", "utilization_weekly", "utilization_monthly", "project_profitability"):
         assert total(firm, table, "logged_hours") == sum((r["hours"] for r in counted), D(0))
     assert total(firm, "organization_kpis", "total_hours") == total(firm, "utilization_weekly", "logged_hours")
-    for column in ("capacity_hours", "billable_hours", "overtime_hours", "bench_hours"):
+    for column in (c.name for c in UTILIZATION_DAILY.columns if c.unit == HOURS):
         assert total(firm, "utilization_weekly", column) == total(firm, "utilization_monthly", column)
     assert total(firm, "organization_kpis", "capacity_hours") == total(firm, "utilization_daily", "capacity_hours")
 
 
 @some_firms
 @given(rows=entries)
-def test_every_ratio_is_a_ratio_of_the_sums_beside_it(rows: list[Row]):
+def test_utilization_is_a_ratio_of_sums(rows: list[Row]):
     for row in firm_with(rows).rows("utilization_monthly"):
         capacity = row["capacity_hours"]
         assert row["billable_utilization"] == (float(row["billable_hours"]) / float(capacity) if capacity else None)
@@ -71,7 +73,7 @@ def test_every_ratio_is_a_ratio_of_the_sums_beside_it(rows: list[Row]):
 
 @some_firms
 @given(rows=entries, data=st.data())
-def test_the_order_of_the_entries_does_not_matter(rows: list[Row], data: st.DataObject):
+def test_order_of_entries_does_not_matter(rows: list[Row], data: st.DataObject):
     shuffled = data.draw(st.permutations(rows))
     one, other = firm_with(rows), firm_with(shuffled)
     for table in FORMULAS:
@@ -80,7 +82,7 @@ def test_the_order_of_the_entries_does_not_matter(rows: list[Row], data: st.Data
 
 @some_firms
 @given(rows=entries)
-def test_without_a_cap_there_is_no_burn_and_no_status_but_no_budget(rows: list[Row]):
+def test_budget_without_a_cap_has_no_burn(rows: list[Row]):
     no_cap = pl.col("cap").is_null()
     uncapped = firm_with(rows).table("budget_health").filter(no_cap)
     assert set(uncapped["status"]) == {"no_budget"}
@@ -90,7 +92,7 @@ def test_without_a_cap_there_is_no_burn_and_no_status_but_no_budget(rows: list[R
 
 @some_firms
 @given(rows=entries, more=quarters)
-def test_an_overhead_entry_never_raises_billable_utilization(rows: list[Row], more: D):
+def test_overhead_never_raises_billable_utilization(rows: list[Row], more: D):
     before = firm_with(rows).table("utilization_monthly")
     after = firm_with(rows).entry("2026-03-02", more, subtask_id="ovh").table("utilization_monthly")
     both = before.join(after, on=["user_id", "month"], how="inner", suffix="_after")
@@ -99,7 +101,7 @@ def test_an_overhead_entry_never_raises_billable_utilization(rows: list[Row], mo
 
 @some_firms
 @given(rows=entries)
-def test_the_months_of_a_budget_add_up_to_its_use(rows: list[Row]):
+def test_months_of_a_budget_sum_to_its_use(rows: list[Row]):
     firm = firm_with(rows)
     for budget in firm.rows("budget_health", level="project"):
         months = firm.rows("budget_burn", scope=budget["scope"])
@@ -110,7 +112,7 @@ def test_the_months_of_a_budget_add_up_to_its_use(rows: list[Row]):
 
 @some_firms
 @given(rows=entries)
-def test_a_used_up_budget_was_reached_on_a_day_on_which_somebody_worked(rows: list[Row]):
+def test_reached_budget_has_a_date_with_work(rows: list[Row]):
     firm = firm_with(rows, fix_hour_limit=1, ovh_hour_limit=2)
     worked = {r["date"] for r in rows}
     for budget in firm.rows("budget_health"):
@@ -120,7 +122,7 @@ def test_a_used_up_budget_was_reached_on_a_day_on_which_somebody_worked(rows: li
 
 @some_firms
 @given(rows=entries)
-def test_money_of_the_firm_is_the_money_of_its_projects(rows: list[Row]):
+def test_firms_money_is_the_sum_of_its_projects(rows: list[Row]):
     firm = firm_with(rows)
     for column in ("revenue", "cost"):
         assert total(firm, "organization_money", column) == total(firm, "project_profitability", column)
@@ -132,7 +134,7 @@ def test_money_of_the_firm_is_the_money_of_its_projects(rows: list[Row]):
 
 @some_firms
 @given(rows=entries)
-def test_no_figure_is_infinite_or_not_a_number(rows: list[Row]):
+def test_floats_are_finite(rows: list[Row]):
     firm = firm_with(rows)
     for table in FORMULAS:
         floats = firm.table(table).select(pl.col(pl.Float64)).unpivot()["value"].drop_nulls()

@@ -20,26 +20,26 @@ def between(first: date, last: date, weekdays: tuple[int, ...]) -> int:
 
 @unhurried
 @given(first=dates, length=st.integers(-5, 60), weekdays=weeks)
-def test_counting_agrees_with_walking_from_day_to_day(first: date, length: int, weekdays: tuple[int, ...]):
+def test_between_counts_every_working_day(first: date, length: int, weekdays: tuple[int, ...]):
     walked = sum((first + timedelta(days=n)).weekday() in weekdays for n in range(length + 1))
     assert between(first, first + timedelta(days=length), weekdays) == walked
 
 
 @unhurried
 @given(day=dates, weekdays=weeks)
-def test_a_working_day_is_found_again_by_its_number(day: date, weekdays: tuple[int, ...]):
+def test_day_with_inverts_number(day: date, weekdays: tuple[int, ...]):
     found = pl.select(working_days.day_with(working_days.number(pl.lit(day), weekdays), weekdays)).item()
     last = next(d for n in range(7) if (d := day - timedelta(days=n)).weekday() in weekdays)
     assert found == last
 
 
-def test_both_ends_are_included():
+def test_between_includes_both_ends():
     assert between(date(2026, 3, 2), date(2026, 3, 6), working_days.MONDAY_TO_FRIDAY) == 5
 
 
-def test_there_are_none_when_the_last_day_comes_before_the_first():
+def test_between_is_zero_when_last_is_before_first():
     assert between(date(2026, 3, 6), date(2026, 3, 2), working_days.MONDAY_TO_FRIDAY) == 0
 
 
-def test_the_leap_day_is_counted():
+def test_between_counts_the_leap_day():
     assert between(date(2028, 2, 28), date(2028, 3, 1), working_days.MONDAY_TO_FRIDAY) == 3

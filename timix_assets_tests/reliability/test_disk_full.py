@@ -72,8 +72,8 @@ def names(workplace: Workplace) -> list[str]:
     return workplace.table(CUSTOMERS)["name"].to_list()
 
 
-def assert_space_is_all_that_was_missing(workplace: Workplace, **settings: str) -> None:
-    done = workplace.refresh(CUSTOMERS, faults=(LONG,), **settings)
+def assert_space_is_all_that_was_missing(workplace: Workplace) -> None:
+    done = workplace.refresh(CUSTOMERS, faults=(LONG,))
     assert (done.status, done.stderr) == (0, "")
     assert LONG_TEXT in names(workplace)
 
@@ -89,7 +89,8 @@ def lake_disk(workplace: Workplace, small_disk: SmallDisk) -> Path:
     return disk
 
 
-def test_36_a_full_disk_under_the_lake_is_red_and_every_table_stays(workplace: Workplace, lake_disk: Path) -> None:
+@pytest.mark.fault(36)
+def test_a_full_disk_under_the_lake_fails_and_keeps_every_table(workplace: Workplace, lake_disk: Path) -> None:
     before = contents(workplace.lake)
     ballast = lake_disk / "ballast"
     ballast.write_bytes(bytes(8 * MEGABYTE))
@@ -97,14 +98,15 @@ def test_36_a_full_disk_under_the_lake_is_red_and_every_table_stays(workplace: W
     done = workplace.refresh(CUSTOMERS, faults=(LONG,))
 
     assert done.status == 1
-    assert f"{CUSTOMERS}: it could not be written to {workplace.lake.url}/{CUSTOMERS}" in done.sentence
+    assert f"{CUSTOMERS}: cannot write to {workplace.lake.url}/{CUSTOMERS}" in done.sentence
     assert "no space left on device" in done.sentence
     assert contents(workplace.lake) == before
     ballast.unlink()
     assert_space_is_all_that_was_missing(workplace)
 
 
-def test_36_a_disk_without_a_byte_left_is_red_and_every_table_stays(workplace: Workplace, lake_disk: Path) -> None:
+@pytest.mark.fault(36)
+def test_a_disk_without_a_free_byte_fails_and_keeps_every_table(workplace: Workplace, lake_disk: Path) -> None:
     before = contents(workplace.lake)
     filler = fill(lake_disk)
 
@@ -117,27 +119,27 @@ def test_36_a_disk_without_a_byte_left_is_red_and_every_table_stays(workplace: W
     assert_space_is_all_that_was_missing(workplace)
 
 
+@pytest.mark.fault(36)
 @pytest.mark.usefixtures("untouched")
-def test_36_a_full_temporary_folder_is_red_before_anything_is_written(
-    workplace: Workplace, small_disk: SmallDisk
-) -> None:
+def test_a_full_temporary_folder_fails_before_any_write(workplace: Workplace, small_disk: SmallDisk) -> None:
     disk = small_disk("temporary", 4)
-    done = workplace.refresh(CUSTOMERS, faults=(LONG,), TMPDIR=str(disk))
+    done = workplace.refresh_in_a_process(CUSTOMERS, faults=(LONG,), TMPDIR=str(disk))
 
     assert done.status == 1
-    assert f"{CUSTOMERS}: its rows could not be put together in {disk}" in done.sentence
+    assert f"{CUSTOMERS}: cannot stage its rows in {disk}" in done.sentence
     assert list(disk.iterdir()) == []
 
 
+@pytest.mark.fault(36)
 @pytest.mark.parametrize(
     ("left", "status", "said"),
     [
-        (0, 2, "The pacing folder "),
-        (200_000, 1, "the run cannot be recorded in "),
-        (2 * MEGABYTE, 1, f"{CUSTOMERS}: it could not be written to "),
+        (0, 2, "Cannot keep the rate limit in "),
+        (200_000, 1, "cannot record the run in "),
+        (2 * MEGABYTE, 1, f"{CUSTOMERS}: cannot write to "),
     ],
 )
-def test_36_a_full_disk_under_the_whole_project_is_red_wherever_it_is_met(
+def test_a_full_disk_under_the_project_keeps_every_table(
     workplace: Workplace, small_disk: SmallDisk, left: int, status: int, said: str
 ) -> None:
     disk = small_disk("project-disk", 40)
@@ -148,7 +150,7 @@ def test_36_a_full_disk_under_the_whole_project_is_red_wherever_it_is_met(
     os.truncate(filler, filler.stat().st_size - left)
 
     # Where there is no room for the run itself, nothing is asked.
-    done = workplace.refresh(CUSTOMERS, faults=(LONG,), all_strike=left > MEGABYTE)
+    done = workplace.refresh_in_a_process(CUSTOMERS, faults=(LONG,), all_strike=left > MEGABYTE)
 
     assert (done.status, said in done.sentence) == (status, True), done.stderr
     assert contents(workplace.lake) == before
@@ -156,20 +158,21 @@ def test_36_a_full_disk_under_the_whole_project_is_red_wherever_it_is_met(
     assert_space_is_all_that_was_missing(workplace)
 
 
+@pytest.mark.fault(36)
 @pytest.mark.usefixtures("untouched")
-def test_36_a_temporary_folder_that_fills_while_a_listing_is_read_is_red(
+def test_a_temporary_folder_that_fills_during_reading_fails(
     workplace: Workplace, firm: Firm, small_disk: SmallDisk
 ) -> None:
     disk = small_disk("temporary", 1)
     # A folder without a byte left is not used at all: then the system's other temporary folders are.
     os.truncate(fill(disk), 1_000_000)
     with Sandbox(firm, copies=40) as large:
-        done = workplace.project.run("refresh", "--only", TIME, TMPDIR=str(disk), **settings_of(large))
+        done = workplace.project.run_in_a_process("refresh", "--only", TIME, TMPDIR=str(disk), **settings_of(large))
 
     assert done.returncode == 1
     [said] = done.stderr.strip().splitlines()
-    assert f"{TIME}: Its rows could not be kept in {disk}/timix-spool-" in said
-    assert "until all are read (no space left on device); free space there" in said
+    assert f"{TIME}: Cannot buffer the rows of the listing in {disk}/timix-spool-" in said
+    assert "(no space left on device). Free space there" in said
 
 
 def limited_files() -> None:
@@ -177,8 +180,9 @@ def limited_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
 
 
+@pytest.mark.fault(36)
 @pytest.mark.usefixtures("untouched")
-def test_36_a_limit_on_the_size_of_files_is_red_before_anything_is_written(workplace: Workplace) -> None:
+def test_a_limit_on_the_size_of_files_fails_before_any_write(workplace: Workplace) -> None:
     workplace.sandbox.faults.add(LONG)
     project = workplace.project
     done = subprocess.run(
@@ -193,5 +197,5 @@ def test_36_a_limit_on_the_size_of_files_is_red_before_anything_is_written(workp
 
     assert done.returncode == 1
     [said] = done.stderr.strip().splitlines()
-    assert f"{CUSTOMERS}: its rows could not be put together in " in said
+    assert f"{CUSTOMERS}: cannot stage its rows in " in said
     assert "file too large" in said

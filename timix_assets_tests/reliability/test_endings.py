@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from timix_assets.automation.jobs import range_tags
-from timix_assets.documented import REQUESTS_PER_MINUTE
-from timix_assets.lake.io_manager import PROCESS
+from timix_assets.lake.liveness import is_dead
 from timix_assets.lake.months import Months
-from timix_assets.lake.processes import is_gone
 from timix_assets.lake.tables import Lake
+from timix_assets.partitions import range_tags
+from timix_assets.runs.tags import PROCESS
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
+from timix_assets.vendor import REQUESTS_PER_MINUTE
 from timix_assets_tests.automation.dagster_dev import REPOSITORY, DagsterDev, tags_of
 from timix_assets_tests.commands.conftest import Project, settings_of
 from timix_assets_tests.commands.test_refresh import recorded_runs
@@ -38,10 +38,10 @@ COPIES = 40
 HELD_UP_PAGE, SPOOLED_BEFORE_PAGE = 10, 120
 ENDS_WITHIN_SECONDS = 10
 STARTS_WITHIN_SECONDS = 20
-"""A process with Dagster in it needs some seconds before its first request on a busy machine; a wait for a turn is 3600."""
+"""A run needs some seconds before its first request on a busy machine; a wait for a turn is 3600."""
 
 LONGEST_SECONDS = 60
-CLOSING_LINE = "the tables are in"
+CLOSING_LINE = "The tables are in"
 """Of what a refresh says when all is done and its process has only to go."""
 
 LOOK_EVERY_SECONDS = 0.002
@@ -91,7 +91,7 @@ class Scene:
         assert [name for name, rows in now.items() if rows not in (old.get(name), new.get(name))] == []
 
     def assert_the_next_refresh_is_right(self) -> None:
-        """It waits for nobody, asks within the time that a process needs to start, and makes what an undisturbed one makes."""
+        """It waits for nobody, asks soon, and makes what an undisturbed one makes."""
         sandbox, mark, began = self.grown.sandbox, len(self.grown.sandbox.requests), time.time()
         done = self.project.run("refresh")
 
@@ -117,7 +117,7 @@ def grown(firm: Firm, filled: Path, tmp_path_factory: pytest.TempPathFactory) ->
             sandbox.workspace.insert_first(name, sandbox.workspace.rows(name)[:2])
         project = copied(filled, tmp_path_factory.mktemp("undisturbed") / "project", sandbox)
         old = held_in(project)
-        done = project.run("refresh")
+        done = project.run_in_a_process("refresh")
         seconds = time.time() - sandbox.requests[0].time
         assert (done.returncode, done.stderr) == (0, "")
         yield Grown(sandbox, filled, old, held_in(project), seconds)
@@ -218,11 +218,12 @@ HELD_UP = {
 }
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("stage", STAGES)
-def test_37_a_refresh_that_is_ended_at_any_stage_leaves_whole_tables_and_the_next_one_is_right(
-    scene: Scene, stage: str, how: signal.Signals
-) -> None:
+@pytest.mark.fault(37)
+@pytest.mark.parametrize(
+    ("stage", "how"),
+    [*((stage, signal.SIGKILL) for stage in STAGES), ("fetching", signal.SIGTERM), ("committing", signal.SIGTERM)],
+)
+def test_a_refresh_ended_at_any_stage_leaves_whole_tables(scene: Scene, stage: str, how: signal.Signals) -> None:
     sandbox = scene.grown.sandbox
     sandbox.faults.add(*([HELD_UP[stage]] if stage in HELD_UP else []))
     mark = len(sandbox.requests)
@@ -237,10 +238,9 @@ def test_37_a_refresh_that_is_ended_at_any_stage_leaves_whole_tables_and_the_nex
     scene.assert_the_next_refresh_is_right()
 
 
+@pytest.mark.fault(37)
 @pytest.mark.parametrize("seed", range(4))
-def test_37_refreshes_that_are_ended_at_random_moments_one_after_another_leave_whole_tables(
-    scene: Scene, seed: int
-) -> None:
+def test_refreshes_ended_at_random_moments_leave_whole_tables(scene: Scene, seed: int) -> None:
     chance = random.Random(seed)
     for how in chance.choices([signal.SIGKILL, signal.SIGTERM], k=3):
         said, status = ended_under_way(scene, chance, how)
@@ -250,7 +250,8 @@ def test_37_refreshes_that_are_ended_at_random_moments_one_after_another_leave_w
     scene.assert_the_next_refresh_is_right()
 
 
-def test_37_who_reads_during_a_refresh_sees_each_table_as_it_was_or_as_it_will_be(scene: Scene) -> None:
+@pytest.mark.fault(37)
+def test_a_reader_during_a_refresh_sees_only_whole_tables(scene: Scene) -> None:
     lake, watched = scene.project.lake, ("timix/time_reports", "timix/customers", "rollups/utilization_daily")
     process = scene.start()
     looks = 0
@@ -263,9 +264,8 @@ def test_37_who_reads_during_a_refresh_sees_each_table_as_it_was_or_as_it_will_b
     assert (process.returncode, looks > 3) == (0, True)
 
 
-def test_37_a_run_that_is_cancelled_in_the_ui_ends_in_seconds_and_the_next_refresh_is_right(
-    grown: Grown, tmp_path: Path
-) -> None:
+@pytest.mark.fault(37)
+def test_a_run_cancelled_in_the_ui_ends_in_seconds(grown: Grown, tmp_path: Path) -> None:
     sandbox = grown.sandbox
     folder = tmp_path / "project"
     shutil.copytree(grown.filled, folder)
@@ -280,7 +280,7 @@ def test_37_a_run_that_is_cancelled_in_the_ui_ends_in_seconds_and_the_next_refre
         [run] = dev.runs(statuses=["STARTED"])
         process = tags_of(run)[PROCESS].removeprefix(f"{run_id} ")
         cancel(dev, run_id)
-        dev.wait_for("the run's process to end", lambda: is_gone(folder / ".dagster", process), ENDS_WITHIN_SECONDS)
+        dev.wait_for("the run's process to end", lambda: is_dead(folder / ".dagster", process), ENDS_WITHIN_SECONDS)
         dev.wait_for("the run to be cancelled", lambda: dev.runs(statuses=["CANCELED"]), ENDS_WITHIN_SECONDS)
     finally:
         dev.kill()
@@ -312,38 +312,40 @@ def spans(scene: Scene, mark: int) -> list[str]:
     return [seen.path.rsplit("/", 1)[-1] for seen in scene.grown.sandbox.requests[mark:]]
 
 
-def test_38_two_refreshes_on_one_lake_take_turns_and_both_end_right(scene: Scene) -> None:
+@pytest.mark.fault(38)
+def test_two_refreshes_on_one_lake_run_one_after_the_other(scene: Scene) -> None:
     mark = len(scene.grown.sandbox.requests)
     both = [scene.start(), scene.start()]
     said = [process.communicate(timeout=200)[0] for process in both]
 
     assert [process.returncode for process in both] == [0, 0], said
-    assert sum("it is in use by refresh_everything (run " in text for text in said) == 1
+    assert sum("held by refresh_everything (run " in text for text in said) == 1
     asked = spans(scene, mark)
     again = asked.index("me", 1)
     assert sorted(asked[:again]) == sorted(asked[again:])
     assert held_in(scene.project) == scene.grown.new
 
 
-def test_38_who_waits_too_long_for_the_lake_gives_up_and_says_who_has_it(workplace: Workplace) -> None:
+@pytest.mark.fault(38)
+def test_a_run_that_waits_too_long_names_the_lakes_holder(workplace: Workplace) -> None:
     sandbox, project = workplace.sandbox, workplace.project
     sandbox.faults.add(Fault("silence", path="/customers", times=1, seconds=30))
     first = project.start("refresh", "--only", "timix/customers")
     until("it asks", lambda: any(seen.path.endswith("/customers") for seen in sandbox.requests), first)
-    second = project.run("refresh", "--only", "timix/projects", TIMIX_TURN_SECONDS="1")
+    second = project.run("refresh", "--only", "timix/projects", TIMIX_LOCK_TIMEOUT_SECONDS="1")
     first.kill()
     first.communicate()
 
     assert second.returncode == 1
     [said] = second.stderr.strip().splitlines()
-    assert f"timix/projects: The lake {workplace.lake.url} is in use by refresh_everything (run " in said
-    assert "and did not become free within 1 s; run it again when that has ended, or end it." in said
+    timed_out = f"timix/projects: Timed out after 1 s waiting for the lock of the lake {workplace.lake.url}, held by "
+    assert f"{timed_out}refresh_everything (run " in said
+    assert "Run it again when that has ended, or end it." in said
     assert not any(seen.path.endswith("/projects") for seen in sandbox.requests)
 
 
-def test_38_of_two_machines_on_one_lake_the_one_with_the_older_data_is_red(
-    workplace: Workplace, tmp_path: Path
-) -> None:
+@pytest.mark.fault(38)
+def test_of_two_machines_the_one_with_older_data_fails(workplace: Workplace, tmp_path: Path) -> None:
     """Their folders, and so their turns, are their own; nothing but the tables' own versions stands between them."""
     sandbox, slow = workplace.sandbox, workplace.project
     quick = Project(tmp_path / "another", {**slow.settings, "TIMIX_LAKE": slow.lake.url})
@@ -356,12 +358,13 @@ def test_38_of_two_machines_on_one_lake_the_one_with_the_older_data_is_red(
     said, _ = first.communicate(timeout=60)
 
     assert (second.returncode, second.stderr, first.returncode) == (0, "", 1)
-    assert "failed timix/customers: another writer replaced these rows at " in said
-    assert "older data must not replace newer; run it again." in said
+    assert "failed timix/customers: write conflict: these rows were committed by another writer at " in said
+    assert "older data must not replace newer. Run it again." in said
     assert workplace.ids("customers") == workplace.truth("customers")
 
 
-def test_38_two_runs_with_one_key_stay_under_its_plans_limit_together(firm: Firm, filled: Path, tmp_path: Path) -> None:
+@pytest.mark.fault(38)
+def test_two_runs_with_one_key_stay_under_the_limit_together(firm: Firm, filled: Path, tmp_path: Path) -> None:
     """Two lakes, so no turns; 130 requests for the pages of both, where the plan allows 120 in any minute."""
     with Sandbox(firm, plan="Starter", copies=20) as sandbox:
         project = copied(filled, tmp_path / "project", sandbox)
@@ -372,7 +375,7 @@ def test_38_two_runs_with_one_key_stay_under_its_plans_limit_together(firm: Firm
         assert [process.returncode for process in both] == [0, 0], said
         assert {seen.status for seen in sandbox.requests} == {200}
         assert len(sandbox.requests) > REQUESTS_PER_MINUTE["Starter"]
-        assert any("for the plan's limit on requests a minute" in text for text in said)
+        assert any("Rate limit of the plan reached: waiting" in text for text in said)
         rows = sandbox.workspace.listing("time_reports").within(None, None)
         assert [Lake(lake).scan(TIME).select("id").collect()["id"].sort().to_list() for lake in lakes] == [
             sorted(rows)

@@ -2,11 +2,9 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from dagster import AssetKey, DagsterInstance
 
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.sandbox.faults import Fault
@@ -31,33 +29,25 @@ def limited(retry_after: str, *, page: int | None = 1, times: int = 1, **more: f
     return (Fault("rate_limited", path="/time-reports", page=page, times=times, retry_after=retry_after, **more),)  # type: ignore[arg-type]
 
 
-def told_of(workplace: Workplace, asset: str) -> dict[str, object]:
-    """The metadata that the UI shows of the asset's latest materialization."""
-    # The storage folders in dagster.yaml are relative.
-    with chdir(workplace.project.folder), DagsterInstance.from_config(".") as instance:
-        event = instance.get_latest_materialization_event(AssetKey(asset.split("/")))
-    assert event is not None
-    assert event.asset_materialization is not None
-    return {name: value.value for name, value in event.asset_materialization.metadata.items()}
-
-
 def assert_read_whole(workplace: Workplace, done: Refreshed) -> None:
     assert (done.status, done.stderr) == (0, "")
     assert workplace.ids("time_reports") == workplace.truth("time_reports")
 
 
-def test_05_a_429_holds_every_request_of_the_key_as_long_as_it_says_and_is_counted(workplace: Workplace) -> None:
+@pytest.mark.fault(5)
+def test_a_429_pauses_the_key_as_long_as_it_says(workplace: Workplace) -> None:
     done = workplace.refresh(TIME_REPORTS, faults=limited("2"))
 
     assert_read_whole(workplace, done)
     assert pause_after_429(workplace) >= 2 - SLACK
     assert done.requests.count("/time-reports") == 5, "four pages, and the one that was refused again"
-    told = told_of(workplace, TIME_REPORTS)
+    told = workplace.metadata(TIME_REPORTS)
     assert (told["requests"], told["retries"], told["rate_limited"]) == (5, 1, 1)
     assert float(str(told["seconds_waited"])) >= 2 - SLACK
 
 
-def test_05_pages_that_are_limited_in_flight_wait_together_and_none_is_lost(workplace: Workplace) -> None:
+@pytest.mark.fault(5)
+def test_pages_limited_in_flight_wait_together_and_none_is_lost(workplace: Workplace) -> None:
     done = workplace.refresh(TIME_REPORTS, faults=limited("2", page=None, times=3))
 
     assert_read_whole(workplace, done)
@@ -65,10 +55,11 @@ def test_05_pages_that_are_limited_in_flight_wait_together_and_none_is_lost(work
     refused = [request.time for request in seen if request.status == 429]
     assert len(refused) == 3
     assert not [r for r in seen if r.status == 200 and refused[0] + SLACK < r.time < refused[0] + 2 - SLACK]
-    assert told_of(workplace, TIME_REPORTS)["rate_limited"] == 3
+    assert workplace.metadata(TIME_REPORTS)["rate_limited"] == 3
 
 
-def test_05_the_wait_holds_for_another_process_of_the_same_key_too(workplace: Workplace) -> None:
+@pytest.mark.fault(5)
+def test_a_429_pauses_another_process_with_the_same_key(workplace: Workplace) -> None:
     """With a lake of its own, the other does not wait for its turn: only the rate limit can hold it."""
     sandbox, project = workplace.sandbox, workplace.project
     sandbox.faults.add(*limited("20"))
@@ -81,12 +72,13 @@ def test_05_the_wait_holds_for_another_process_of_the_same_key_too(workplace: Wo
     [refused] = [request.time for request in sandbox.requests if request.status == 429]
     assert not [request for request in sandbox.requests if refused < request.time < refused + 20 - SLACK]
     # It came before the wait was over, and stood still for the rest of it.
-    assert re.search(r"Waiting \d+ s for the plan's limit on requests a minute", other.stdout)
+    assert re.search(r"Rate limit of the plan reached: waiting \d+ s", other.stdout)
     assert workplace.ids("time_reports") == workplace.truth("time_reports")
 
 
+@pytest.mark.fault(6)
 @pytest.mark.parametrize("skew", [0.0, 7200.0, -7200.0])
-def test_06_a_date_is_measured_by_the_clock_of_the_answer_and_not_by_ours(workplace: Workplace, skew: float) -> None:
+def test_a_retry_after_date_is_measured_by_the_servers_clock(workplace: Workplace, skew: float) -> None:
     done = workplace.refresh(TIME_REPORTS, faults=limited("date", seconds=3, skew=skew))
 
     assert_read_whole(workplace, done)
@@ -94,22 +86,22 @@ def test_06_a_date_is_measured_by_the_clock_of_the_answer_and_not_by_ours(workpl
     assert 2 - SLACK <= pause_after_429(workplace) < 30
 
 
+@pytest.mark.fault(6)
 @pytest.mark.parametrize("skew", [0.0, 7200.0, -7200.0])
-def test_06_a_date_in_the_past_is_a_wait_of_one_second(workplace: Workplace, skew: float) -> None:
+def test_a_retry_after_date_in_the_past_waits_one_second(workplace: Workplace, skew: float) -> None:
     done = workplace.refresh(TIME_REPORTS, faults=limited("past", skew=skew))
 
     assert_read_whole(workplace, done)
     assert 1 - SLACK <= pause_after_429(workplace) < 30
 
 
-def test_07_a_429_without_a_readable_retry_after_outlasts_a_whole_window_and_goes_on(
-    firm: Firm, filled: Path, tmp_path: Path
-) -> None:
+@pytest.mark.fault(7)
+def test_a_429_without_retry_after_waits_a_whole_window(firm: Firm, filled: Path, tmp_path: Path) -> None:
     """The one test that waits a real minute: both forms at once, each with a server and a key of its own."""
 
     def refreshed(retry_after: str) -> tuple[Workplace, Refreshed]:
         with opened(firm, filled, tmp_path / retry_after) as workplace:
-            return workplace, workplace.refresh(TIME_REPORTS, faults=limited(retry_after))
+            return workplace, workplace.refresh_in_a_process(TIME_REPORTS, faults=limited(retry_after))
 
     with ThreadPoolExecutor() as pool:
         both = list(pool.map(refreshed, ("missing", "garbage")))
@@ -117,31 +109,34 @@ def test_07_a_429_without_a_readable_retry_after_outlasts_a_whole_window_and_goe
     for workplace, done in both:
         assert_read_whole(workplace, done)
         assert 60 <= pause_after_429(workplace) < 90
-        assert "Timix asks to slow down (429): no request for 61 s." in done.stdout
+        assert "Rate limited (429): pausing requests for 61 s." in done.stdout
 
 
+@pytest.mark.fault(7)
 @pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize("retry_after", ["missing", "garbage"])
-def test_07_a_window_that_the_budget_does_not_cover_is_red_at_once(workplace: Workplace, retry_after: str) -> None:
+def test_a_window_beyond_the_wait_budget_fails_immediately(workplace: Workplace, retry_after: str) -> None:
     done = workplace.refresh(TIME_REPORTS, faults=limited(retry_after, times=9), TIMIX_WAIT_BUDGET_SECONDS="30")
 
     assert (done.status, done.requests) == (1, ["/me", "/time-reports"])
     assert "GET /time-reports, page 1: the server answered 429, and the limit resets in 61 s" in done.sentence
 
 
+@pytest.mark.fault(8)
 @pytest.mark.usefixtures("untouched")
-def test_08_an_absurd_retry_after_is_red_at_once_and_says_when_the_limit_resets(workplace: Workplace) -> None:
+def test_an_absurd_retry_after_fails_immediately(workplace: Workplace) -> None:
     done = workplace.refresh(TIME_REPORTS, faults=limited("absurd", times=9))
 
     assert (done.status, done.requests) == (1, ["/me", "/time-reports"])
     assert done.sentence == (
         "failed timix/time_reports: GET /time-reports, page 1: the server answered 429, and the limit resets in "
-        "86,400 s, longer than the 900 s that this run may still wait; run it again then."
+        "86,400 s, longer than the 900 s that this run may still wait; run it again after that."
     )
 
 
+@pytest.mark.fault(8)
 @pytest.mark.usefixtures("untouched")
-def test_08_after_an_absurd_retry_after_the_rest_of_the_run_asks_nothing(workplace: Workplace) -> None:
+def test_an_absurd_retry_after_stops_all_requests_of_the_run(workplace: Workplace) -> None:
     every_path_but_me = tuple(
         Fault("rate_limited", path=endpoint.path, retry_after="absurd")
         for endpoint in BY_NAME.values()
@@ -157,8 +152,9 @@ def test_08_after_an_absurd_retry_after_the_rest_of_the_run_asks_nothing(workpla
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.fault(8)
 @pytest.mark.usefixtures("untouched")
-def test_08_waits_that_add_up_to_more_than_the_budget_are_red(workplace: Workplace) -> None:
+def test_waits_that_exceed_the_budget_together_fail(workplace: Workplace) -> None:
     """A server that says 2 s for ever must not hold a run for ever."""
     done = workplace.refresh(TIME_REPORTS, faults=limited("2", times=999), TIMIX_WAIT_BUDGET_SECONDS="5")
 
@@ -167,7 +163,8 @@ def test_08_waits_that_add_up_to_more_than_the_budget_are_red(workplace: Workpla
     assert "the limit resets in 2 s, longer than the 1 s that this run may still wait" in done.sentence
 
 
-def test_08_a_negative_retry_after_is_a_wait_of_one_second(workplace: Workplace) -> None:
+@pytest.mark.fault(8)
+def test_a_negative_retry_after_waits_one_second(workplace: Workplace) -> None:
     done = workplace.refresh(TIME_REPORTS, faults=limited("negative"))
 
     assert_read_whole(workplace, done)

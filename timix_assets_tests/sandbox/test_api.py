@@ -182,7 +182,7 @@ def entry_like(api: Reader) -> dict[str, Any]:
     }
 
 
-def test_a_new_entry_is_in_the_listing_with_its_parents_and_rates(api: Reader) -> None:
+def test_lists_new_entry_with_parents_and_rates(api: Reader) -> None:
     answer = api.http.post("/time-reports", json=entry_like(api))
     assert answer.status_code == 201
     made = exact(answer)

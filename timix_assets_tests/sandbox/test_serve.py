@@ -28,7 +28,7 @@ def serving() -> Serving:
                 heard.set()
 
         thread = threading.Thread(
-            target=lambda: serve(0, today=TODAY, people=4, months=1, say=say, until=until, **settings)  # type: ignore[arg-type]
+            target=lambda: serve(0, today=TODAY, people=4, months=1, echo=say, until=until, **settings)  # type: ignore[arg-type]
         )
         thread.start()
         assert heard.wait(10)

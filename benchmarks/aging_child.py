@@ -1,0 +1,106 @@
+"""In a process of its own: hourly refreshes of one lake, an entry edited before each, with a look at what they leave behind."""
+
+import os
+import resource
+import sys
+import time
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from timix_assets.sandbox.firm import Firm
+from timix_assets.sandbox.server import Sandbox
+
+from .child import report, timed
+
+ENTRIES = "timix/time_reports"
+PEOPLE, MONTHS, RECENT_MONTHS = 6, 3, 2
+OPENINGS = 20
+
+Look = dict[str, float]
+
+
+def main(refreshes: int, every: int) -> None:
+    firm = Firm.generate(people=PEOPLE, months=MONTHS, seed=7, today=date.today())
+    looks: list[Look] = []
+    with Sandbox(firm) as sandbox, timed() as cost:
+        os.environ |= {
+            "TIMIX_API_KEY": sandbox.key,
+            "TIMIX_BASE_URL": sandbox.base_url,
+            "TIMIX_START_MONTH": f"{firm.first_day:%Y-%m}",
+            "DAGSTER_HOME": str(Path.cwd()),
+        }
+        _run("refresh_everything", MONTHS)
+        for number in range(1, refreshes + 1):
+            _edit_an_entry(sandbox)
+            began = time.process_time()
+            _run("refresh_recent", RECENT_MONTHS)
+            used = time.process_time() - began
+            if number == 1 or number % every == 0:
+                looks.append({**_look(number), "CPU of a refresh": used})
+        _run("compact_lake", None)
+        looks.append(_look(refreshes))
+    report(cost(), looks=looks)
+
+
+def _run(job: str, months: int | None) -> None:
+    # Reads the settings above.
+    from dagster import DagsterInstance  # noqa: PLC0415
+
+    from timix_assets.definitions import defs  # noqa: PLC0415
+    from timix_assets.lake.months import Months  # noqa: PLC0415
+    from timix_assets.partitions import range_tags  # noqa: PLC0415
+
+    tags = {}
+    if months:
+        last = date.today().replace(day=1)
+        index = last.year * 12 + last.month - months
+        tags = range_tags(Months(date(index // 12, index % 12 + 1, 1), last))
+    with DagsterInstance.get() as instance:
+        done = defs.resolve_job_def(job).execute_in_process(
+            instance=instance, tags=tags, run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        )
+    if not done.success:
+        sys.exit(f"{job} failed")
+
+
+def _edit_an_entry(sandbox: Sandbox) -> None:
+    """Back and forth by a quarter of an hour, so that each refresh changes the same rows."""
+    entry = next(row for row in reversed(sandbox.workspace.rows("time_reports")) if row["status"] == "Draft")
+    hours = entry["hours"] + Decimal("0.25" if entry["hours"] < 1 else "-0.25")
+    sandbox.workspace.update("time_reports", entry["id"], {"hours": hours})
+
+
+def _look(refreshes: int) -> Look:
+    from timix_assets.lake.tables import Lake  # noqa: PLC0415
+    from timix_assets.settings import Settings  # noqa: PLC0415
+
+    lake, storage = Path(Settings.from_environment().lake), Path(".dagster/storage")
+    entries = lake / ENTRIES
+    began = time.process_time()
+    for _ in range(OPENINGS):
+        Lake(str(lake)).version(ENTRIES)
+    opening = (time.process_time() - began) / OPENINGS
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {
+        "refreshes": refreshes,
+        "files of the entries' table": _count(entries, "*.parquet"),
+        "files of all tables": _count(lake, "*.parquet"),
+        "log files of the entries' table": _count(entries / "_delta_log", "*"),
+        "lake": _size(lake) / 1e6,
+        "opening the entries' table": opening * 1000,
+        "run storage": _size(storage) / 1e6,
+        "peak memory of the process": peak / 1e6,
+    }
+
+
+def _count(folder: Path, pattern: str) -> int:
+    return sum(file.is_file() for file in folder.rglob(pattern))
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,1 @@
+"""Asset checks: the rules, the outcome of one, and their Dagster definitions."""

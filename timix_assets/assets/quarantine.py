@@ -1,0 +1,72 @@
+"""The quarantine tables in the catalog: Dagster computes none of them; the run that reads a raw table observes its rows."""
+
+from dagster import AssetKey, AssetObservation, AssetSpec, MetadataValue, TableColumn, TableSchema
+
+from timix_assets.assets.preview import preview
+from timix_assets.assets.table_schema import PERSONAL_DATA
+from timix_assets.contract.endpoints import ENDPOINTS
+from timix_assets.contract.schema import Endpoint
+from timix_assets.lake.quarantine import DESCRIPTIONS
+from timix_assets.lake.tables import Lake
+from timix_assets.text.printable import markdown, printable
+from timix_assets.text.wording import count_noun
+
+TYPES = {"seen_at": "timestamp, UTC", "first_month": "date", "last_month": "date", "number": "int64"}
+"""Of the columns that are not strings."""
+
+SENT = ("value", "record")
+"""The columns that hold what Timix sent."""
+
+SHOWN = ["reason", "column", "value", "first_month", "last_month"]
+ROWS_SHOWN = 10
+REASONS_SHOWN = 20
+
+
+def quarantine_asset(endpoint: Endpoint) -> AssetSpec:
+    """Outside the graph of computations, so that no job selects it."""
+    table = f"quarantine/{endpoint.name}"
+    personal = PERSONAL_DATA if any(column.personal for column in endpoint.columns) else None
+    return AssetSpec(
+        AssetKey(table.split("/")),
+        description=f"Rows of timix/{endpoint.name} that could not be read, with the reason and the whole record; there is no "
+        "table while there was never one. Each read replaces them. Correct them in Timix, or fix the column by an override "
+        "(TIMIX_OVERRIDES), and read the same months again (docs/operations.md).",
+        group_name="quarantine",
+        kinds={"deltalake"},
+        metadata={
+            "dagster/column_schema": TableSchema(
+                [
+                    TableColumn(name, TYPES.get(name, "string"), text, tags=personal if name in SENT else None)
+                    for name, text in DESCRIPTIONS.items()
+                ]
+            ),
+            "dagster/table_name": table,
+        },
+    )
+
+
+def observation(endpoint: Endpoint, lake: Lake) -> AssetObservation:
+    """What the quarantine of an endpoint holds now; the table exists."""
+    table = f"quarantine/{endpoint.name}"
+    rows = lake.scan(table)
+    reasons = rows.group_by("reason").len().sort("len", "reason", descending=[True, False]).collect()
+    latest = (
+        rows.select(*SHOWN, "seen_at", "number").sort("seen_at", "number", descending=[True, False]).head(ROWS_SHOWN)
+    )
+    lines = [
+        f"- {markdown(printable(reason))}: {count_noun(count, 'row')}"
+        for reason, count in reasons.head(REASONS_SHOWN).iter_rows()
+    ]
+    if reasons.height > REASONS_SHOWN:
+        lines.append(f"- … and {count_noun(reasons.height - REASONS_SHOWN, 'reason')} more")
+    return AssetObservation(
+        AssetKey(table.split("/")),
+        metadata={
+            "dagster/row_count": MetadataValue.int(int(reasons["len"].sum())),
+            "reasons": MetadataValue.md("\n".join(lines) or "*none*"),
+            "preview": MetadataValue.md(preview(latest.select(SHOWN).collect())),
+        },
+    )
+
+
+ASSETS = [quarantine_asset(endpoint) for endpoint in ENDPOINTS]

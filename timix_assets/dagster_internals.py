@@ -1,0 +1,149 @@
+"""Every private name of Dagster that this package uses, so that a new release of Dagster is one file's work.
+
+No other module imports `dagster._*` or `dagster_shared`; a test says so. Each group says why the public API does not do.
+"""
+
+# ruff: noqa: F401, PLC0415
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+# The UI shows a check that a sensor reports only if the check names its materialization.
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
+
+# The graph that a sensor sees, for the parents and partitions of a key.
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+# `execute_in_process` records its run without a code location, so these take its place; see `execute_job`.
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.definitions.job_definition import JobDefinition
+
+# What `define_asset_job` returns.
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+# Whether a run failed in one of its steps, or was ended from outside.
+from dagster._core.events import RunFailureReason
+from dagster._core.execution.api import execute_run
+
+# Backfills under way count their runs, so those must not be deleted; the public API gives no filter by status.
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionsFilter, BulkActionStatus
+from dagster._core.execution.build_resources import wrap_resources_for_execution
+from dagster._core.execution.execution_result import ExecutionResult
+
+# The name of our code location: on a run, in a sensor's context and in workspace.yaml.
+from dagster._core.remote_origin import (
+    CodeLocationOrigin,
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+
+# The ticks of sensors and schedules, and how they ended.
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, InstigatorType, TickStatus
+
+# Whether the last evaluation of a check is finished or only planned.
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+# Statuses of a run that is queued, starting, running or canceling.
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES, NOT_FINISHED_STATUSES
+
+# Which runs hold the latest state of an asset or a check: one query here, one call an asset and partition otherwise.
+from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
+from dagster._core.storage.runs import SqliteRunStorage
+from dagster._core.storage.schedules import SqliteScheduleStorage
+from dagster._core.storage.sqlite import create_db_conn_string
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._core.storage.sqlite_storage import _event_logs_directory as event_logs_directory
+from dagster._core.storage.sqlite_storage import _runs_directory as runs_directory
+from dagster._core.storage.sqlite_storage import _schedule_directory as schedule_directory
+
+# Names of Dagster's own run tags.
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    AUTO_RETRY_RUN_ID_TAG,
+    MAX_RETRIES_TAG,
+    PARTITION_NAME_TAG,
+    REPOSITORY_LABEL_TAG,
+    RUN_FAILURE_REASON_TAG,
+    WILL_RETRY_TAG,
+)
+from dagster._core.workspace.load import location_origins_from_yaml_paths
+from dagster._serdes import ConfigurableClassData
+
+# A schedule with an invalid cron line fails late and without the variable's name.
+from dagster._utils.schedules import is_valid_cron_string
+
+# What Dagster raises for partition tags that name no partition.
+from dagster_shared.check import CheckError
+
+# The error of a failed step, as recorded.
+from dagster_shared.error import SerializableErrorInfo
+
+if TYPE_CHECKING:
+    from dagster import AssetKey, DagsterInstance
+    from dagster._cli.proxy_server_manager import ProxyServerManager
+    from dagster._core.workspace.context import WorkspaceProcessContext
+
+
+def execute_job(
+    job: JobDefinition,
+    instance: "DagsterInstance",
+    origin: RemoteJobOrigin,
+    *,
+    tags: Mapping[str, str],
+    run_config: Mapping[str, Any],
+    resources: Mapping[str, Any],
+    asset_selection: "Sequence[AssetKey]" = (),
+) -> ExecutionResult:
+    """`job.execute_in_process` without raising, with a run that belongs to a code location: the job's page and the
+    timeline of the UI show only those.
+
+    Args:
+        resources: Replace those of the job.
+        asset_selection: Of the job; empty for all.
+    """
+    in_process = job.as_ephemeral_job(wrap_resources_for_execution(resources), {}, asset_selection=asset_selection)
+    run = instance.create_run_for_job(
+        in_process,
+        run_config=run_config,
+        tags={**job.run_tags, **tags},
+        asset_selection=set(asset_selection),
+        remote_job_origin=origin,
+    )
+    return execute_run(InMemoryJob(in_process), run, instance)
+
+
+# The services below are those of `dagster dev`, which offers no place for a gate before its webserver.
+# They import what only the UI needs, half a second of it.
+
+
+def configure_service_logs() -> None:
+    from dagster._utils.log import configure_loggers
+
+    configure_loggers()
+
+
+def code_server_behind_proxy(instance: "DagsterInstance", workspace_file: str, log_level: str) -> "ProxyServerManager":
+    """A code server that webserver and daemon share; the proxy restarts the code when the UI reloads it."""
+    from dagster._cli.proxy_server_manager import ProxyServerManager
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+    return ProxyServerManager(instance, WorkspaceFileTarget([workspace_file]), code_server_log_level=log_level)
+
+
+def workspace_context(instance: "DagsterInstance", workspace_file: str, **options: Any) -> "WorkspaceProcessContext":
+    """The context manager from which the web application is made."""
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+
+    return WorkspaceProcessContext(instance, WorkspaceFileTarget([workspace_file]), **options)
+
+
+def run_daemon(arguments: Sequence[str]) -> None:
+    """Runs Dagster's daemon in this process until it is ended."""
+    from dagster._daemon.cli import run_command
+
+    run_command(list(arguments))

@@ -1,0 +1,206 @@
+"""Sends the writes of a plan to Timix, each exactly once, and records them in the ledger."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Generic, Protocol
+
+from timix_assets.api.errors import Conflict, Forbidden, Invalid, NotFound, TimixError
+from timix_assets.text.wording import count_noun
+
+from .errors import ImportStopped
+from .ledger import Action, Ledger, Outcome, V, Write
+from .pace import Pace
+
+BATCH = 50
+"""Writes per commit of the ledger: a killed run leaves at most so many in doubt."""
+
+MAX_TRIES = 3
+"""Requests for one write whose responses are lost."""
+
+SETTLE_SECONDS = 10.0
+"""How long after a lost response a look finds what the server has committed meanwhile."""
+
+_REFUSALS = (Invalid, Conflict, NotFound)
+
+Notify = Callable[[str], None]
+
+
+RecordKey = tuple[str, str]
+"""Kind and id: ids of different kinds can be equal."""
+
+
+class Target(Protocol[V]):
+    """What is written to, and where a look finds what became of a write."""
+
+    def create(self, values: V) -> str:
+        """Creates a record; its id."""
+        ...
+
+    def update(self, record_id: str, values: V) -> None:
+        """Replaces a record."""
+        ...
+
+    def delete(self, record_id: str, kind: str) -> None:
+        """Deletes a record; one that is gone already counts as deleted."""
+        ...
+
+    def look(self, writes: Sequence[Write[V]]) -> Mapping[RecordKey, V]:
+        """Kind and id -> values of all records that these writes may have made, changed or deleted."""
+        ...
+
+    def is_made_by(self, write: Write[V], values: V) -> bool:
+        """Whether a record with these values is the one that the write creates."""
+        ...
+
+
+@dataclass
+class Writer(Generic[V]):
+    """Applies writes.
+
+    Args:
+        target: Timix.
+        ledger: Where every write is recorded, before and after.
+        pace: Waits between writes.
+        notify: Called with a message for each write.
+        settle_seconds: See SETTLE_SECONDS.
+    """
+
+    target: Target[V]
+    ledger: Ledger[V]
+    pace: Pace
+    notify: Notify
+    settle_seconds: float = SETTLE_SECONDS
+
+    def apply(self, writes: Sequence[Write[V]]) -> None:
+        """Sends the writes in order; the ledger has their outcomes.
+
+        Raises:
+            ImportStopped: Timix cannot be reached or no longer accepts the key; the writes before stand.
+        """
+        for start in range(0, len(writes), BATCH):
+            batch = self.ledger.record(writes[start : start + BATCH])
+            results = {write.number: write for write in batch}
+            try:
+                self._send(batch, results)
+            finally:
+                self.ledger.record(results.values())
+
+    def _send(self, batch: Sequence[Write[V]], results: dict[int, Write[V]]) -> None:
+        """Sends a batch; `results` has the outcomes so far, also when this raises."""
+        due = list(batch)
+        for attempt in range(1, MAX_TRIES + 1):
+            doubts: list[Write[V]] = []
+            for position, write in enumerate(due):
+                try:
+                    results[write.number] = self._once(write)
+                except TimixError as error:
+                    if not error.maybe_applied:
+                        for unsent in due[position:]:
+                            results[unsent.number] = replace(unsent, outcome=Outcome.ABSENT, message="not sent")
+                        raise self._stopped(error) from error
+                    self.notify(f"{write.reference}: {error}")
+                    doubts.append(write)
+            if not doubts:
+                return
+            time.sleep(self.settle_seconds)
+            self._look(doubts, results)
+            due = [write for write in doubts if results[write.number].outcome is Outcome.ABSENT]
+            if attempt < MAX_TRIES:
+                for write in due:
+                    results[write.number] = write
+        for write in due:
+            results[write.number] = replace(write, outcome=Outcome.ABSENT, message="no response; not in Timix")
+        if len(due) == len(batch) > 1:
+            raise ImportStopped(
+                f"The import stopped: Timix carried out none of {len(due)} writes in {MAX_TRIES} tries each. What was written "
+                "before is in the ledger. Run it again later to continue."
+            )
+
+    def _look(self, doubts: Sequence[Write[V]], results: dict[int, Write[V]]) -> None:
+        try:
+            results |= {write.number: write for write in settled(doubts, self.target, self.ledger)}
+        except TimixError as error:
+            raise self._stopped(error) from error
+
+    def _once(self, write: Write[V]) -> Write[V]:
+        """Sends one write; a refusal is an outcome."""
+        self.pace.wait()
+        try:
+            record_id = self._request(write)
+        except _REFUSALS as error:
+            refusal = error.server_message or str(error)
+            self.notify(f"{write.reference}: refused by Timix: {refusal}")
+            return replace(write, outcome=Outcome.REFUSED, message=refusal)
+        self.notify(f"{write.reference}: {_PAST[write.action]} {record_id}")
+        return replace(write, outcome=Outcome.DONE, record_id=record_id)
+
+    def _request(self, write: Write[V]) -> str | None:
+        match write.action, write.values, write.record_id:
+            case Action.CREATE, values, None if values is not None:
+                return self.target.create(values)
+            case Action.UPDATE, values, str() if values is not None:
+                whole = values.over(write.before) if write.before else values
+                self.target.update(write.record_id, whole)
+            case Action.DELETE, _, str():
+                self.target.delete(write.record_id, write.kind)
+            case _:
+                pass
+        return write.record_id
+
+    def _stopped(self, error: TimixError) -> ImportStopped:
+        hint = " Run it again to continue." if not isinstance(error, Forbidden) else ""
+        return ImportStopped(f"The import stopped: {error} What was written before is in the ledger.{hint}")
+
+
+_PAST = {Action.CREATE: "created", Action.UPDATE: "updated", Action.DELETE: "deleted", Action.MATCH: "found"}
+
+
+def settle(target: Target[V], ledger: Ledger[V], notify: Notify, settle_seconds: float = SETTLE_SECONDS) -> None:
+    """Finds out what became of the writes that killed runs left in doubt, and records it.
+
+    Raises:
+        TimixError: Timix cannot be asked; they stay in doubt.
+    """
+    doubts = ledger.in_doubt
+    if not doubts:
+        return
+    newest = max(write.at or datetime.min.replace(tzinfo=UTC) for write in doubts)
+    time.sleep(min(settle_seconds, max(0.0, settle_seconds - (datetime.now(UTC) - newest).total_seconds())))
+    found = settled(doubts, target, ledger)
+    applied = sum(write.outcome is Outcome.DONE for write in found)
+    notify(
+        f"{count_noun(len(found), 'write')} of an interrupted run: {applied:,} found in Timix, {len(found) - applied:,} not"
+    )
+    ledger.record(found)
+
+
+def settled(doubts: Sequence[Write[V]], target: Target[V], ledger: Ledger[V]) -> list[Write[V]]:
+    """Each write as DONE or ABSENT, by a look at what Timix has."""
+    existing = target.look(doubts)
+    owned = {
+        (write.kind, write.record_id) for write in ledger.writes if write.record_id and write.outcome is Outcome.DONE
+    }
+    return list(_settled(doubts, existing, owned, target))
+
+
+def _settled(
+    doubts: Iterable[Write[V]], existing: Mapping[RecordKey, V], owned: Set[RecordKey], target: Target[V]
+) -> Iterable[Write[V]]:
+    free = {key: values for key, values in existing.items() if key not in owned}
+    for write in doubts:
+        record_id = write.record_id
+        current = existing.get((write.kind, record_id or ""))
+        match write.action:
+            case Action.CREATE:
+                made = next((key for key, values in free.items() if target.is_made_by(write, values)), None)
+                applied = made is not None
+                if made is not None:
+                    record_id = made[1]
+                    del free[made]
+            case Action.DELETE:
+                applied = current is None
+            case _:
+                applied = current is not None and write.values is not None and not write.values.differences(current)
+        yield replace(write, outcome=Outcome.DONE if applied else Outcome.ABSENT, record_id=record_id)

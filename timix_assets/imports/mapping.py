@@ -1,0 +1,135 @@
+"""The mapping of an import: which column of a file means what. Data, in YAML; ready ones are in `mappings/`."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, StringConstraints, model_validator
+
+from timix_assets.settings import SettingsError, yaml_file
+from timix_assets.settings.declaration import Declaration
+
+from .errors import ImportRefused
+
+READY = Path(__file__).parent / "mappings"
+READY_NAMES = tuple(sorted(file.stem for file in READY.glob("*.yaml")))
+
+Rule = Literal["refuse", "allow"]
+
+
+Source = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,40}$")]
+M = TypeVar("M", bound=Declaration)
+
+
+class FieldMapping(Declaration):
+    """How one field of a time entry is read from a row."""
+
+    columns: tuple[str, ...] = Field(
+        default=(), description="The columns of the file that hold it; several are joined."
+    )
+    join: str = Field(default=" ", description="What several columns are joined with.")
+    constant: str = Field(default="", description="The value of every row, instead of a column.")
+    values: dict[str, str] = Field(default={}, description="Their values -> ours. Others are taken as they are.")
+    format: str = Field(default="", description="Of dates: strptime format, such as %m/%d/%Y. Default: YYYY-MM-DD.")
+    decimal_comma: bool = Field(default=False, description="Of numbers: 7,5 means 7.5.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "FieldMapping":
+        if bool(self.columns) is bool(self.constant):
+            raise ValueError("needs either columns or a constant.")
+        return self
+
+
+class Fields(Declaration):
+    """The fields of a time entry. Person, date, hours and a subtask or its path are required."""
+
+    reference: FieldMapping | None = Field(
+        default=None, description="What identifies the row in its source. Columns that never change for one entry."
+    )
+    person: FieldMapping | None = Field(default=None, description="Id, e-mail address or unique full name.")
+    date: FieldMapping | None = Field(default=None, description="The day of the work.")
+    hours: FieldMapping | None = Field(default=None, description="Hours as a number, or as h:mm or h:mm:ss.")
+    text: FieldMapping | None = Field(default=None, description="What was done.")
+    start_time: FieldMapping | None = Field(default=None, description="When the work began.")
+    rate: FieldMapping | None = Field(default=None, description="What the customer pays for an hour.")
+    customer: FieldMapping | None = Field(default=None, description="The customer's name.")
+    project: FieldMapping | None = Field(default=None, description="The project's name.")
+    task: FieldMapping | None = Field(default=None, description="The task's name.")
+    subtask: FieldMapping | None = Field(
+        default=None, description="The subtask's id, its name, or a path: customer / project / task / subtask."
+    )
+
+
+class ImportMapping(Declaration):
+    """What a mapping file says."""
+
+    source: Source = Field(default="rows", description="The tool that the rows come from; references are unique in it.")
+    page: str = Field(default="", description="The page that documents the columns.")
+    fields: Fields = Field(default=Fields(), description="Where each field comes from.")
+    sheet: str = Field(default="", description="The sheet of an Excel file. Default: the first one.")
+    marker: bool = Field(
+        default=True, description="End each text with a mark of 10 characters that identifies the row."
+    )
+    over_budget: Rule = Field(default="refuse", description="Rows that would exceed an hour cap.")
+    other_sources: Rule = Field(
+        default="refuse",
+        description="Rows equal to an entry that was imported from another source, as by another mapping.",
+    )
+    closed_months: Rule = Field(default="refuse", description="Rows of months that close_month has closed.")
+
+
+def own_columns(columns: Collection[str]) -> ImportMapping:
+    """The mapping of a file whose columns have the names of the fields."""
+    known = {name: FieldMapping(columns=(name,)) for name in Fields.model_fields if name in columns}
+    return ImportMapping(fields=Fields(**known))
+
+
+def load_mapping(name: str) -> ImportMapping:
+    """A ready mapping by its name, or that of a YAML file.
+
+    Args:
+        name: `toggl`, `clockify`, `harvest`, or the path of a file.
+
+    Raises:
+        ImportRefused: There is no such mapping, or it does not fit.
+    """
+    path = READY / f"{name}.yaml" if name in READY_NAMES else Path(name)
+    return read_mapping(path, ImportMapping, f" Ready mappings: {', '.join(READY_NAMES)}.")
+
+
+def read_mapping(path: Path, declaration: type[M], hint: str = "") -> M:
+    """The mapping of a YAML file.
+
+    Args:
+        declaration: What it must declare.
+        hint: Added to the message when the file cannot be read.
+
+    Raises:
+        ImportRefused: It cannot be read, or does not fit.
+    """
+    where = f"The mapping {path.name}"
+    try:
+        data = yaml_file.read(path)
+    except yaml_file.UnreadableFileError as error:
+        raise ImportRefused(f"{where} cannot be read: {error}.{hint}") from error
+    try:
+        return declaration.read(_expanded(data), where=f"{where}: ")
+    except SettingsError as error:
+        raise ImportRefused(str(error)) from error
+
+
+def _expanded(data: Any) -> Any:
+    """Short forms of fields written out: `person: Email`, `reference: [Email, Start date]`."""
+    if not isinstance(data, dict) or not isinstance(data.get("fields"), dict):
+        return data
+    return {**data, "fields": {name: _field(value) for name, value in data["fields"].items()}}
+
+
+def _field(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"columns": [value]}
+    if isinstance(value, list):
+        return {"columns": value}
+    if isinstance(value, dict) and isinstance(value.get("columns"), str):
+        return {**value, "columns": [value["columns"]]}
+    return value

@@ -1,0 +1,224 @@
+"""The plan of an import: what becomes of every row, and why. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+
+from timix_assets.text.wording import excerpt
+
+from .directory import Directory, NoMatch, Person, Subtask
+from .entry import TIME_ENTRY, Entry, Existing, mark_of, marked, unmarked
+from .ledger import Action, Known, Write
+from .mapping import ImportMapping
+from .permissions import KeyOwner
+from .rows import Row
+from .rules import Rules
+from .steps import PlanLine, RuleBroken, Step, correction
+
+
+@dataclass(frozen=True, slots=True)
+class Line(PlanLine):
+    """One line of the plan.
+
+    Attributes:
+        entry: The values that the entry shall have; None for a refused row.
+        before: The entry as it is in Timix.
+        day, hours: Of a refused row, as far as they can be read.
+    """
+
+    person: str = ""
+    subtask: str = ""
+    entry: Entry | None = None
+    before: Existing | None = None
+    day: date | None = None
+    hours: Decimal | None = None
+
+    def write(self, name: str, source: str) -> Write[Entry] | None:
+        """The write that the line asks for; None if it asks for none."""
+        if self.step.value not in set(Action):
+            return None
+        before = self.before
+        return Write(
+            name=name,
+            source=source,
+            reference=self.reference,
+            kind=TIME_ENTRY,
+            action=Action(self.step.value),
+            values=None if self.step is Step.DELETE else self.entry,
+            before=before.entry if before and self.step is not Step.MATCH else None,
+            record_id=before.id if before else None,
+        )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a plan is made from, beside the rows.
+
+    Attributes:
+        existing: Id -> entry, of all days of the rows and of the entries that the ledger knows.
+        known: Reference -> what the ledger knows, of the mapping's source.
+        others: Entries that belong to rows of other sources.
+        closed: The closed months.
+        used: (level, id, scope) -> hours that count against the cap already; absent where unknown.
+    """
+
+    directory: Directory
+    owner: KeyOwner
+    existing: Mapping[str, Existing]
+    known: Mapping[str, Known[Entry]]
+    others: Set[str] = frozenset()
+    closed: Set[date] = frozenset()
+    used: Mapping[tuple[str, str, str], Decimal] = field(default_factory=dict)
+
+
+def plan(
+    rows: Sequence[Row], mapping: ImportMapping, name: str, facts: Facts, *, delete_removed: bool = False
+) -> list[Line]:
+    """What becomes of every row, in the order of the file, and of entries whose rows were removed.
+
+    Args:
+        name: The import's name: rows that it wrote before and that are missing now were removed.
+        delete_removed: Delete the entries of removed rows, instead of listing them.
+    """
+    planner = _Planner(mapping, facts)
+    lines = [planner.line(row) for row in rows]
+    return [*lines, *_removed(rows, name, facts, delete_removed=delete_removed)]
+
+
+def _removed(rows: Iterable[Row], name: str, facts: Facts, *, delete_removed: bool) -> Iterable[Line]:
+    present = {row.reference for row in rows}
+    for reference, known in facts.known.items():
+        current = facts.existing.get(known.record_id)
+        if reference in present or known.name != name or current is None:
+            continue
+        subtask = facts.directory.by_id(known.values.subtask_id)
+        step, reason = Step.REMOVED, "no longer in the file; the entry stays"
+        if delete_removed and not known.created:
+            reason = "no longer in the file; the entry stays, since the import did not create it"
+        elif delete_removed and current.fixed:
+            step, reason = Step.REFUSE, f"no longer in the file, but the entry stays: {current.fixed}"
+        elif delete_removed:
+            step, reason = Step.DELETE, "no longer in the file"
+        person = facts.directory.name_of(known.values.user_id)
+        yield Line(None, reference, step, reason, person, subtask.path if subtask else "", known.values, current)
+
+
+class _Planner:
+    def __init__(self, mapping: ImportMapping, facts: Facts) -> None:
+        self._mapping = mapping
+        self._facts = facts
+        self._rules = Rules(
+            mapping,
+            facts.owner,
+            facts.directory.caps,
+            facts.closed,
+            facts.used,
+            [e.entry for e in facts.existing.values()],
+        )
+        self._seen: set[str] = set()
+        owned = {known.record_id for known in facts.known.values()} | facts.others
+        self._by_mark: dict[str, Existing] = {}
+        self._of_others: dict[tuple[str, str, date, Decimal, str], Existing] = {}
+        self._unowned: dict[tuple[str, str, date, Decimal, str], list[Existing]] = defaultdict(list)
+        for each in facts.existing.values():
+            if each.id in facts.others:
+                self._of_others[_content(each.entry, unmarked(each.entry.text))] = each
+            if each.id not in owned:
+                self._by_mark[each.entry.text.rpartition(" ")[2]] = each
+                self._unowned[_content(each.entry, each.entry.text)].append(each)
+
+    def line(self, row: Row) -> Line:
+        person, subtask = None, None
+        try:
+            day, hours = self._checked(row)
+            person = self._facts.directory.person(row.person)
+            subtask = self._facts.directory.subtask(row.path)
+            entry = Entry(person.id, subtask.id, day, hours, row.text, row.start_time or None, row.rate)
+            return self._planned(row, entry, person, subtask)
+        except (NoMatch, RuleBroken) as refused:
+            return Line(
+                row.number,
+                row.reference,
+                Step.REFUSE,
+                str(refused),
+                person.name if person else row.person,
+                subtask.path if subtask else "",
+                day=row.day,
+                hours=row.hours,
+            )
+
+    def _checked(self, row: Row) -> tuple[date, Decimal]:
+        """The row's day and hours."""
+        if row.problems or row.day is None or row.hours is None:
+            raise RuleBroken("; ".join(row.problems))
+        if row.reference in self._seen:
+            raise RuleBroken(f"the reference {excerpt(row.reference)} is in the file twice")
+        self._seen.add(row.reference)
+        return row.day, row.hours
+
+    def _planned(self, row: Row, entry: Entry, person: Person, subtask: Subtask) -> Line:
+        mark = mark_of(self._mapping.source, row.reference) if self._mapping.marker else ""
+        known = self._facts.known.get(row.reference)
+        plain = entry
+        # An entry that was there before the import has no mark, and gets none.
+        if not known or mark in known.values.text:
+            entry = replace(entry, text=marked(row.text, mark))
+        line = Line(row.number, row.reference, Step.CREATE, "", person.name, subtask.path, entry)
+        if known is not None:
+            copy = self._by_mark.get(mark) if mark else None
+            found = self._of_known(line, entry, known, person, subtask)
+            return (
+                replace(found, reason=f"{found.reason}; its mark is also on {copy.id}, entered twice?")
+                if copy
+                else found
+            )
+        if mark and (current := self._by_mark.pop(mark, None)):
+            if changes := entry.differences(current.entry):
+                return self._update(line, entry, current, ", ".join(changes), person, subtask)
+            return replace(line, step=Step.MATCH, reason=f"found in Timix by its mark: {current.id}", before=current)
+        if same := self._unowned[_content(plain, row.text)]:
+            current = same.pop(0)
+            reason = f"the same entry is in Timix already: {current.id}"
+            return replace(line, step=Step.MATCH, reason=reason, entry=plain, before=current)
+        other = self._of_others.get(_content(plain, row.text))
+        if other and self._mapping.other_sources == "refuse":
+            raise RuleBroken(f"the same entry was imported from another source already: {other.id}")
+        self._rules.check(entry, person, subtask, None)
+        return line
+
+    def _of_known(self, line: Line, entry: Entry, known: Known[Entry], person: Person, subtask: Subtask) -> Line:
+        """The line of a row that was imported before."""
+        current = self._facts.existing.get(known.record_id)
+        if current is None:
+            reason = f"its entry {known.record_id} was deleted in Timix, and is not created again"
+            return replace(line, step=Step.LEAVE, reason=reason)
+        step, reason = correction(entry, known.values, current.entry)
+        if step is Step.UPDATE:
+            return self._update(line, entry, current, reason, person, subtask)
+        return replace(line, step=step, reason=reason, before=current)
+
+    def _update(
+        self, line: Line, entry: Entry, current: Existing, changes: str, person: Person, subtask: Subtask
+    ) -> Line:
+        if current.fixed:
+            raise RuleBroken(f"cannot be corrected ({changes}): {current.fixed}")
+        self._rules.check(entry, person, subtask, current.entry)
+        return replace(line, step=Step.UPDATE, reason=changes, before=current)
+
+
+def unknown_budgets(lines: Iterable[Line], facts: Facts) -> int:
+    """Entries to be written whose subtask has an hour cap of which nobody knows how much is used."""
+    count = 0
+    for line in lines:
+        if line.step in (Step.CREATE, Step.UPDATE) and line.entry:
+            subtask = facts.directory.by_id(line.entry.subtask_id)
+            count += subtask is not None and any(
+                budget in facts.directory.caps and budget not in facts.used for budget in subtask.budgets
+            )
+    return count
+
+
+def _content(entry: Entry, text: str) -> tuple[str, str, date, Decimal, str]:
+    return entry.user_id, entry.subtask_id, entry.date, entry.hours.normalize(), text.strip()

@@ -1,0 +1,99 @@
+"""The records of one endpoint, as an import reads and writes them."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from timix_assets.api.client import TimixClient
+from timix_assets.api.errors import ContractError, NotFound
+from timix_assets.contract.expressions import parsed
+from timix_assets.contract.identity import key_reader
+from timix_assets.contract.records import decode
+from timix_assets.contract.schema import Endpoint
+from timix_assets.ingest.endpoint_paths import first_answer
+
+from .errors import ImportRefused
+
+
+class Records:
+    """Reads, creates, updates and deletes the records of an endpoint.
+
+    Args:
+        client: One that may write, if anything is to be written.
+        endpoint: With the overrides applied.
+        written: The columns that imports write.
+    """
+
+    def __init__(self, client: TimixClient, endpoint: Endpoint, written: Sequence[str] = ()) -> None:
+        self._client = client
+        self._written = written
+        self._path = endpoint.path
+        self.endpoint = endpoint
+
+    def list(self, params: Mapping[str, str] | None = None) -> pl.DataFrame:
+        """The records of a listing, in the endpoint's schema, each once."""
+        self._path, rows = first_answer(self.endpoint, partial(self._read, params=params or {}), self._path)
+        return rows
+
+    def one(self, record_id: str) -> pl.DataFrame:
+        """One record; no row when it does not exist or was deleted."""
+        try:
+            records = [self._client.get(f"{self._path}/{record_id}")]
+        except NotFound:
+            records = []
+        return decode(self.endpoint, records).rows
+
+    def check_writable(self) -> None:
+        """ImportRefused if an override computes a column that imports write."""
+        for name in self._written:
+            self._json_name(name)
+
+    def create(self, values: Mapping[str, object]) -> str:
+        """Creates a record; its id. TimixError as `TimixClient.create`; ContractError, maybe applied, if no id is returned."""
+        return self._stored_id(self._client.create(self._path, self._record(values)))
+
+    def update(self, record_id: str, values: Mapping[str, object]) -> None:
+        """Replaces a record. TimixError as `TimixClient.update`."""
+        self._stored_id(self._client.update(self._path, record_id, self._record(values)))
+
+    def delete(self, record_id: str) -> None:
+        """Deletes a record; one that is gone already counts as deleted."""
+        try:
+            self._client.delete(self._path, record_id)
+        except NotFound:
+            return
+
+    def _stored_id(self, record: dict[str, Any]) -> str:
+        rows = decode(self.endpoint, [record]).rows
+        if rows.is_empty():
+            error = ContractError("The server's response has no readable record; the record may have been written.")
+            error.maybe_applied = True
+            raise error
+        return str(rows["id"][0])
+
+    def _record(self, values: Mapping[str, object]) -> dict[str, Any]:
+        return {self._json_name(name): value for name, value in values.items() if value is not None}
+
+    def _json_name(self, name: str) -> str:
+        """The field that a column is written to; ImportRefused if an override computes it."""
+        column = self.endpoint.column(name)
+        if column.expression is None:
+            return column.source
+        path = parsed(column.expression).path
+        if len(path) != 1:
+            raise ImportRefused(
+                f"An override computes the column {name} of {self.endpoint.name} ({column.expression}), so it cannot be "
+                "written; imports need a column that is one field."
+            )
+        return path[0]
+
+    def _read(self, path: str, params: Mapping[str, str]) -> pl.DataFrame:
+        endpoint = self.endpoint
+        attempt, records = 0, list[Any]()
+        for page in self._client.pages(path, params, key=key_reader(endpoint), names=endpoint.parameters):
+            if page.attempt > attempt:
+                attempt, records = page.attempt, []
+            records += page.items
+        return decode(endpoint, records).rows.unique(endpoint.key, keep="last", maintain_order=True)

@@ -1,0 +1,113 @@
+"""The rules that an entry must keep before it is written: hours, budgets, closed months, rates, people. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Set
+from datetime import date
+from decimal import Decimal
+
+from .directory import Caps, Person, Subtask
+from .entry import MAX_TEXT_LENGTH, Entry
+from .mapping import ImportMapping
+from .permissions import KeyOwner
+from .steps import RuleBroken
+
+MAX_HOURS = Decimal(24)
+"""Longest entry. Source: the vendor's page logging-time. Also the longest day of a person."""
+
+_NOTHING = Decimal(0)
+
+
+class Rules:
+    """Checks entries one after the other; each that passes counts for those after it.
+
+    Args:
+        mapping: Its `over_budget` and `closed_months` say which rules are on.
+        owner: Whom the key acts for.
+        caps: The hour caps.
+        closed: The closed months.
+        used: (level, id, scope) -> hours that count against the cap already; absent where unknown.
+        existing: The entries of the days in question, in Timix.
+    """
+
+    def __init__(
+        self,
+        mapping: ImportMapping,
+        owner: KeyOwner,
+        caps: Caps,
+        closed: Set[date],
+        used: Mapping[tuple[str, str, str], Decimal],
+        existing: Iterable[Entry],
+    ) -> None:
+        self._mapping = mapping
+        self._owner = owner
+        self._caps = caps
+        self._closed = closed
+        self._used = dict(used)
+        self._hours: dict[tuple[str, date], Decimal] = defaultdict(Decimal)
+        for entry in existing:
+            self._hours[entry.user_id, entry.date] += entry.hours
+
+    def check(self, entry: Entry, person: Person, subtask: Subtask, before: Entry | None) -> None:
+        """Checks a new entry, or one that replaces `before`; RuleBroken for the first rule that it breaks."""
+        self._check_values(entry, subtask)
+        if refusal := self._owner.refusal(person.id, sets_rate=entry.customer_rate is not None):
+            raise RuleBroken(refusal)
+        self._check_person(entry, person)
+        self._check_months({entry.date, before.date if before else entry.date})
+        hours_before = before.hours if before else _NOTHING
+        is_same_day = before is not None and (before.user_id, before.date) == (entry.user_id, entry.date)
+        total = self._hours[entry.user_id, entry.date] - (hours_before if is_same_day else _NOTHING) + entry.hours
+        if total > MAX_HOURS:
+            raise RuleBroken(f"{person.name} would have {_number(total)} hours on {entry.date}")
+        is_same_subtask = before is not None and before.subtask_id == entry.subtask_id
+        self._charge(subtask, entry.hours - (hours_before if is_same_subtask else _NOTHING))
+        self._hours[entry.user_id, entry.date] = total
+
+    def _check_values(self, entry: Entry, subtask: Subtask) -> None:
+        if not 0 < entry.hours <= MAX_HOURS:
+            raise RuleBroken(f"hours must be more than 0 and at most {MAX_HOURS}, not {_number(entry.hours)}")
+        if len(entry.text) > MAX_TEXT_LENGTH:
+            raise RuleBroken(
+                f"the text has {len(entry.text):,} characters with its mark, more than {MAX_TEXT_LENGTH:,}"
+            )
+        if entry.customer_rate is not None and not _is_rate(entry.customer_rate):
+            raise RuleBroken(f"rate must be at least 0 with at most 4 decimals, not {_number(entry.customer_rate)}")
+        if entry.customer_rate is not None and subtask.billing_type == "OVH":
+            raise RuleBroken("overhead (OVH) has no customer rate")
+        if subtask.closed:
+            raise RuleBroken(f"no time can be logged: {subtask.closed}")
+
+    def _check_person(self, entry: Entry, person: Person) -> None:
+        if not person.is_active and person.last_day is None:
+            raise RuleBroken(f"{person.name} is not active")
+        if person.first_day and entry.date < person.first_day:
+            raise RuleBroken(f"{person.name} started on {person.first_day}")
+        if person.last_day and entry.date > person.last_day:
+            raise RuleBroken(f"{person.name} left on {person.last_day}")
+
+    def _check_months(self, days: Set[date]) -> None:
+        for day in sorted(days):
+            if self._mapping.closed_months == "refuse" and day.replace(day=1) in self._closed:
+                raise RuleBroken(f"the month {day:%Y-%m} is closed")
+
+    def _charge(self, subtask: Subtask, hours: Decimal) -> None:
+        """Counts hours against every cap of known use, or refuses them; a cap of 0 is no cap."""
+        budgets = [budget for budget in subtask.budgets if budget in self._used]
+        for budget in budgets:
+            cap, used = self._caps.get(budget), self._used[budget]
+            if self._mapping.over_budget == "refuse" and cap and hours > 0 and used + hours > cap:
+                left = max(_NOTHING, cap - used)
+                raise RuleBroken(
+                    f"over budget: the {budget[0]} has {_number(left)} of {_number(cap)} hours left, and this needs "
+                    f"{_number(hours)}"
+                )
+        for budget in budgets:
+            self._used[budget] += hours
+
+
+def _is_rate(value: Decimal) -> bool:
+    return value >= 0 and value == round(value, 4)
+
+
+def _number(value: Decimal) -> str:
+    return f"{value.normalize():f}"

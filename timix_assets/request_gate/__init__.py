@@ -1,0 +1,1 @@
+"""Which HTTP requests a server on this machine accepts."""

@@ -1,0 +1,42 @@
+"""Runs that are recorded as running although their process is gone."""
+
+from pathlib import Path
+
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+from timix_assets.dagster_internals import IN_PROGRESS_RUN_STATUSES
+from timix_assets.lake.liveness import claim_process_lock, dead_processes, remove_lock
+from timix_assets.runs.tags import PROCESS
+
+
+def claim_run(instance: DagsterInstance, run_id: str, state_folder: Path) -> None:
+    """Records that this process executes the run, so that the run can be ended when the process is killed."""
+    instance.add_run_tags(run_id, {PROCESS: process_tag(run_id, claim_process_lock(state_folder))})
+
+
+def process_tag(run_id: str, process: str) -> str:
+    """The value of the tag `timix/process`."""
+    return f"{run_id} {process}"
+
+
+def end_orphaned_runs(instance: DagsterInstance, state_folder: Path) -> list[str]:
+    """Ends the runs that are recorded as running although their process is gone.
+
+    They are recorded as failed, so Dagster may retry them; a run that somebody terminated before is recorded as canceled, so
+    that Dagster does not.
+
+    Returns:
+        The ids of the runs that were ended.
+    """
+    dead = dead_processes(state_folder)
+    # Processes first, runs after: a run that succeeded is recorded so before its process ends.
+    running = instance.get_runs(RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES)) if dead else []
+    orphaned = [run for run in running if run.tags.get(PROCESS) in {process_tag(run.run_id, name) for name in dead}]
+    for run in orphaned:
+        if run.status is DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, "It was terminated, and its process was killed.")
+        else:
+            instance.report_run_failed(run, "Its process was killed.")
+    for name in dead:
+        remove_lock(state_folder, name)
+    return [run.run_id for run in orphaned]

@@ -1,0 +1,33 @@
+"""The run tags of this package. Each run of our jobs has one of them, and so has each run that reached the lake.
+
+The UI lists runs with the first three by name.
+"""
+
+TAG_PREFIX = "timix/"
+
+JOB = "timix/job"
+"""The job, on each of its runs, whoever starts it: a job of another team may have the same name."""
+
+MONTHS = "timix/months"
+"""The months that a run reads, for people: `2026-09 to 2026-11`. Dagster's own tags of the range decide."""
+
+STARTED_BY = "timix/started_by"
+"""The schedule, sensor or command that started the run."""
+
+ACCEPT_SHRINK = "timix/accept_shrink"
+"""`true`: this run accepts replacements that the shrink guard refuses."""
+
+PROCESS = "timix/worker"
+"""The run's own id and the process that executes it. A run that is made from another inherits the tag, not the id."""
+
+CHANGE = "timix/change"
+"""The change that the run is for. A retry, by Dagster or a person, inherits it."""
+
+CHANGED = "timix/changed"
+"""The resources that have changed."""
+
+ATTEMPT = "timix/attempt"
+"""How many runs the same change has had, this one included."""
+
+MISSING_TABLES = "timix/missing"
+"""Tables that were never read; the assets downstream of them are left out."""

@@ -1,0 +1,80 @@
+"""`timix-assets import`: the worked example of docs/imports.md, and what a plan looks like in 80 columns."""
+
+import json
+import re
+import shlex
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from timix_assets.commands.import_entries import TABLE, show
+from timix_assets.sandbox.server import Sandbox
+from timix_assets_tests.imports.firm import row, write_csv, wrong_rows
+
+from .conftest import Project, new_project, settings_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "imports.md"
+
+
+@pytest.fixture
+def fixed(sandbox: Sandbox, tmp_path: Path) -> Project:
+    """A project on the firm whose names the rows have, whatever the day."""
+    return new_project(tmp_path, settings_of(sandbox))
+
+
+def test_worked_example_of_the_page(project: Project, live: Sandbox) -> None:
+    project.settings |= {"TIMIX_ALLOW_WRITES": "1"}
+    example = PAGE.read_text(encoding="utf-8").partition("## Before anything is written")[0]
+    file = project.folder / "november.csv"
+    file.write_text(re.search(r"<<'CSV'\n(.*?)CSV\n", example, re.DOTALL)[1], encoding="utf-8")  # type: ignore[index]
+    said: list[str] = []
+    statuses: list[int] = []
+    for line in example.splitlines():
+        if line.startswith("sed -i"):
+            old, new = re.search(r"s/(.*?)/(.*?)/", line).groups()  # type: ignore[union-attr]
+            file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        elif line.startswith("timix-assets import"):
+            done = project.run(*shlex.split(line)[1:])
+            said.append(done.stdout)
+            statuses.append(done.returncode)
+
+    # The plan, the import, nothing to do, the correction, the rollback.
+    assert statuses == [1, 1, 1, 1, 0], said
+    plan, first, second, correction, rollback = said
+    assert "2 rows to create" in plan
+    assert "2 rows refused" in plan
+    assert "Nothing was written." in plan
+    assert "2 created" in first
+    assert "2 rows left alone" in second
+    assert "hours 1.5 -> 2.25" in correction
+    assert "2 deleted" in rollback
+    assert not [entry for entry in live.workspace.rows("time_reports") if "[#" in (entry["text"] or "")]
+
+
+def test_plan_fits_80_columns(fixed: Project) -> None:
+    write_csv(fixed.folder / "rows.csv", [row("A"), *wrong_rows()])
+    fixed.run("import", "time-entries", "rows.csv")
+    console = Console(width=80, file=StringIO())
+    show(fixed.table(TABLE), console, applied=False)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "10 rows refused" in printed
+
+
+def test_plan_as_json_and_a_missing_mapping(fixed: Project) -> None:
+    write_csv(fixed.folder / "rows.csv", [row("A")])
+    done = fixed.run("import", "time-entries", "rows.csv", "--format", "json")
+    [line] = json.loads(done.stdout)
+    assert (line["step"], line["outcome"], line["row"], line["hours"]) == ("create", "planned", 2, "1.5000000000")
+    wrong = fixed.run("import", "time-entries", "rows.csv", "--mapping", "tempo")
+    assert wrong.returncode == 1
+    assert "Ready mappings: clockify, harvest, toggl." in wrong.stderr
+
+
+def test_apply_needs_the_setting(fixed: Project, sandbox: Sandbox) -> None:
+    write_csv(fixed.folder / "rows.csv", [row("A")])
+    done = fixed.run("import", "time-entries", "rows.csv", "--apply")
+    assert (done.returncode, sandbox.requests) == (1, [])
+    assert "TIMIX_ALLOW_WRITES is not 1" in done.stderr

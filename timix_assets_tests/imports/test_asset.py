@@ -1,0 +1,134 @@
+"""The import as an asset: what a run may name, what it needs to write, and what its page shows."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from dagster import AssetKey, AssetsDefinition, AssetSelection, ExecuteInProcessResult, asset, materialize
+
+from timix_assets.assets.imports import time_entries, time_entry_import
+from timix_assets.definitions import build_definitions
+from timix_assets.imports.mapping import ImportMapping, own_columns
+from timix_assets.resources import ImportResource, TimixResource
+from timix_assets.settings import Settings
+from timix_assets_tests.workspace import QUIET, Workspace, failures, metadata, warnings
+
+from .firm import COLUMNS, month_of_rows, row, write_csv, wrong_rows
+
+ASSET = "imports/time_entries"
+
+
+def launch(
+    workspace: Workspace,
+    *assets: AssetsDefinition,
+    allow_writes: bool = True,
+    overrides_file: str = "",
+    **config: Any,
+) -> ExecuteInProcessResult:
+    """One run of the import with this configuration."""
+    assets = assets or (time_entries,)
+    folder = workspace.folder / "imports"
+    op = assets[-1].node_def.name
+    timix = TimixResource(
+        api_key=workspace.sandbox.key,
+        base_url=workspace.sandbox.base_url,
+        overrides_file=overrides_file,
+        allow_writes=allow_writes,
+    )
+    return materialize(
+        assets,
+        resources={
+            **workspace._resources(),
+            "timix": timix,
+            "imports": ImportResource(folder=str(folder), import_share=1.0),
+        },
+        run_config={**QUIET, "ops": {op: {"config": config}}},
+        instance=workspace.instance,
+        raise_on_error=False,
+    )
+
+
+@pytest.fixture
+def file(workspace: Workspace) -> Path:
+    folder = workspace.folder / "imports"
+    folder.mkdir()
+    return write_csv(folder / "october.csv", [*month_of_rows(3), *wrong_rows()[:2]])
+
+
+def posts(workspace: Workspace) -> int:
+    return sum(request.method == "POST" for request in workspace.sandbox.requests)
+
+
+def test_run_plans_unless_it_says_apply(workspace: Workspace, file: Path) -> None:
+    run = launch(workspace, file="october.csv")
+    assert failures(run) == {}
+    assert metadata(run, ASSET)["plan"] == "3 to create, 2 refused"
+    assert warnings(run, ASSET)["no_rows_refused"].startswith("2 rows refused:\nrow 5: hours must be more than 0")
+    assert workspace.table(ASSET)["outcome"].to_list() == ["planned"] * 3 + [None] * 2
+    assert posts(workspace) == 0
+
+
+def test_applied_run_writes_and_logs_every_entry(workspace: Workspace, file: Path) -> None:
+    run = launch(workspace, file="october.csv", apply=True)
+    assert failures(run) == {}
+    assert metadata(run, ASSET)["outcome"] == "3 created"
+    assert posts(workspace) == 3
+    table = workspace.table(ASSET).filter(pl.col("outcome") == "created")
+    assert set(table["run_id"]) == {run.run_id}
+    logged = "\n".join(record.user_message for record in workspace.instance.all_logs(run.run_id))
+    assert all(f"created {entry_id}" in logged for entry_id in table["entry_id"])
+    undone = launch(workspace, roll_back="october.csv", apply=True)
+    assert metadata(undone, ASSET)["outcome"] == "3 deleted"
+
+
+def test_nothing_is_requested_when_writes_are_not_allowed(workspace: Workspace, file: Path) -> None:
+    run = launch(workspace, file="october.csv", apply=True, allow_writes=False)
+    assert failures(run)[ASSET].startswith("Nothing was written: TIMIX_ALLOW_WRITES is not 1.")
+    assert workspace.sandbox.requests == []
+
+
+@pytest.mark.parametrize("name", ["../secret.csv", "/etc/passwd", "sub/rows.csv", "."])
+@pytest.mark.parametrize("field", ["file", "mapping"])
+def test_run_names_no_file_outside_the_folder(workspace: Workspace, file: Path, field: str, name: str) -> None:
+    run = launch(workspace, **{"file": "october.csv", field: name})
+    assert "is not the name of a file in" in failures(run)[ASSET]
+    assert workspace.sandbox.requests == []
+
+
+def test_larger_plan_than_the_limit_stores_the_plan_alone(workspace: Workspace, file: Path) -> None:
+    write_csv(file, [row(str(n), "0.01", date=f"2026-10-{n % 28 + 1:02d}") for n in range(1001)])
+    run = launch(workspace, file="october.csv", apply=True)
+    assert "more than the limit of 1,000" in failures(run)[ASSET]
+    assert posts(workspace) == 0
+
+
+def test_column_that_an_override_computes_is_not_written(workspace: Workspace, file: Path) -> None:
+    workspace.overrides = {"time_reports": {"columns": {"hours": "hours / 1.0"}}}
+    overrides = workspace._resources()["timix"].overrides_file
+    run = launch(workspace, file="october.csv", apply=True, overrides_file=overrides)
+    assert "An override computes the column hours of time_reports" in failures(run)[ASSET]
+    assert posts(workspace) == 0
+
+
+def test_rows_can_come_from_an_upstream_asset(workspace: Workspace) -> None:
+    @asset(key=AssetKey(["hr", "hours"]), io_manager_key="io_manager", metadata={"timix/key": ["reference"]})
+    def hours() -> pl.DataFrame:
+        return pl.DataFrame([row("A"), row("B", 0)])
+
+    mapping: ImportMapping = own_columns(COLUMNS).model_copy(update={"source": "hr"})
+    imported = time_entry_import("hr_hours", rows=AssetKey(["hr", "hours"]), mapping=mapping)
+    run = launch(workspace, hours, imported, apply=True)
+    assert failures(run) == {}
+    assert workspace.table("imports/hr_hours")["outcome"].to_list() == ["created", None]
+
+
+def test_no_other_job_imports(workspace: Workspace) -> None:
+    definitions = build_definitions(Settings())
+    jobs = {
+        job.name
+        for job in definitions.resolve_all_job_defs()
+        if AssetKey.from_user_string(ASSET) in job.asset_layer.executable_asset_keys and not job.name.startswith("__")
+    }
+    assert jobs == {"import_time_entries"}
+    assert AssetSelection.groups("imports").resolve([time_entries]) == {time_entries.key}

@@ -1,0 +1,222 @@
+"""What a row means: cells, mappings and files."""
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from timix_assets.imports.errors import ImportRefused
+from timix_assets.imports.mapping import READY_NAMES, FieldMapping, Fields, ImportMapping, load_mapping, own_columns
+from timix_assets.imports.pace import Pace, hours_of
+from timix_assets.imports.rows import Row, read_rows
+from timix_assets.imports.sources import read_source
+
+from .firm import row, write_csv
+
+
+def one(cells: dict[str, Any], mapping: ImportMapping | None = None) -> Row:
+    [only] = read_rows([cells], list(cells), mapping or own_columns(cells))
+    return only
+
+
+@pytest.mark.parametrize(
+    ("cell", "hours"),
+    [
+        ("7.5", "7.5"),
+        (" 1 ", "1"),
+        ("1:30", "1.5"),
+        ("00:20:00", "0.3333"),
+        ("10:00:36", "10.01"),
+        (7.1, "7.1"),
+        (22 / 3, "7.3333"),
+        (Decimal("2.25"), "2.25"),
+        (timedelta(minutes=90), "1.5"),
+        (time(0, 45), "0.75"),
+    ],
+)
+def test_hours_are_read_exactly(cell: object, hours: str) -> None:
+    assert one(row("A", hours=None) | {"hours": cell}).hours == Decimal(hours)
+
+
+@pytest.mark.parametrize("cell", ["7,5", "1:75", "8h", "NaN", "1e99", "Infinity"])
+def test_other_hours_are_a_problem_of_the_row(cell: str) -> None:
+    [problem] = one(row("A", cell)).problems
+    assert problem.startswith("hours: “")
+
+
+def test_decimal_comma_is_read_where_the_mapping_says_so() -> None:
+    mapping = own_columns(row("A"))
+    fields = mapping.fields.model_copy(update={"hours": FieldMapping(columns=("hours",), decimal_comma=True)})
+    assert one(row("A", "7,5"), mapping.model_copy(update={"fields": fields})).hours == Decimal("7.5")
+    assert "set decimal_comma" in one(row("A", "7,5")).problems[0]
+
+
+@pytest.mark.parametrize("cell", [date(2026, 11, 9), datetime(2026, 11, 9), "2026-11-09"])
+def test_dates_of_every_kind_of_file_are_read(cell: object) -> None:
+    assert one(row("A", date=cell)).day == date(2026, 11, 9)
+
+
+def test_every_missing_value_is_named() -> None:
+    assert one({**row(""), "person": "", "date": "", "hours": ""}).problems == (
+        "date is empty",
+        "hours is empty",
+        "person is empty",
+        "reference is empty",
+    )
+
+
+def test_values_constants_and_joined_columns() -> None:
+    mapping = ImportMapping(
+        fields=Fields(
+            person=FieldMapping(columns=("first", "last"), values={"Ann Lee": "ann@example.com"}),
+            date=FieldMapping(columns=("day",), format="%d/%m/%Y"),
+            hours=FieldMapping(columns=("h",)),
+            customer=FieldMapping(constant="Acme"),
+        )
+    )
+    read = one({"first": "Ann", "last": "Lee", "day": "09/11/2026", "h": "1"}, mapping)
+    assert (read.person, read.day, read.path) == ("ann@example.com", date(2026, 11, 9), {"customer": "Acme"})
+
+
+def test_reference_of_several_columns_numbers_equal_rows() -> None:
+    mapping = own_columns(row("A")).model_copy()
+    fields = mapping.fields.model_copy(update={"reference": FieldMapping(columns=("person", "date"))})
+    mapping = mapping.model_copy(update={"fields": fields})
+    cells = [row("A", 1), row("B", 2), row("C", 3, date="2026-11-10")]
+    first, second, third = (each.reference for each in read_rows(cells, list(cells[0]), mapping))
+    assert second == f"{first}-2"
+    assert third != first
+    corrected = [row("A", 5), row("B", 2), row("C", 3, date="2026-11-10")]
+    assert [each.reference for each in read_rows(corrected, list(cells[0]), mapping)] == [first, second, third]
+
+
+def test_column_that_the_file_lacks_is_named() -> None:
+    with pytest.raises(
+        ImportRefused, match=r"The file has no column Client, Description, Duration.*; it has reference, person"
+    ):
+        read_rows([row("A")], list(row("A")), load_mapping("toggl"))
+    with pytest.raises(ImportRefused, match="names no column for hours, subtask; add it under `fields`"):
+        read_rows([], ["person", "date"], own_columns(["person", "date"]))
+
+
+EXPORTS = {
+    "toggl": (
+        "User,Email,Client,Project,Task,Description,Billable,Start date,Start time,End date,End time,Duration,Tags,Amount ()\n"
+        "Ann,ann@example.com,Acme,Website,Design,Logo,Yes,2026-11-09,09:00:00,2026-11-09,10:30:00,01:30:00,,\n"
+    ),
+    "clockify": (
+        "Project,Client,Description,Task,User,Group,Email,Tags,Billable,Start Date,Start Time,End Date,End Time,Duration (h),"
+        "Duration (decimal)\n"
+        "Website,Acme,Logo,Design,Ann,,ann@example.com,,Yes,11/09/2026,09:00:00 AM,11/09/2026,10:30:00 AM,01:30:00,1.50\n"
+    ),
+    "harvest": (
+        "Date,Client,Project,Project Code,Task,Notes,Hours,Hours Rounded,Billable?,Invoiced?,Approved?,First Name,Last Name\n"
+        "2026-11-09,Acme,Website,W,Design,Logo,1.5,1.5,Yes,No,No,Ann,Lee\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READY_NAMES)
+def test_ready_mapping_reads_the_tools_export(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    file.write_text(EXPORTS[name], encoding="utf-8")
+    columns, cells = read_source(file)
+    mapping = load_mapping(name)
+    [read] = read_rows(cells, columns, mapping)
+    assert read.problems == ()
+    assert read.person in ("ann@example.com", "Ann Lee")
+    assert (read.day, read.hours, read.text) == (date(2026, 11, 9), Decimal("1.5"), "Logo")
+    assert read.path == {"customer": "Acme", "project": "Website", "task": "Design"}
+    assert mapping.page.startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("source: my tool\n", 'source: "my tool" is not valid'),
+        ("fields: {hourz: h}\n", "there is no such field; did you mean hours?"),
+        ("fields: {hours: {columns: h, constant: '8'}}\n", "needs either columns or a constant"),
+        ("over_budget: maybe\n", "set one of refuse, allow"),
+        ("fields: [\n", "cannot be read"),
+    ],
+)
+def test_wrong_mapping_is_refused_with_the_place(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "map.yaml"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(ImportRefused, match="The mapping map.yaml") as refused:
+        load_mapping(str(file))
+    assert said in str(refused.value)
+
+
+def test_mapping_of_the_page_is_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "imports.md").read_text(encoding="utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "map.yaml").write_text(example, encoding="utf-8")
+    mapping = load_mapping(str(tmp_path / "map.yaml"))
+    assert set(yaml.safe_load(example)["fields"]) == mapping.fields.model_fields_set
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet", "delta"])
+def test_every_kind_of_file_gives_the_same_rows(kind: str, tmp_path: Path) -> None:
+    rows = [row("A", "1.5"), row("B", "0.25", text="Zażółć, “x”\nline")]
+    frame = pl.DataFrame(rows).with_columns(pl.col("date").str.to_date(), pl.col("hours").cast(pl.Float64))
+    path = tmp_path / f"rows.{kind}"
+    match kind:
+        case "csv":
+            write_csv(path, rows)
+        case "xlsx":
+            frame.write_excel(path)
+        case "parquet":
+            frame.write_parquet(path)
+        case _:
+            frame.write_delta(str(path))
+    columns, cells = read_source(path)
+    read = read_rows(cells, columns, own_columns(columns))
+    expected = read_rows(rows, list(rows[0]), own_columns(rows[0]))
+    assert sorted(read, key=lambda each: each.number) == expected or kind == "delta"
+    assert {(each.reference, each.day, each.hours, each.text) for each in read} == {
+        (each.reference, each.day, each.hours, each.text) for each in expected
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("none.csv", None, "There is no file none.csv"),
+        ("cut.csv", b'a,b\n1,"2', "is not a complete CSV: its last cell opens a quote"),
+        ("empty.csv", b"a,b\n", "has no rows"),
+        ("twice.csv", b"a,a\n1,2\n", "has the column a twice"),
+        ("fake.xlsx", b"not a workbook", "cannot be read"),
+        ("folder.delta", None, "There is no file folder.delta"),
+        ("fake.parquet", b"not parquet", "cannot be read"),
+    ],
+)
+def test_unusable_file_is_refused(tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ImportRefused) as refused:
+        read_source(tmp_path / name)
+    assert said in str(refused.value)
+
+
+def test_writes_are_spaced_outside_the_quiet_hours() -> None:
+    waits: list[float] = []
+    at = datetime(2026, 11, 9, 12)
+    pace = Pace(600, 0.5, "19-7", lambda: at, clock=lambda: sum(waits), sleep=waits.append)
+    for _ in range(5):
+        pace.wait()
+    assert waits == pytest.approx([0, 0.2, 0.2, 0.2, 0.2])
+    at = datetime(2026, 11, 9, 23)
+    pace.wait()
+    assert len(waits) == 5
+
+
+@pytest.mark.parametrize("text", ["19", "25-3", "a-b", "19-7-8"])
+def test_wrong_quiet_hours_are_refused(text: str) -> None:
+    with pytest.raises(ImportRefused, match="such as 19-7"):
+        hours_of(text)
+    assert hours_of("22-2") == {22, 23, 0, 1}

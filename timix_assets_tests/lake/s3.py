@@ -1,0 +1,60 @@
+"""S3 stores on this machine: moto, and stores with defects."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+from typing import Any
+from urllib.request import Request, urlopen
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+from timix_assets.lake.tables import Lake
+
+Asked = list[tuple[str, str]]
+
+
+@contextmanager
+def store(*, ignores_conditions: bool = False, loses: str | None = None) -> Iterator[tuple[dict[str, str], Asked]]:
+    """An S3 store on this machine with a bucket: the options to reach it, and the requests (method, path) that it got.
+
+    loses: a part of a path; the first put there is done, and answered with 500.
+    """
+    moto = DomainDispatcherApplication(create_backend_app)
+    asked: Asked = []
+    lost: list[bool] = []
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+        asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        if ignores_conditions:
+            environ.pop("HTTP_IF_NONE_MATCH", None)
+        if loses and environ["REQUEST_METHOD"] == "PUT" and loses in environ["PATH_INFO"] and not lost:
+            lost.append(True)
+            list(moto(environ, lambda *_: None))
+            start("500 Internal Server Error", [("Content-Length", "0")])
+            return []
+        return moto(environ, start)
+
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    serving = Thread(target=server.serve_forever, daemon=True)
+    serving.start()
+    endpoint = f"http://127.0.0.1:{server.server_port}"
+    urlopen(Request(f"{endpoint}/lakes", method="PUT")).close()
+    options = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": secrets.token_hex(8),
+        "AWS_SECRET_ACCESS_KEY": secrets.token_hex(16),
+    }
+    try:
+        yield options, asked
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
+
+
+def new_lake(options: dict[str, str]) -> Lake:
+    return Lake(f"s3://lakes/{secrets.token_hex(4)}", options)

@@ -1,0 +1,123 @@
+"""The layers of docs/architecture.md: imports point down, and no modules import each other in a circle."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "timix_assets"
+
+LAYERS = (
+    {"errors", "vendor"},
+    {"text", "state"},
+    {"request_gate", "contract"},
+    {"settings"},
+    {"webhooks"},
+    {"api", "lake", "metrics", "sandbox"},
+    {"charts", "ingest"},
+    {"reporting"},
+    {"alerts", "imports"},
+    {"dagster_internals"},
+    {"runs", "partitions", "launchpad"},
+    {"resources"},
+    {"assets"},
+    {"automation"},
+    {"definitions"},
+    {"commands"},
+    {"cli"},
+)
+"""From the bottom up. A module imports from its own package and from the layers below."""
+
+SEPARATE = {"api", "contract", "lake", "metrics"}
+MAY_USE = {("metrics", "contract")}
+"""Packages that know nothing of each other, but for these."""
+
+WITHOUT_DAGSTER = SEPARATE | {
+    "ingest",
+    "charts",
+    "settings",
+    "sandbox",
+    "text",
+    "state",
+    "request_gate",
+    "reporting",
+    "imports",
+    "webhooks",
+}
+
+
+def _imports() -> Iterator[tuple[str, str]]:
+    """(importing module, imported module), below timix_assets; and of others the first name, after a colon."""
+    modules = {_name(path) for path in PACKAGE.rglob("*.py")}
+    for path in PACKAGE.rglob("*.py"):
+        importer = _name(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for target in _targets(node, importer, is_package=path.name == "__init__.py"):
+                if not target.startswith("timix_assets"):
+                    yield importer, f":{target.partition('.')[0]}"
+                    continue
+                below = target.removeprefix("timix_assets").removeprefix(".")
+                while below and below not in modules:
+                    below = below.rpartition(".")[0]
+                yield importer, below
+
+
+def _targets(node: ast.AST, importer: str, *, is_package: bool) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [name.name for name in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    module = node.module or ""
+    if node.level:
+        parts = ["timix_assets", *importer.split(".")]
+        kept = parts[: len(parts) - node.level + is_package]
+        module = ".".join([*kept, module]).rstrip(".")
+    return [f"{module}.{name.name}" for name in node.names]
+
+
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+
+
+def _layer(package: str) -> int:
+    return next(number for number, layer in enumerate(LAYERS) if package in layer)
+
+
+IMPORTS = sorted({(importer, imported) for importer, imported in _imports() if importer and imported})
+INSIDE = [(importer, imported) for importer, imported in IMPORTS if not imported.startswith(":")]
+
+
+def test_every_module_has_a_layer() -> None:
+    packages = {_name(path).partition(".")[0] for path in PACKAGE.rglob("*.py")} - {""}
+    assert packages == set().union(*LAYERS)
+
+
+def test_imports_point_down() -> None:
+    upward = [
+        f"{importer} imports {imported}"
+        for importer, imported in INSIDE
+        if (above := importer.partition(".")[0]) != (below := imported.partition(".")[0])
+        and (_layer(above) <= _layer(below) or ({above, below} <= SEPARATE and (above, below) not in MAY_USE))
+    ]
+    assert not upward
+
+
+def test_no_import_cycles() -> None:
+    below: dict[str, set[str]] = {}
+    for importer, imported in INSIDE:
+        below.setdefault(importer, set()).add(imported)
+    left = {name: set(targets) for name, targets in below.items()}
+    while free := [name for name, targets in left.items() if not targets & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left
+
+
+@pytest.mark.parametrize("package", sorted(WITHOUT_DAGSTER))
+def test_package_is_free_of_dagster(package: str) -> None:
+    assert not [each for each in IMPORTS if each[0].partition(".")[0] == package and each[1] == ":dagster"]
+
+
+def test_client_is_free_of_polars() -> None:
+    assert not [each for each in IMPORTS if each[0].startswith("api") and each[1] == ":polars"]
