@@ -6,6 +6,7 @@ No other module imports `dagster._*` or `dagster_shared`; a test says so. Each g
 # ruff: noqa: F401, PLC0415
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 # The UI shows a check that a sensor reports only if the check names its materialization.
@@ -142,8 +143,29 @@ def workspace_context(instance: "DagsterInstance", workspace_file: str, **option
     return WorkspaceProcessContext(instance, WorkspaceFileTarget([workspace_file]), **options)
 
 
-def run_daemon(arguments: Sequence[str]) -> None:
-    """Runs Dagster's daemon in this process until it is ended."""
-    from dagster._daemon.cli import run_command
+def run_daemon(workspace_file: str) -> None:
+    """Runs Dagster's daemon in this process until it is interrupted.
 
-    run_command(list(arguments))
+    Dagster's own command closes the code locations before the threads of sensors and schedules have ended: what still
+    ticks fails with a traceback. Here those that tick may finish, and those that wait for a thread do not begin.
+    """
+    from dagster import DagsterInstance
+    from dagster._daemon.controller import DagsterDaemonController, create_daemons_from_instance
+    from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
+
+    configure_service_logs()
+    # SIGTERM interrupts as well.
+    setup_interrupt_handlers()
+    with (
+        suppress(KeyboardInterrupt),
+        capture_interrupts(),
+        DagsterInstance.get() as instance,
+        workspace_context(instance, workspace_file) as workspace,
+        ExitStack() as running,
+    ):
+        daemons = [running.enter_context(daemon) for daemon in create_daemons_from_instance(instance)]
+        for daemon in daemons:
+            threads = getattr(daemon, "_threadpool_executor", None)
+            if threads is not None:
+                running.callback(threads.shutdown, wait=False, cancel_futures=True)
+        running.enter_context(DagsterDaemonController(workspace, daemons)).check_daemon_loop()

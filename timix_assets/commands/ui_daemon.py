@@ -10,4 +10,4 @@ from timix_assets.dagster_internals import run_daemon
 
 if __name__ == "__main__":
     parent.on_parent_exit(partial(os.kill, os.getpid(), signal.SIGTERM))
-    run_daemon(["--workspace", sys.argv[1]])
+    run_daemon(sys.argv[1])
