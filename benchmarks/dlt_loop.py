@@ -61,13 +61,13 @@ def in_parallel(rows: int) -> Any:
     headers = {"X-Api-Key": os.environ["TIMIX_API_KEY"]}
     session = requests.Client(request_timeout=60).session
 
-    @dlt.resource(selected=False)
+    @dlt.resource(selected=False)  # type: ignore[untyped-decorator]
     def numbers() -> Iterator[int]:
         yield from range(1, -(-rows // PAGE_SIZE) + 1)
 
-    @dlt.transformer(data_from=numbers, name="time_reports", columns=COLUMNS, max_table_nesting=0)
+    @dlt.transformer(data_from=numbers, name="time_reports", columns=COLUMNS, max_table_nesting=0)  # type: ignore[untyped-decorator]
     def time_reports(number: int) -> Callable[[], Any]:
-        @dlt.defer
+        @dlt.defer  # type: ignore[untyped-decorator]
         def page() -> Any:
             params = {"page": number, "pageSize": PAGE_SIZE}
             answer = session.get(f"{os.environ['TIMIX_BASE_URL']}/time-reports", params=params, headers=headers)

@@ -199,7 +199,7 @@ def _faults(rng: random.Random, place: Callable[[], tuple[str, int]]) -> list[Fa
     made: list[Fault] = []
     for _ in range(rng.randint(1, 3)):
         where, nth = place()
-        write = {"path": where, "method": "POST", "nth": nth, "times": 1}
+        write: dict[str, Any] = {"path": where, "method": "POST", "nth": nth, "times": 1}
         kinds = [
             [Fault("reset_connection", **write)],
             [Fault("reset_connection", **write), Fault("server_error", **write)],

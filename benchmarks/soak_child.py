@@ -11,7 +11,7 @@ import io
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from multiprocessing import Queue, get_context
 from pathlib import Path
@@ -25,6 +25,7 @@ from timix_assets.lake.tables import Lake
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
+from timix_assets.settings import Settings
 
 from .child import report, timed
 
@@ -194,7 +195,8 @@ def random_faults(rng: Random) -> list[Fault]:
         else:
             fault, path = rng.choice(TELLING), "/time-reports"
         times, nth = rng.choice((1, 2, None)), rng.choice((None, None, 1, 2))
-        found.append(fault.set_up(path=path, times=1 if fault.kind in ("silence", "slow_drip") else times, nth=nth))
+        times = 1 if fault.kind in ("silence", "slow_drip") else times
+        found.append(replace(fault, path=path, times=times, nth=nth))
     return found
 
 
@@ -235,7 +237,9 @@ def refreshed(life: float | None = None) -> list[str] | None:
 def refresh_and_report(reported: "Queue[list[str]]") -> None:
     from timix_assets.commands import refresh  # noqa: PLC0415
 
-    outcome = refresh.run(refresh.months_between(None, None), [], Console(file=io.StringIO()))
+    settings = Settings.from_environment()
+    months = refresh.months_between(settings, None, None)
+    outcome = refresh.run(settings, months, [], Console(file=io.StringIO()))
     reported.put([sentence for _, sentence in outcome.failures])
 
 

@@ -9,7 +9,7 @@ from .figures import Figure
 from .project import empty_project
 
 ROUNDS = 5
-MOST_TIMES = 1.4
+MOST_TIMES = 1.2
 
 _ONE_ASSET = """from dagster import Definitions, asset
 

@@ -24,7 +24,7 @@ BODY = b'{"type": "time_reports.updated", "data": {"id": "tim-1", "text": "' + b
 
 async def send(port: int, name: int) -> list[float]:
     """The seconds from each event to its answer."""
-    signatures = Signatures.of(WebhookSettings(webhook_secrets=SECRET))
+    signatures = Signatures.of(WebhookSettings.model_validate({"webhook_secrets": SECRET}))
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     took = []
     for number in range(EVENTS):
