@@ -18,7 +18,8 @@ _PHYSICAL_PER_UNIT = 10 ** (10 - DAY_PLACES)
 
 def amount(value: Decimal | int) -> pl.Expr:
     """A constant of the type AMOUNT."""
-    return pl.lit(Decimal(value), AMOUNT)
+    # By its digits: for a Decimal, Polars imports numpy.
+    return pl.lit(f"{value:f}" if isinstance(value, Decimal) else str(value)).cast(AMOUNT)
 
 
 def as_integer(hours: pl.Expr) -> pl.Expr:

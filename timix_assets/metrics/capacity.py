@@ -265,11 +265,13 @@ def _spread_weekly_hours() -> pl.Expr:
 def _calendar_lines(weeks: Mapping[str, Week], key: str, line: str) -> pl.LazyFrame:
     """Configured weeks as rows: `key`, weekday, `<line>_hours`."""
     rows = [
-        (name, weekday, round_hours(hours))
+        (name, weekday, f"{round_hours(hours):f}")
         for name, week in weeks.items()
         for weekday, hours in enumerate(week.hours, start=1)
     ]
-    return pl.LazyFrame(rows, {key: pl.String, "weekday": pl.Int8, f"{line}_hours": AMOUNT}, orient="row")
+    # By digits, as a constant is.
+    digits = pl.LazyFrame(rows, {key: pl.String, "weekday": pl.Int8, f"{line}_hours": pl.String}, orient="row")
+    return digits.with_columns(pl.col(f"{line}_hours").cast(AMOUNT))
 
 
 def _holidays(

@@ -6,7 +6,7 @@ from timix_assets.contract.schema import AMOUNT
 from timix_assets.settings.firm import MoneyPolicy
 
 from . import budget_forecast, columns
-from .amounts import as_float, ratio, share
+from .amounts import amount, as_float, ratio, share
 from .budget_policy import COMPLETED
 from .budgets import CONTRACT, PROJECT, use_of_projects_by_period
 from .columns import AS_OF, COST, COUNTED, CURRENCY_OF_PROJECT, derived, raw
@@ -191,5 +191,5 @@ def _gaps(work_months: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _cost_is_known(policy: MoneyPolicy) -> pl.Expr:
-    tolerated = pl.col("fix_hours") * pl.lit(policy.uncosted_tolerance, AMOUNT)
+    tolerated = pl.col("fix_hours") * amount(policy.uncosted_tolerance)
     return (pl.col("fix_uncosted_hours") <= tolerated).fill_null(True)

@@ -13,7 +13,7 @@ import polars as pl
 
 from timix_assets.contract.schema import AMOUNT
 from timix_assets.lake.tables import Lake
-from timix_assets.metrics.amounts import ratio, sum_of_known
+from timix_assets.metrics.amounts import amount, ratio, sum_of_known
 from timix_assets.metrics.budget_policy import CLOSED, NEEDS_ATTENTION
 from timix_assets.metrics.timesheets import MISSING, NOT_DUE, UNSUBMITTED
 from timix_assets.reporting.as_of import as_of_date_of, staleness_note
@@ -340,7 +340,7 @@ def _late_start(lake: Lake, months: pl.DataFrame) -> LateStart | None:
     theirs = (
         _unbilled_report(lake)
         .join(ours, on="currency", how="left", nulls_equal=True)
-        .filter(pl.col("total_amount") > pl.col("ours").fill_null(0) + ROUNDING)
+        .filter(pl.col("total_amount") > pl.col("ours").fill_null(0) + amount(ROUNDING))
         .sort("currency")
     )
     unbilled = list(theirs.select("currency", "total_amount").collect().iter_rows())

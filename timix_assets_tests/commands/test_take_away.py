@@ -131,7 +131,7 @@ for words in (["tables"], ["sql", "select 1"], ["export", "timix.me"], ["digest"
         main(words)
     except SystemExit as ended:
         assert not ended.code, words
-print([name for name in ("dagster", "pandas", "pyarrow") if name in sys.modules])
+print([name for name in ("dagster", "numpy", "pandas", "pyarrow") if name in sys.modules])
 """
     done = subprocess.run(
         [sys.executable, "-c", code],

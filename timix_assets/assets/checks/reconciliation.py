@@ -9,7 +9,7 @@ from timix_assets.assets.checks.outcome import RuleOutcome
 from timix_assets.assets.rollup_context import RollupContext
 from timix_assets.contract.schema import MONTH
 from timix_assets.lake.tables import Lake
-from timix_assets.metrics.amounts import sum_of_known
+from timix_assets.metrics.amounts import amount, sum_of_known
 from timix_assets.metrics.budget_policy import AT_RISK, NO_BUDGET, ON_TRACK, OVER_BUDGET
 from timix_assets.metrics.invoices import in_currency
 from timix_assets.metrics.limits import within_limits
@@ -112,8 +112,8 @@ def _without_drafts_if_timix_is(ours: pl.LazyFrame, theirs: pl.LazyFrame) -> pl.
     """Our totals; without what is on Draft invoices where both hours and money then equal Timix's."""
     hours = pl.col("our_hours") - pl.col("on_draft_invoice_hours")
     money = pl.col("our_amount") - pl.col("on_draft_invoice_amount")
-    equal = ((hours - pl.col("timix_hours")).abs() <= TOLERANCE) & (
-        ((money - pl.col("timix_amount")).abs() <= TOLERANCE).fill_null(True)
+    equal = ((hours - pl.col("timix_hours")).abs() <= amount(TOLERANCE)) & (
+        ((money - pl.col("timix_amount")).abs() <= amount(TOLERANCE)).fill_null(True)
     )
     return (
         ours.join(theirs, on="currency", how="left")
@@ -201,7 +201,7 @@ def _compared(
         .drop("is_ours", "is_theirs")
         .collect()
     )
-    beyond = pl.any_horizontal(pl.col(f"{our}_difference").abs() > TOLERANCE for our in of_ours)
+    beyond = pl.any_horizontal(pl.col(f"{our}_difference").abs() > amount(TOLERANCE) for our in of_ours)
     unknown = compared.filter(pl.any_horizontal(pl.col(f"{our}_difference").is_null() for our in of_ours)).height
     by_currency = compared.group_by("currency").agg(sum_of_known(name).alias(name) for name in (*of_ours, *of_theirs))
     totals = {
