@@ -12,6 +12,7 @@ from . import (
     imports,
     machine,
     memory,
+    pages,
     reading,
     refreshes,
     regression,
@@ -33,6 +34,7 @@ MEASUREMENTS = (
     Measurement("memory", "five minutes", memory.figures),
     Measurement("rollups", "three minutes", rollups.figures),
     Measurement("imports", "a quarter of an hour", imports.figures, by_default=False),
+    Measurement("pages", "ten minutes", pages.figures, by_default=False),
     Measurement("aging", "an hour", aging.figures, by_default=False),
     Measurement("soak", "a quarter of an hour", soak.figures, by_default=False),
 )
@@ -45,7 +47,7 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="figure",
-        help=f"{', '.join(names)}; all but imports, aging and soak when none is named",
+        help=f"{', '.join(names)}; all but imports, pages, aging and soak when none is named",
     )
     options.add_argument("--peers", action="store_true", help="reading: dlt too, in a temporary environment")
     options.add_argument(

@@ -97,7 +97,7 @@ class DagsterDev:
         ).json()
         assert "errors" not in answer, answer["errors"]
         [data] = answer["data"].values()
-        assert "Error" not in data.get("__typename", ""), data
+        assert not isinstance(data, dict) or "Error" not in data.get("__typename", ""), data
         return data
 
     def wait_for(self, what: str, look: Callable[[], T | None], seconds: float = LONGEST_SECONDS) -> T:
@@ -186,6 +186,14 @@ class DagsterDev:
             """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename } }""",
             s={**REPOSITORY, "scheduleName": name},
         )
+
+    def stop_sensor(self, name: str) -> None:
+        state = self.ask(
+            """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { __typename ... on Sensor {
+              sensorState { id } } } }""",
+            s={**REPOSITORY, "sensorName": name},
+        )
+        self.ask("""mutation($id: String!) { stopSensor(id: $id) { __typename } }""", id=state["sensorState"]["id"])
 
     def stop_schedule(self, name: str) -> None:
         state = self.ask(
