@@ -59,3 +59,7 @@ class OtherOrganization(LakeError):
 
 class LakeLockTimeout(LakeError):
     """Another process held the lake lock for too long."""
+
+
+class LeaseLost(LakeError):
+    """Another machine may write to the lake now, so this process must not."""

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -24,17 +24,23 @@ def store(*, ignores_conditions: bool = False, loses: str | None = None) -> Iter
     moto = DomainDispatcherApplication(create_backend_app)
     asked: Asked = []
     lost: list[bool] = []
+    one_put = Lock()
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
         asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if ignores_conditions:
             environ.pop("HTTP_IF_NONE_MATCH", None)
+            environ.pop("HTTP_IF_MATCH", None)
         if loses and environ["REQUEST_METHOD"] == "PUT" and loses in environ["PATH_INFO"] and not lost:
             lost.append(True)
             list(moto(environ, lambda *_: None))
             start("500 Internal Server Error", [("Content-Length", "0")])
             return []
-        return moto(environ, start)
+        if environ["REQUEST_METHOD"] != "PUT":
+            return moto(environ, start)
+        # moto looks at a condition and writes in two steps, a real store in one.
+        with one_put:
+            return list(moto(environ, start))
 
     server = make_server("127.0.0.1", 0, application, threaded=True)
     serving = Thread(target=server.serve_forever, daemon=True)

@@ -1,0 +1,277 @@
+"""The lease of a lake in an object store: machines without a common folder take turns by one object in the lake itself.
+
+The holder renews the object by conditional puts. Whoever waits takes it over when its tag stood still for its lifetime by the
+waiter's own clock, so that the clocks of two machines are never compared.
+"""
+
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Self
+from uuid import uuid4
+
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import ObjectStore
+
+from timix_assets.text.printable import printable
+
+from .errors import LakeError, LakeLockTimeout, LeaseLost, StoreUnfit
+from .storage import describe_storage_error
+
+OBJECT = "_timix_lease.json"
+LIFETIME_SECONDS = 30.0
+RENEWALS_PER_LIFETIME = 3
+NO_TAG = '"timix"'
+"""The tag of no object."""
+LOOKS_PER_LIFETIME = 10
+
+_log = logging.getLogger(__name__)
+
+
+def now() -> float:
+    """Seconds of a clock that goes on while the machine sleeps, where it has one: others may take over meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lease, as the object says.
+
+    Args:
+        who: What it does, such as `refresh_recent (run 1a2b3c4d)`; empty once it was released.
+        run_id: Its run.
+        machine: The name of its machine.
+        since: When it took the lease, by its clock.
+        lifetime_seconds: How long the object may stand still before others take it over.
+        write: Another value in each write: whether an answer got lost can be seen by it.
+    """
+
+    who: str
+    run_id: str
+    machine: str
+    since: str
+    lifetime_seconds: float
+    write: str
+
+    @classmethod
+    def of(cls, who: str, run_id: str, lifetime_seconds: float) -> Self:
+        """This process, from now on."""
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        return cls(who, run_id, socket.gethostname(), since, lifetime_seconds, "")
+
+    def __str__(self) -> str:
+        return printable(f"{self.who} on {self.machine} since {self.since}")
+
+    @property
+    def is_released(self) -> bool:
+        return not self.who
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The object as it was read. at: when its tag was first seen, by this machine's `now`."""
+
+    holder: Holder
+    tag: str
+    at: float
+
+    def lapses_at(self) -> float:
+        """When it may be taken over unless its tag changes."""
+        return self.at if self.holder.is_released else self.at + self.holder.lifetime_seconds
+
+
+class Lease:
+    """The lease of one lake, for one process.
+
+    Args:
+        store: The lake's object store.
+        lake: How messages name it.
+        lifetime_seconds: How long it outlives a holder that renews it no more.
+        clock: Returns seconds, as `now`.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        lake: str,
+        *,
+        lifetime_seconds: float = LIFETIME_SECONDS,
+        clock: Callable[[], float] = now,
+    ) -> None:
+        self._store = store
+        self._lake = lake
+        self._lifetime = lifetime_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._holder: Holder | None = None
+        self._tag = ""
+        self._valid_until = 0.0
+        self._lost = ""
+        self._process = 0
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process took the lease and has not released it; `require` says whether it is still valid."""
+        return self._holder is not None and self._process == os.getpid()
+
+    def acquire(self, who: str, run_id: str, *, timeout_seconds: float, notify: Callable[[str], None]) -> Holder | None:
+        """Takes the lease, and renews it from a thread until `release` or the end of the process.
+
+        Args:
+            who: How others name this process while they wait.
+            run_id: The run that it executes.
+            timeout_seconds: How long to wait for another holder.
+            notify: Called with a message for each holder that this process waits for.
+
+        Returns:
+            The holder that stopped renewing, if the lease was taken over from one.
+
+        Raises:
+            LakeLockTimeout: Another process still holds it.
+            StoreUnfit: The store ignores conditions, so that two could hold it.
+            LakeError: The store cannot be reached.
+        """
+        ours = Holder.of(who, run_id, self._lifetime)
+        give_up_at = self._clock() + timeout_seconds
+        seen: Seen | None = None
+        notified = ""
+        while True:
+            try:
+                seen = look(self._store, seen, self._clock())
+                asked_at = self._clock()
+                if seen is None or asked_at >= seen.lapses_at():
+                    tag = self._put(ours, seen.tag if seen else None)
+                    if tag:
+                        self._refuse_store_without_conditions(ours)
+                        self._begin(ours, tag, asked_at)
+                        return seen.holder if seen and not seen.holder.is_released else None
+                    continue
+            except BaseError as error:
+                raise LakeError(
+                    f"Cannot read or write the lease of the lake {self._lake} ({describe_storage_error(error)}). Check that "
+                    "the store can be reached and that its credentials may write there, then run it again."
+                ) from error
+            if self._clock() >= give_up_at:
+                raise LakeLockTimeout(
+                    f"Timed out after {timeout_seconds:g} s waiting for the lease of the lake {self._lake}, held by "
+                    f"{seen.holder}. Run it again when that has ended, or end it."
+                )
+            if str(seen.holder) != notified:
+                notified = str(seen.holder)
+                notify(f"Waiting for the lease of the lake {self._lake}, held by {notified}.")
+            self._ended.wait(min(2.0, seen.holder.lifetime_seconds / LOOKS_PER_LIFETIME))
+
+    def require(self) -> None:
+        """Makes sure that nobody else can hold the lease; call it before each write.
+
+        Raises:
+            LeaseLost: It was taken over, or could not be renewed in time.
+        """
+        if self._clock() < self._valid_until and self.is_ours and not self._lost:
+            return
+        why = self._lost or f"it could not be renewed for {self._lifetime:g} s"
+        raise LeaseLost(
+            f"Lost the lease of the lake {self._lake}: {why}. Nothing more was written, and every table is at its last committed "
+            "version; run it again."
+        )
+
+    def release(self) -> None:
+        """Lets the next one take the lease at once. Does nothing if this process does not hold it."""
+        with self._lock:
+            holder, self._holder = self._holder, None
+            self._ended.set()
+            self._valid_until = 0.0
+            if holder is None or self._process != os.getpid() or self._lost:
+                return
+            try:
+                self._put(replace(holder, who=""), self._tag)
+            except BaseError as error:
+                # It lapses by itself.
+                _log.warning("The lease of the lake was not released (%s).", describe_storage_error(error))
+
+    def _begin(self, ours: Holder, tag: str, asked_at: float) -> None:
+        self._holder, self._tag, self._lost = ours, tag, ""
+        self._valid_until, self._process = asked_at + self._lifetime, os.getpid()
+        self._ended = threading.Event()
+        threading.Thread(target=self._renew, args=(ours, self._ended), name="timix-lease", daemon=True).start()
+
+    def _renew(self, ours: Holder, ended: threading.Event) -> None:
+        pause = self._lifetime / RENEWALS_PER_LIFETIME
+        while not ended.wait(pause):
+            with self._lock:
+                if ended.is_set():
+                    return
+                asked_at = self._clock()
+                try:
+                    tag = self._put(ours, self._tag)
+                except BaseError as error:
+                    _log.warning(
+                        "The lease of the lake was not renewed (%s); trying again.", describe_storage_error(error)
+                    )
+                    continue
+                if not tag:
+                    self._lost = "another process took it over"
+                    return
+                self._tag, self._valid_until = tag, asked_at + self._lifetime
+
+    def _refuse_store_without_conditions(self, ours: Holder) -> None:
+        if self._put(ours, NO_TAG):
+            raise StoreUnfit(
+                f"The object store of the lake {self._lake} ignores the condition of a put (If-Match): two machines could write "
+                "at once; nothing was written. Update the store, or point TIMIX_LAKE to another store or a folder."
+            )
+
+    def _put(self, holder: Holder, tag: str | None) -> str:
+        """Writes the object if its tag is still this one (None: if there is no object).
+
+        Returns:
+            The new tag; empty if somebody else was faster.
+        """
+        written = replace(holder, write=uuid4().hex)
+        try:
+            result = self._store.put(
+                OBJECT, json.dumps(asdict(written)).encode(), mode="create" if tag is None else {"e_tag": tag}
+            )
+        except (AlreadyExistsError, PreconditionError):
+            # A repeated request meets its own first one, whose answer got lost.
+            found = look(self._store, None, 0.0)
+            return found.tag if found and found.holder.write == written.write else ""
+        return result["e_tag"] or ""
+
+
+def look(store: ObjectStore, before: Seen | None, at: float) -> Seen | None:
+    """Reads the object; None if there is none. before: what was seen last, whose time stays while the tag does."""
+    try:
+        answer = store.get(OBJECT)
+    except FileNotFoundError:
+        return None
+    tag = answer.meta["e_tag"] or ""
+    if before is not None and before.tag == tag:
+        return before
+    return Seen(holder_in(bytes(answer.bytes())), tag, at)
+
+
+def holder_in(text: bytes) -> Holder:
+    """The holder that the object names. What it lacks is unknown; it lapses after the default lifetime then."""
+    try:
+        words = json.loads(text)
+    except ValueError:
+        words = None
+    if not isinstance(words, dict):
+        words = {}
+    lifetime = words.get("lifetime_seconds")
+    return Holder(
+        who=str(words.get("who", "an unknown process")),
+        run_id=str(words.get("run_id", "")),
+        machine=str(words.get("machine", "an unknown machine")),
+        since=str(words.get("since", "an unknown time")),
+        lifetime_seconds=float(lifetime) if isinstance(lifetime, int | float) and lifetime > 0 else LIFETIME_SECONDS,
+        write=str(words.get("write", "")),
+    )

@@ -1,0 +1,222 @@
+"""The lease of a lake in an object store: machines that share no folder take turns."""
+
+import multiprocessing
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from obstore.store import ObjectStore
+
+from timix_assets.lake.errors import LakeLockTimeout, LeaseLost, StoreUnfit
+from timix_assets.lake.lease import OBJECT, Holder, Lease, look, now
+from timix_assets.lake.storage import open_store
+
+from .s3 import store as s3_store
+
+LIFETIME = 1.5
+FORKSERVER = multiprocessing.get_context("forkserver")
+
+
+@pytest.fixture(scope="module")
+def options() -> Iterator[dict[str, str]]:
+    with s3_store() as (options, _):
+        yield options
+
+
+@pytest.fixture
+def url() -> str:
+    return f"s3://lakes/{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def store(options: dict[str, str], url: str) -> ObjectStore:
+    return open_store(url, options)
+
+
+def ignore(_: str) -> None:
+    pass
+
+
+def acquired(
+    store: ObjectStore, who: str = "refresh_recent", *, seconds: float = 30, lifetime: float = LIFETIME
+) -> Lease:
+    lease = Lease(store, "the lake", lifetime_seconds=lifetime)
+    lease.acquire(who, "run-1", timeout_seconds=seconds, notify=ignore)
+    return lease
+
+
+def wait_for(look: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_second_holder_waits_for_the_first(store: ObjectStore) -> None:
+    first = acquired(store, "refresh_everything (run 1)")
+    said: list[str] = []
+    second = Lease(store, "the lake", lifetime_seconds=LIFETIME)
+    with pytest.raises(
+        LakeLockTimeout, match=r"waiting for the lease of the lake the lake, held by refresh_everything \(run 1\) on "
+    ):
+        second.acquire("refresh_recent", "run-2", timeout_seconds=0.3, notify=said.append)
+    assert len(said) == 1
+    first.require()
+    first.release()
+    second.acquire("refresh_recent", "run-2", timeout_seconds=0, notify=ignore)
+    second.require()
+    second.release()
+
+
+def test_a_holder_keeps_it_beyond_its_lifetime(store: ObjectStore) -> None:
+    first = acquired(store)
+    with pytest.raises(LakeLockTimeout):
+        acquired(store, seconds=2 * LIFETIME)
+    first.require()
+    first.release()
+
+
+def hold(url: str, options: dict[str, str], taken: Any) -> None:
+    acquired(open_store(url, options), "a killed run")
+    taken.set()
+    signal.pause()
+
+
+@pytest.mark.long
+def test_a_killed_holder_is_followed_within_twice_the_lifetime(
+    url: str, options: dict[str, str], store: ObjectStore
+) -> None:
+    taken = FORKSERVER.Event()
+    process = FORKSERVER.Process(target=hold, args=(url, options, taken))
+    process.start()
+    assert taken.wait(60)
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+    began = time.monotonic()
+    lease = Lease(store, "the lake", lifetime_seconds=LIFETIME)
+    killed = lease.acquire("refresh_recent", "run-2", timeout_seconds=30, notify=ignore)
+    took = time.monotonic() - began
+    lease.release()
+
+    assert killed is not None
+    assert (killed.who, killed.run_id) == ("a killed run", "run-1")
+    assert LIFETIME <= took <= 2 * LIFETIME
+
+
+def test_a_holder_that_was_overtaken_writes_no_more(store: ObjectStore) -> None:
+    first = acquired(store)
+    seen = look(store, None, 0)
+    assert seen
+    store.put(OBJECT, b'{"who": "another", "lifetime_seconds": 1}', mode={"e_tag": seen.tag})
+    wait_for(lambda: is_lost(first))
+    with pytest.raises(LeaseLost, match="another process took it over. Nothing more was written"):
+        first.require()
+    first.release()
+    left = look(store, None, 0)
+    assert left
+    assert left.holder.who == "another"
+
+
+def is_lost(lease: Lease) -> bool:
+    try:
+        lease.require()
+    except LeaseLost:
+        return True
+    return False
+
+
+def test_a_holder_that_cannot_renew_stops_before_others_take_over(url: str) -> None:
+    with s3_store() as (options, _):
+        store = open_store(url, {**options, "max_retries": "0", "timeout": "1s"})
+        first = acquired(store)
+        acquired_at = now()
+    # The store is gone.
+    wait_for(lambda: is_lost(first))
+    assert now() - acquired_at <= LIFETIME + 0.5
+    with pytest.raises(LeaseLost, match=r"could not be renewed for 1\.5 s"):
+        first.require()
+    first.release()
+
+
+@pytest.mark.parametrize("text", [b"", b"not JSON", b"[]", b'{"who": "x"}'])
+def test_an_object_of_somebody_else_lapses(store: ObjectStore, text: bytes) -> None:
+    store.put(OBJECT, text)
+    clock = iter([0.0, 0.0, 0.0, 31.0, 31.0, 31.0, 31.0, 31.0])
+    lease = Lease(store, "the lake", lifetime_seconds=LIFETIME, clock=lambda: next(clock, 31.0))
+    lease.acquire("refresh_recent", "run-1", timeout_seconds=60, notify=ignore)
+    lease.release()
+
+
+def test_a_lost_answer_is_no_other_holder(url: str) -> None:
+    with s3_store(loses=OBJECT) as (options, asked):
+        lease = acquired(open_store(url, options))
+        lease.require()
+        lease.release()
+        assert [method for method, path in asked if OBJECT in path][:4] == ["GET", "PUT", "PUT", "GET"]
+        assert look(open_store(url, options), None, 0)
+
+
+def test_a_store_that_ignores_conditions_gives_no_lease(url: str) -> None:
+    with s3_store(ignores_conditions=True) as (options, _), pytest.raises(StoreUnfit, match=r"\(If-Match\)"):
+        acquired(open_store(url, options))
+
+
+def take_turns(url: str, options: dict[str, str], name: str, times: int, log: Any) -> None:
+    store = open_store(url, options)
+    for _ in range(times):
+        lease = acquired(store, name, seconds=120, lifetime=10)
+        lease.require()
+        log.put((name, "in", time.monotonic()))
+        lease.require()
+        log.put((name, "out", time.monotonic()))
+        lease.release()
+
+
+@pytest.mark.long
+def test_processes_never_overlap(url: str, options: dict[str, str]) -> None:
+    log = FORKSERVER.Queue()
+    names = ["one", "two", "three", "four"]
+    processes = [FORKSERVER.Process(target=take_turns, args=(url, options, name, 5, log)) for name in names]
+    for process in processes:
+        process.start()
+    events = sorted((log.get(timeout=120) for _ in range(2 * 5 * len(names))), key=lambda event: event[2])
+    for process in processes:
+        process.join()
+    pairs = [(events[at], events[at + 1]) for at in range(0, len(events), 2)]
+    assert all(a[0] == b[0] and (a[1], b[1]) == ("in", "out") for a, b in pairs)
+
+
+def test_a_forked_process_does_not_hold_it(store: ObjectStore) -> None:
+    lease = acquired(store)
+    told = multiprocessing.get_context("fork").SimpleQueue()
+    child = os.fork()
+    if child == 0:
+        told.put((lease.is_ours, is_lost(lease)))
+        lease.release()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert told.get() == (False, True)
+    lease.require()
+    lease.release()
+    left = look(store, None, 0)
+    assert left
+    assert left.holder.is_released
+
+
+def test_renewals_end_with_the_lease(store: ObjectStore) -> None:
+    lease = acquired(store)
+    lease.release()
+    wait_for(lambda: not any(thread.name == "timix-lease" for thread in threading.enumerate()))
+
+
+def test_a_name_from_the_store_is_one_printed_line() -> None:
+    holder = Holder("a\nb\x1b[31m", "", "host", "2026-11-01", 1, "")
+    assert "\n" not in str(holder)
+    assert "\x1b" not in str(holder)
