@@ -34,8 +34,9 @@ from timix_assets.runs.failure_messages import as_dagster_failure
 from timix_assets.runs.ours import is_ours, location_name, unfinished_run
 from timix_assets.runs.tags import ATTEMPT, CHANGE, CHANGED, MISSING_TABLES, MONTHS, STARTED_BY
 from timix_assets.settings import Settings
+from timix_assets.text.wording import count_noun
 from timix_assets.webhooks.inbox import Inbox
-from timix_assets.webhooks.look_timing import EVENT_TICK_SECONDS, reason_to_look
+from timix_assets.webhooks.look_timing import EVENT_TICK_SECONDS, look_is_due
 
 TICK_SECONDS = 40
 """After this a tick makes no more requests; with the one in flight, it ends before Dagster's limit of 60 s."""
@@ -78,34 +79,36 @@ def timix_changes(settings: Settings) -> SensorDefinition:
                 f"{refresh_changed.name} is already queued or running (run {busy[:8]}); the next tick probes again."
             )
         with as_dagster_failure():
-            if not_due := _begin_look(context, settings):
-                return SkipReason(not_due)
-            return _tick(context, timix, lake.store, settings)
+            events = _begin_look(settings)
+            if events is None:
+                return SkipReason(f"No new webhook; it looks without one every {settings.changes_seconds} s.")
+            return _tick(
+                context, timix, lake.store, settings, f" ({count_noun(events, 'new event')})" if events else ""
+            )
 
     return changes
 
 
-def _begin_look(context: SensorEvaluationContext, settings: Settings) -> str | None:
-    """Records that a look begins, where webhooks decide when; else the reason why it is not due yet.
+def _begin_look(settings: Settings) -> int | None:
+    """Records that a look begins, where webhooks decide when; how many events are new. None while no look is due.
 
     It is recorded before the first request: a look that fails is repeated after the interval, not at every tick.
     """
     if settings.webhook_inbox is None:
-        return None
+        return 0
     now = time.time()
     with Inbox(settings.webhook_inbox, settings.webhook_inbox_mb) as inbox:
         looks = inbox.looks()
-        due = reason_to_look(looks, now, settings.changes_seconds)
-        if due is None:
-            return f"No new webhook; it looks without one every {settings.changes_seconds} s."
+        if not look_is_due(looks, now, settings.changes_seconds):
+            return None
         inbox.record_look(looks.newest, now)
-    context.log.info(f"Looking now: {due}.")
-    return None
+    return looks.new
 
 
 def _tick(
-    context: SensorEvaluationContext, timix: TimixResource, lake: Lake, settings: Settings
+    context: SensorEvaluationContext, timix: TimixResource, lake: Lake, settings: Settings, why: str
 ) -> SensorResult | SkipReason:
+    """One look. why: what it is for, in brackets, or empty. It is not logged: each tick that logs leaves a file."""
     cursor = Cursor.read(context.cursor)
     location = location_name(context.code_location_origin)
     found = context.instance.get_runs(RunsFilter(tags={CHANGE: cursor.change})) if cursor.unread else []
@@ -120,7 +123,7 @@ def _tick(
         return _skip(Cursor(seen=now), f"First tick, only recorded: {_summary(now)}.")
     changed = {name for name, seen in now.items() if name in cursor.seen and seen.differs_from(cursor.seen[name])}
     if not changed and not cursor.unread:
-        return _skip(cursor.observed(now), f"Nothing changed. Compared: {_summary(now)}.")
+        return _skip(cursor.observed(now), f"Nothing changed{why}. Compared: {_summary(now)}.")
     if not changed and cursor.attempts >= MAX_ATTEMPTS:
         last = f"the last is {runs[0].run_id[:8]}" if runs else "the last one never started"
         return _skip(
@@ -130,7 +133,7 @@ def _tick(
         )
     requested = cursor.requested(changed, now)
     context.log.info(
-        f"To read: {', '.join(requested.unread)} (attempt {requested.attempts}). Compared: {_summary(now)}."
+        f"To read: {', '.join(requested.unread)}, attempt {requested.attempts}{why}. Compared: {_summary(now)}."
     )
     graph = context.repository_def.asset_graph  # type: ignore[union-attr]
     return SensorResult(run_requests=[_request(requested, graph, lake, settings)], cursor=requested.text())

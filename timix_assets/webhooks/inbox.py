@@ -42,6 +42,11 @@ class Looks:
     up_to: int = 0
     at: float | None = None
 
+    @property
+    def new(self) -> int:
+        """Events since the last look."""
+        return max(0, self.newest - self.up_to)
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

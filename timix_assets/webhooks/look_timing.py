@@ -1,6 +1,5 @@
 """When the sensor looks at Timix: at its interval, and at once when events came."""
 
-from timix_assets.text.wording import count_noun
 from timix_assets.webhooks.inbox import Looks
 
 EVENT_TICK_SECONDS = 3
@@ -10,8 +9,8 @@ MIN_GAP_SECONDS = 10
 """Between two looks for events: one is 12 requests, and a sender may send an event a second."""
 
 
-def reason_to_look(looks: Looks, now: float, every_seconds: float) -> str | None:
-    """Why a look is due; None while it is not.
+def look_is_due(looks: Looks, now: float, every_seconds: float) -> bool:
+    """Whether to look now.
 
     Args:
         looks: What has come, and the last look.
@@ -20,9 +19,4 @@ def reason_to_look(looks: Looks, now: float, every_seconds: float) -> str | None
     """
     # A clock that was put back must not stop the looks until it catches up.
     since = float("inf") if looks.at is None or looks.at > now else now - looks.at
-    if since >= every_seconds:
-        return "the interval has passed"
-    new = looks.newest - looks.up_to
-    if new > 0 and since >= MIN_GAP_SECONDS:
-        return count_noun(new, "new event")
-    return None
+    return since >= every_seconds or (looks.new > 0 and since >= MIN_GAP_SECONDS)

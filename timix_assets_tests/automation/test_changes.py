@@ -563,7 +563,7 @@ def test_webhooks_make_one_look(watch: Watch, inbox: Inbox) -> None:
 def test_false_webhook_starts_no_run(watch: Watch, inbox: Inbox) -> None:
     looked(inbox, MIN_GAP_SECONDS)
     inbox.add("forged, and verified all the same", "customers.deleted", time.time())
-    assert (watch.tick().skip_message or "").startswith("Nothing changed.")
+    assert (watch.tick().skip_message or "").startswith("Nothing changed (1 new event). Compared: ")
 
 
 def test_lost_webhook_delays_the_look_only(watch: Watch, inbox: Inbox) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from timix_assets.webhooks.inbox import Looks
-from timix_assets.webhooks.look_timing import MIN_GAP_SECONDS, reason_to_look
+from timix_assets.webhooks.look_timing import MIN_GAP_SECONDS, look_is_due
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from timix_assets.webhooks.look_timing import MIN_GAP_SECONDS, reason_to_look
     ],
 )
 def test_a_look_is_due(looks: Looks, due: bool) -> None:
-    assert (reason_to_look(looks, 1000, 60) is not None) is due
+    assert look_is_due(looks, 1000, 60) is due
