@@ -9,13 +9,13 @@ from uuid import uuid4
 from timix_assets.api import Limits, TimixClient
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.errors import TimixAssetsError
-from timix_assets.imports.mapping import own_columns
+from timix_assets.imports.mapping import ImportMapping
 from timix_assets.imports.outcome import Occasion
 from timix_assets.imports.pace import Pace
 from timix_assets.imports.sources import Table
 from timix_assets.imports.steps import size
 from timix_assets.imports.structure.importer import StructureImporter
-from timix_assets.imports.structure.mapping import own_columns as structure_columns
+from timix_assets.imports.structure.mapping import StructureMapping
 from timix_assets.imports.structure.workspace import StructureWorkspace
 from timix_assets.imports.time_entries import TimeEntryImporter
 from timix_assets.imports.workspace import Workspace
@@ -37,9 +37,9 @@ def left_after(base_url: str, key: str, lake: Lake, what: str, name: str, rows: 
             Workspace(client, BY_NAME.__getitem__), lake, occasion, lambda _: None, settle_seconds=SETTLE_SECONDS
         )
         ledger = importer.ledger()
-        planned = importer.plan(table, own_columns(rows[0]), ledger)
+        planned = importer.plan(table, ImportMapping.of_columns(rows[0]), ledger)
         importer.apply(planned, ledger, Pace(1000, 1, "", datetime.now), max_rows=len(rows))
-        again = importer.plan(table, own_columns(rows[0]), ledger) if name != "thousand" else []
+        again = importer.plan(table, ImportMapping.of_columns(rows[0]), ledger) if name != "thousand" else []
         importer.store(planned, ledger)
         return size(each.line for each in again)
 
@@ -47,7 +47,7 @@ def left_after(base_url: str, key: str, lake: Lake, what: str, name: str, rows: 
 def _run_structure(client: TimixClient, lake: Lake, occasion: Occasion, table: Table) -> int:
     workspace = StructureWorkspace(client, BY_NAME.__getitem__)
     importer = StructureImporter(workspace, lake, occasion, lambda _: None, settle_seconds=SETTLE_SECONDS)
-    ledger, mapping = importer.ledger(), structure_columns(table[0])
+    ledger, mapping = importer.ledger(), StructureMapping.of_columns(table[0])
     planned = importer.plan(table, mapping, ledger)
     importer.apply(planned, ledger, Pace(1000, 1, "", datetime.now), max_rows=len(planned))
     importer.store(planned, ledger)

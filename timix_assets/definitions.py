@@ -2,7 +2,7 @@
 
 from dagster import Definitions, ResourceDefinition, in_process_executor, map_asset_specs
 
-from timix_assets.assets import imports, maintenance, quarantine, rollups, structure_import
+from timix_assets.assets import imports, maintenance, quarantine, rollups
 from timix_assets.assets.asset_details import with_details
 from timix_assets.assets.checks import declarations as checks
 from timix_assets.assets.closing import closed_months
@@ -44,7 +44,6 @@ def build_definitions(settings: Settings) -> Definitions:
                 *maintenance.ASSETS,
                 *imports.ASSETS,
                 *quarantine.ASSETS,
-                *structure_import.ASSETS,
             ],
         ),
         asset_checks=checks.CHECKS,

@@ -1,32 +1,42 @@
 """What the runs of all imports share: their configuration, what they check first, and how a plan is applied and shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Generic
 
 import polars as pl
 from dagster import (
     AssetCheckResult,
     AssetCheckSpec,
     AssetExecutionContext,
+    AssetIn,
     AssetKey,
+    AssetsDefinition,
+    BackfillPolicy,
     Config,
     MaterializeResult,
     MetadataValue,
+    asset,
 )
 from pydantic import Field
 
+from timix_assets.api.client import TimixClient
 from timix_assets.assets.checks.outcome import MAX_SHOWN, check_result
+from timix_assets.assets.preflight import prepare_client
 from timix_assets.assets.preview import preview
-from timix_assets.imports.connection import Connection
-from timix_assets.imports.importer import Importer
-from timix_assets.imports.ledger import Ledger
-from timix_assets.imports.outcome import Occasion, Planned
+from timix_assets.assets.table_schema import column_schema
+from timix_assets.contract.schema import Endpoint
+from timix_assets.imports.importer import C, Importer
+from timix_assets.imports.ledger import Ledger, V
+from timix_assets.imports.mapping import READY_NAMES, M, read_mapping, ready_file
+from timix_assets.imports.outcome import L, Occasion, Planned
 from timix_assets.imports.pace import Pace
+from timix_assets.imports.sources import Table, read_source, rows_of_frame
 from timix_assets.imports.steps import PlanLine, Step, counts
-from timix_assets.imports.values import Values
+from timix_assets.resources import ImportResource, LakeResource, TimixResource
+from timix_assets.runs.failure_messages import as_dagster_failure
 from timix_assets.settings import Settings
-from timix_assets.settings.limits import ImportLimits
 from timix_assets.text.wording import count_noun
 
 GROUP = "imports"
@@ -34,20 +44,17 @@ NO_ROWS_REFUSED = "no_rows_refused"
 MAX_REASON = 200
 """Characters of a reason in the metadata; the table has all of them."""
 
-L = TypeVar("L", bound=PlanLine)
-V = TypeVar("V", bound=Values)
-C = TypeVar("C", bound=Connection)
-
 
 class ImportConfig(Config):
-    """The configuration that all imports have."""
+    """What a run imports, or undoes."""
 
     file: str = Field(
         default="", description="Name of a CSV, Excel or Parquet file, or of a Delta folder, in TIMIX_IMPORT_FOLDER."
     )
     mapping: str = Field(
         default="",
-        description="A YAML file in TIMIX_IMPORT_FOLDER. Default: columns with the fields' names.",
+        description="A YAML file in TIMIX_IMPORT_FOLDER; for time entries also "
+        f"{', '.join(READY_NAMES)}. Default: columns with the fields' names.",
     )
     name: str = Field(
         default="", description="Name of the import: a corrected file has the same. Default: the name of the file."
@@ -59,76 +66,148 @@ class ImportConfig(Config):
     )
 
 
-def check_spec(key: AssetKey) -> AssetCheckSpec:
-    return AssetCheckSpec(NO_ROWS_REFUSED, asset=key, description="Every row of the file can be imported.")
+@dataclass(frozen=True)
+class ImportResources:
+    """What a run needs beside its configuration."""
+
+    timix: TimixResource
+    lake: LakeResource
+    imports: ImportResource
+    settings: Settings
 
 
-def occasion_of(context: AssetExecutionContext, config: ImportConfig, table: str) -> Occasion:
-    """This run. table: the import's name where the run names neither itself nor a file."""
-    name = config.roll_back or config.name or config.file or table
-    return Occasion(name, context.run.run_id, datetime.now(UTC), applied=config.apply)
-
-
-def carried_out(
-    context: AssetExecutionContext,
-    importer: Importer[C, L, V],
-    planned: Sequence[Planned[L, V]],
-    ledger: Ledger[V],
-    limits: ImportLimits,
-    settings: Settings,
-) -> None:
-    """Stores the plan; applies it if the run says so, and stores the outcome, also of an import that stops."""
-    importer.store(planned, ledger)
-    context.log.info(f"The plan of {importer.occasion.name}: {counts(each.line for each in planned)}.")
-    if not importer.occasion.applied:
-        return
-    pace = Pace(
-        importer.workspace.requests_per_minute,
-        limits.import_share,
-        limits.import_quiet_hours,
-        lambda: datetime.now(settings.zone),
-    )
-    try:
-        importer.apply(planned, ledger, pace, limits.import_max_rows)
-    finally:
-        importer.store(planned, ledger)
-
-
-def result(
-    key: AssetKey,
-    importer: Importer[C, L, V],
-    planned: Sequence[Planned[L, V]],
-    ledger: Ledger[V],
-    *,
-    shown: Sequence[str],
-    refused: Sequence[str],
-    more: dict[str, MetadataValue[Any]] | None = None,
-) -> MaterializeResult[Any]:
-    """What the run's page shows.
+@dataclass(frozen=True)
+class ImportKind(Generic[C, L, V, M]):
+    """Imports of one kind of record.
 
     Args:
+        importer, workspace, mapping: The classes that plan and write, that reach Timix, and that say what columns mean.
+        description: Of the asset and its table.
         shown, refused: The columns of the preview, and of the table of refused rows.
-        more: Further metadata.
+        more: Further metadata, from plan and outcome.
     """
-    frame = importer.frame(planned, ledger)
-    outcomes = frame["outcome"].drop_nulls().value_counts(sort=True).iter_rows()
-    wrong = frame.filter(pl.col("step") == Step.REFUSE.value).select(refused)
-    metadata = {
-        "plan": MetadataValue.text(counts(each.line for each in planned)),
-        "outcome": MetadataValue.text(
-            ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes) or "nothing written"
-        ),
-        "import_name": MetadataValue.text(importer.occasion.name),
-        "dagster/row_count": MetadataValue.int(frame.height),
-        "requests": MetadataValue.int(importer.workspace.requests),
-        "refused": MetadataValue.md(preview(wrong.head(MAX_SHOWN), characters=MAX_REASON)),
-        "preview": MetadataValue.md(preview(frame.head(MAX_SHOWN).select(shown))),
-    }
-    return MaterializeResult(metadata={**metadata, **(more or {})}, check_results=[_check(key, planned)])
+
+    importer: type[Importer[C, L, V, M]]
+    workspace: Callable[[TimixClient, Callable[[str], Endpoint]], C]
+    mapping: type[M]
+    description: str
+    shown: Sequence[str]
+    refused: Sequence[str]
+    more: Callable[[pl.DataFrame], Mapping[str, MetadataValue[Any]]] = lambda _: {}
+
+    def asset(self, name: str, rows: AssetKey | None) -> Callable[[Callable[..., Any]], AssetsDefinition]:
+        """The decorator of the asset `imports/<name>`. rows: the asset that gives the rows; by default a file."""
+        key = AssetKey(["imports", name])
+        return asset(
+            key=key,
+            description=self.description,
+            group_name=GROUP,
+            kinds={"http", "polars", "deltalake"},
+            ins={"rows": AssetIn(key=rows)} if rows else {},
+            backfill_policy=BackfillPolicy.single_run(),
+            check_specs=[
+                AssetCheckSpec(NO_ROWS_REFUSED, asset=key, description="Every row of the file can be imported.")
+            ],
+            metadata={
+                "dagster/column_schema": column_schema(self.importer.columns),
+                "dagster/table_name": "/".join(key.path),
+            },
+            output_required=False,
+        )
+
+    def run(
+        self,
+        context: AssetExecutionContext,
+        config: ImportConfig,
+        resources: ImportResources,
+        upstream: Mapping[str, Any],
+        mapping: M | None,
+        **options: Any,
+    ) -> Iterator[MaterializeResult[Any]]:
+        """Plans the import, stores the plan, and applies it if the run says so; the outcome of one that stops is stored too.
+
+        Args:
+            upstream: `rows`: the frame of an upstream asset, in place of a file.
+            mapping: What the columns mean, where the run names none.
+            options: Of the importer.
+        """
+        with as_dagster_failure():
+            if not (config.file or config.roll_back or upstream):
+                context.log.info("The run names no file; nothing to import.")
+                return
+            # Before the first request: an import that may not write does not begin.
+            limits = resources.imports.limits
+            if config.apply:
+                resources.timix.permit_writes()
+            source = None if config.roll_back else self._source(config, resources.imports, upstream, mapping)
+            table = "/".join(context.asset_key.path)
+            importer = self.importer(
+                self.workspace(prepare_client(context, resources.timix, resources.lake), resources.timix.endpoint),
+                resources.lake.store,
+                Occasion(
+                    config.roll_back or config.name or config.file or table,
+                    context.run.run_id,
+                    datetime.now(UTC),
+                    applied=config.apply,
+                ),
+                context.log.info,
+                table=table,
+                description=self.description,
+                **options,
+            )
+            ledger = importer.ledger()
+            planned = importer.plan(*source, ledger) if source else importer.plan_rollback(config.roll_back, ledger)
+            importer.store(planned, ledger)
+            context.log.info(f"The plan of {importer.occasion.name}: {counts(each.line for each in planned)}.")
+            if config.apply:
+                pace = Pace(
+                    importer.workspace.requests_per_minute,
+                    limits.import_share,
+                    limits.import_quiet_hours,
+                    lambda: datetime.now(resources.settings.zone),
+                )
+                try:
+                    importer.apply(planned, ledger, pace, limits.import_max_rows)
+                finally:
+                    importer.store(planned, ledger)
+            yield self._result(context.asset_key, importer, planned, ledger)
+
+    def _source(
+        self, config: ImportConfig, imports: ImportResource, upstream: Mapping[str, Any], mapping: M | None
+    ) -> tuple[Table, M]:
+        """The rows of the upstream asset or the file, and their mapping. Nothing is requested yet."""
+        if config.mapping:
+            mapping = read_mapping(ready_file(config.mapping) or imports.file(config.mapping), self.mapping)
+        if upstream:
+            table = rows_of_frame(upstream["rows"], "the upstream asset")
+        else:
+            table = read_source(imports.file(config.file), mapping.sheet if mapping else "")
+        return table, mapping or self.mapping.of_columns(table[0])
+
+    def _result(
+        self, key: AssetKey, importer: Importer[C, L, V, M], planned: Sequence[Planned[L, V]], ledger: Ledger[V]
+    ) -> MaterializeResult[Any]:
+        """What the run's page shows."""
+        frame = importer.frame(planned, ledger)
+        outcomes = frame["outcome"].drop_nulls().value_counts(sort=True).iter_rows()
+        wrong = frame.filter(pl.col("step") == Step.REFUSE.value).select(self.refused)
+        metadata = {
+            "plan": MetadataValue.text(counts(each.line for each in planned)),
+            "outcome": MetadataValue.text(
+                ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes) or "nothing written"
+            ),
+            "import_name": MetadataValue.text(importer.occasion.name),
+            "dagster/row_count": MetadataValue.int(frame.height),
+            "requests": MetadataValue.int(importer.workspace.requests),
+            "refused": MetadataValue.md(preview(wrong.head(MAX_SHOWN), characters=MAX_REASON)),
+            "preview": MetadataValue.md(preview(frame.head(MAX_SHOWN).select(self.shown))),
+            **self.more(frame),
+        }
+        return MaterializeResult(metadata=metadata, check_results=[_check(key, [each.line for each in planned])])
 
 
-def _check(key: AssetKey, planned: Sequence[Planned[L, V]]) -> AssetCheckResult:
-    refused = [each.line for each in planned if each.line.step is Step.REFUSE]
-    lines = [f"row {line.row}: {line.reason}" if line.row else line.reason for line in refused[:MAX_SHOWN]]
-    more = [f"{count_noun(len(refused), 'row')} refused:"] if refused else []
-    return check_result(key, NO_ROWS_REFUSED, passed=not refused, lines=[*more, *lines])
+def _check(key: AssetKey, lines: Sequence[PlanLine]) -> AssetCheckResult:
+    refused = [line for line in lines if line.step is Step.REFUSE]
+    shown = [f"row {line.row}: {line.reason}" if line.row else line.reason for line in refused[:MAX_SHOWN]]
+    heading = [f"{count_noun(len(refused), 'row')} refused:"] if refused else []
+    return check_result(key, NO_ROWS_REFUSED, passed=not refused, lines=[*heading, *shown])

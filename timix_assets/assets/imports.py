@@ -1,44 +1,62 @@
-"""The import of time entries as an asset: rows of a file, or of an upstream asset, become time entries in Timix."""
+"""Imports as assets: rows of a file, or of an upstream asset, become time entries or structure in Timix."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from dagster import (
-    AssetExecutionContext,
-    AssetIn,
-    AssetKey,
-    AssetsDefinition,
-    BackfillPolicy,
-    ResourceParam,
-    asset,
-)
+import polars as pl
+from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, MetadataValue, ResourceParam
 from pydantic import Field
 
-from timix_assets.assets.import_runs import GROUP, ImportConfig, carried_out, check_spec, occasion_of, result
-from timix_assets.assets.preflight import prepare_client
-from timix_assets.assets.table_schema import column_schema
-from timix_assets.imports.entry_table import COLUMNS
-from timix_assets.imports.mapping import READY_NAMES, ImportMapping, load_mapping, own_columns
-from timix_assets.imports.sources import Table, read_source, rows_of_frame
+from timix_assets.assets.import_runs import ImportConfig, ImportKind, ImportResources
+from timix_assets.imports.mapping import ImportMapping
+from timix_assets.imports.structure.importer import StructureImporter
+from timix_assets.imports.structure.levels import LEVELS
+from timix_assets.imports.structure.mapping import StructureMapping
+from timix_assets.imports.structure.table import changes
+from timix_assets.imports.structure.tree import tree
+from timix_assets.imports.structure.workspace import StructureWorkspace
 from timix_assets.imports.time_entries import TimeEntryImporter
 from timix_assets.imports.workspace import Workspace
 from timix_assets.resources import ImportResource, LakeResource, TimixResource
-from timix_assets.runs.failure_messages import as_dagster_failure
 from timix_assets.settings import Settings
 
-_DESCRIPTION = (
+MAX_TREE_LINES = 200
+"""Lines of the tree in the metadata; the table has all of them."""
+
+
+def _tree(frame: pl.DataFrame) -> Mapping[str, MetadataValue[Any]]:
+    lines = tree(changes(frame))
+    more = [f"… and {len(lines) - MAX_TREE_LINES:,} more"] if len(lines) > MAX_TREE_LINES else []
+    return {"tree": MetadataValue.md("\n".join(["```", *lines[:MAX_TREE_LINES], *more, "```"]))}
+
+
+_TIME_ENTRIES = ImportKind(
+    TimeEntryImporter,
+    Workspace,
+    ImportMapping,
     "Imports time entries into Timix: every row is matched to its person and subtask and checked, and the table shows what "
     "would be created, updated, left alone or refused, and why. Nothing is written unless the run says `apply` and the "
-    "environment has TIMIX_ALLOW_WRITES=1. A row is written exactly once, whatever happens in between (docs/imports.md)."
+    "environment has TIMIX_ALLOW_WRITES=1. A row is written exactly once, whatever happens in between (docs/imports.md).",
+    shown=("row", "step", "outcome", "person", "date", "hours", "subtask", "reason"),
+    refused=("row", "person", "subtask", "reason"),
+)
+_STRUCTURE = ImportKind(
+    StructureImporter,
+    StructureWorkspace,
+    StructureMapping,
+    "Imports customers, projects, tasks and subtasks into Timix, with their hour caps and billing types: every row is matched "
+    "by its reference or path, and the table shows what would be created, updated, left alone or refused, and why. Nothing is "
+    "written unless the run says `apply` and the environment has TIMIX_ALLOW_WRITES=1, and nothing is deleted but by "
+    "`roll_back` (docs/imports.md).",
+    shown=("row", "step", "outcome", *LEVELS, "reason"),
+    refused=("row", *LEVELS, "reason"),
+    more=_tree,
 )
 
 
 class TimeEntryImport(ImportConfig):
     """What a run imports, or undoes."""
 
-    mapping: str = Field(
-        default="",
-        description=f"{', '.join(READY_NAMES)}, or a YAML file in TIMIX_IMPORT_FOLDER. Default: columns with the fields' names.",
-    )
     delete_removed: bool = Field(
         default=False,
         description="Delete entries of rows that this import wrote before and that are no longer in the file.",
@@ -58,21 +76,9 @@ def time_entry_import(
     Returns:
         An asset whose runs are configured by `TimeEntryImport`.
     """
-    key = AssetKey(["imports", name])
-    table = "/".join(key.path)
 
-    @asset(
-        key=key,
-        description=_DESCRIPTION,
-        group_name=GROUP,
-        kinds={"http", "polars", "deltalake"},
-        ins={"rows": AssetIn(key=rows)} if rows else {},
-        backfill_policy=BackfillPolicy.single_run(),
-        check_specs=[check_spec(key)],
-        metadata={"dagster/column_schema": column_schema(COLUMNS), "dagster/table_name": table},
-        output_required=False,
-    )
-    def import_entries(
+    @_TIME_ENTRIES.asset(name, rows)
+    def import_time_entries(
         context: AssetExecutionContext,
         config: TimeEntryImport,
         timix: TimixResource,
@@ -81,54 +87,39 @@ def time_entry_import(
         settings: ResourceParam[Settings],
         **upstream: Any,
     ) -> Any:
-        with as_dagster_failure():
-            if not (config.file or config.roll_back or upstream):
-                context.log.info("The run names no file; nothing to import.")
-                return
-            # Before the first request: an import that may not write does not begin.
-            limits = imports.limits
-            if config.apply:
-                timix.permit_writes()
-            source = None if config.roll_back else _source(config, imports, upstream, mapping)
-            importer = TimeEntryImporter(
-                Workspace(prepare_client(context, timix, lake), timix.endpoint),
-                lake.store,
-                occasion_of(context, config, table),
-                context.log.info,
-                table=table,
-                description=_DESCRIPTION,
-            )
-            ledger = importer.ledger()
-            if source is None:
-                planned = importer.plan_rollback(config.roll_back, ledger)
-            else:
-                planned = importer.plan(*source, ledger, delete_removed=config.delete_removed)
-            carried_out(context, importer, planned, ledger, limits, settings)
-            yield result(
-                key,
-                importer,
-                planned,
-                ledger,
-                shown=("row", "step", "outcome", "person", "date", "hours", "subtask", "reason"),
-                refused=("row", "person", "subtask", "reason"),
-            )
+        resources = ImportResources(timix, lake, imports, settings)
+        yield from _TIME_ENTRIES.run(
+            context, config, resources, upstream, mapping, delete_removed=config.delete_removed
+        )
 
-    return import_entries
+    return import_time_entries
 
 
-def _source(
-    config: TimeEntryImport, imports: ImportResource, upstream: dict[str, Any], mapping: ImportMapping | None
-) -> tuple[Table, ImportMapping]:
-    """The rows of the upstream asset or the file, and their mapping. Nothing is requested yet."""
-    if config.mapping:
-        path = config.mapping if config.mapping in READY_NAMES else str(imports.file(config.mapping))
-        mapping = load_mapping(path)
-    if upstream:
-        table = rows_of_frame(upstream["rows"], "the upstream asset")
-    else:
-        table = read_source(imports.file(config.file), mapping.sheet if mapping else "")
-    return table, mapping or own_columns(table[0])
+def structure_import(
+    name: str = "structure", *, rows: AssetKey | None = None, mapping: StructureMapping | None = None
+) -> AssetsDefinition:
+    """An asset that imports customers, projects, tasks and subtasks; the arguments as of `time_entry_import`.
+
+    Returns:
+        An asset whose runs are configured by `ImportConfig`.
+    """
+
+    @_STRUCTURE.asset(name, rows)
+    def import_structure(
+        context: AssetExecutionContext,
+        config: ImportConfig,
+        timix: TimixResource,
+        lake: LakeResource,
+        imports: ImportResource,
+        settings: ResourceParam[Settings],
+        **upstream: Any,
+    ) -> Any:
+        resources = ImportResources(timix, lake, imports, settings)
+        yield from _STRUCTURE.run(context, config, resources, upstream, mapping)
+
+    return import_structure
 
 
 time_entries = time_entry_import()
-ASSETS = [time_entries]
+structure = structure_import()
+ASSETS = [time_entries, structure]

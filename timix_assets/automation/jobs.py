@@ -4,8 +4,8 @@ from dagster import AssetKey, AssetSelection, define_asset_job
 
 from timix_assets.assets.closing import CLOSE_MONTH, closed_months
 from timix_assets.assets.import_runs import GROUP
+from timix_assets.assets.imports import structure as imported_structure
 from timix_assets.assets.imports import time_entries as imported_time_entries
-from timix_assets.assets.structure_import import structure as imported_structure
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.runs.tags import JOB
 

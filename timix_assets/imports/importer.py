@@ -14,15 +14,17 @@ from .apply import SETTLE_SECONDS, Notify
 from .connection import Connection
 from .errors import ImportRefused
 from .ledger import Kinds, Ledger, V, Write
+from .mapping import M
 from .outcome import L, Occasion, Planned, frame_of, store
 from .pace import Pace
 from .rollback import writes_to_undo
+from .sources import Table
 
 C = TypeVar("C", bound=Connection)
 
 
 @dataclass(frozen=True)
-class Importer(ABC, Generic[C, L, V]):
+class Importer(ABC, Generic[C, L, V, M]):
     """Plans and applies imports into one workspace.
 
     Args:
@@ -53,6 +55,15 @@ class Importer(ABC, Generic[C, L, V]):
     @abstractmethod
     def values_of(line: L, record_id: str | None) -> Mapping[str, object]:
         """The columns of the outcome table that are of this import only."""
+
+    @abstractmethod
+    def plan(self, table: Table, mapping: M, ledger: Ledger[V]) -> list[Planned[L, V]]:
+        """What becomes of the rows of a table. Reads Timix; writes nothing but, to the ledger, what became of earlier writes.
+
+        Raises:
+            ImportRefused: The columns do not fit the mapping, or the key may not write.
+            TimixError, LakeError: Something cannot be read.
+        """
 
     @abstractmethod
     def plan_rollback(self, selection: str, ledger: Ledger[V]) -> list[Planned[L, V]]:

@@ -1,8 +1,9 @@
 """The mapping of an import: which column of a file means what. Data, in YAML; ready ones are in `mappings/`."""
 
+from abc import abstractmethod
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -15,10 +16,7 @@ READY = Path(__file__).parent / "mappings"
 READY_NAMES = tuple(sorted(file.stem for file in READY.glob("*.yaml")))
 
 Rule = Literal["refuse", "allow"]
-
-
 Source = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,40}$")]
-M = TypeVar("M", bound=Declaration)
 
 
 class FieldMapping(Declaration):
@@ -60,13 +58,23 @@ class Fields(Declaration):
     )
 
 
-class ImportMapping(Declaration):
-    """What a mapping file says."""
+class MappingFile(Declaration):
+    """What the mapping files of all imports say."""
 
     source: Source = Field(default="rows", description="The tool that the rows come from; references are unique in it.")
     page: str = Field(default="", description="The page that documents the columns.")
-    fields: Fields = Field(default=Fields(), description="Where each field comes from.")
     sheet: str = Field(default="", description="The sheet of an Excel file. Default: the first one.")
+
+    @classmethod
+    @abstractmethod
+    def of_columns(cls, columns: Collection[str]) -> Self:
+        """The mapping of a file whose columns have the names of the fields."""
+
+
+class ImportMapping(MappingFile):
+    """What a mapping file of time entries says."""
+
+    fields: Fields = Field(default=Fields(), description="Where each field comes from.")
     marker: bool = Field(
         default=True, description="End each text with a mark of 10 characters that identifies the row."
     )
@@ -77,15 +85,17 @@ class ImportMapping(Declaration):
     )
     closed_months: Rule = Field(default="refuse", description="Rows of months that close_month has closed.")
 
+    @classmethod
+    def of_columns(cls, columns: Collection[str]) -> Self:
+        known = {name: FieldMapping(columns=(name,)) for name in Fields.model_fields if name in columns}
+        return cls(fields=Fields(**known))
 
-def own_columns(columns: Collection[str]) -> ImportMapping:
-    """The mapping of a file whose columns have the names of the fields."""
-    known = {name: FieldMapping(columns=(name,)) for name in Fields.model_fields if name in columns}
-    return ImportMapping(fields=Fields(**known))
+
+M = TypeVar("M", bound=MappingFile)
 
 
 def load_mapping(name: str) -> ImportMapping:
-    """A ready mapping by its name, or that of a YAML file.
+    """A ready mapping of time entries by its name, or that of a YAML file.
 
     Args:
         name: `toggl`, `clockify`, `harvest`, or the path of a file.
@@ -93,16 +103,19 @@ def load_mapping(name: str) -> ImportMapping:
     Raises:
         ImportRefused: There is no such mapping, or it does not fit.
     """
-    path = READY / f"{name}.yaml" if name in READY_NAMES else Path(name)
-    return read_mapping(path, ImportMapping, f" Ready mappings: {', '.join(READY_NAMES)}.")
+    return read_mapping(ready_file(name) or Path(name), ImportMapping)
 
 
-def read_mapping(path: Path, declaration: type[M], hint: str = "") -> M:
+def ready_file(name: str) -> Path | None:
+    """The file of a ready mapping; None for another name."""
+    return READY / f"{name}.yaml" if name in READY_NAMES else None
+
+
+def read_mapping(path: Path, declaration: type[M]) -> M:
     """The mapping of a YAML file.
 
     Args:
         declaration: What it must declare.
-        hint: Added to the message when the file cannot be read.
 
     Raises:
         ImportRefused: It cannot be read, or does not fit.
@@ -111,7 +124,9 @@ def read_mapping(path: Path, declaration: type[M], hint: str = "") -> M:
     try:
         data = yaml_file.read(path)
     except yaml_file.UnreadableFileError as error:
-        raise ImportRefused(f"{where} cannot be read: {error}.{hint}") from error
+        raise ImportRefused(
+            f"{where} cannot be read: {error}. Ready mappings of time entries: {', '.join(READY_NAMES)}."
+        ) from error
     try:
         return declaration.read(_expanded(data), where=f"{where}: ")
     except SettingsError as error:

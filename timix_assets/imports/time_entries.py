@@ -31,10 +31,15 @@ PlannedEntry = Planned[Line, Entry]
 
 
 @dataclass(frozen=True)
-class TimeEntryImporter(Importer[Workspace, Line, Entry]):
-    """Imports time entries."""
+class TimeEntryImporter(Importer[Workspace, Line, Entry, ImportMapping]):
+    """Imports time entries.
+
+    Args:
+        delete_removed: Delete the entries of rows that are no longer in the file.
+    """
 
     table: str = "imports/time_entries"
+    delete_removed: bool = False
 
     columns: ClassVar[Sequence[Column]] = COLUMNS
     values_of = staticmethod(values_of)
@@ -43,15 +48,7 @@ class TimeEntryImporter(Importer[Workspace, Line, Entry]):
     def kinds() -> Kinds[Entry]:
         return KINDS
 
-    def plan(
-        self, table: Table, mapping: ImportMapping, ledger: Ledger[Entry], *, delete_removed: bool = False
-    ) -> list[PlannedEntry]:
-        """What becomes of the rows of a file. Reads Timix; writes nothing but, to the ledger, what became of earlier writes.
-
-        Raises:
-            ImportRefused: The columns do not fit the mapping, or the key may not write.
-            TimixError, LakeError: Something cannot be read.
-        """
+    def plan(self, table: Table, mapping: ImportMapping, ledger: Ledger[Entry]) -> list[PlannedEntry]:
         columns, cells = table
         rows = read_rows(cells, columns, mapping)
         owner = self.workspace.key_owner()
@@ -59,7 +56,7 @@ class TimeEntryImporter(Importer[Workspace, Line, Entry]):
             raise ImportRefused(f"Nothing can be imported: {owner.may_not_write}.")
         settle(self.workspace, ledger, self.notify, self.settle_seconds)
         facts = self._facts(rows, mapping, ledger, owner)
-        lines = plan(rows, mapping, self.occasion.name, facts, delete_removed=delete_removed)
+        lines = plan(rows, mapping, self.occasion.name, facts, delete_removed=self.delete_removed)
         if unknown := unknown_budgets(lines, facts):
             self.notify(
                 f"{count_noun(unknown, 'entry', 'entries')} on subtasks with a cap whose use is not known: run "

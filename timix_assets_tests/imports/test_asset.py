@@ -5,18 +5,18 @@ from typing import Any
 
 import polars as pl
 import pytest
-from dagster import AssetKey, AssetsDefinition, AssetSelection, ExecuteInProcessResult, asset, materialize
+from dagster import AssetKey, AssetsDefinition, ExecuteInProcessResult, asset, materialize
 
-from timix_assets.assets.imports import time_entries, time_entry_import
+from timix_assets.assets.imports import structure, structure_import, time_entries, time_entry_import
 from timix_assets.definitions import build_definitions
-from timix_assets.imports.mapping import ImportMapping, own_columns
+from timix_assets.imports.mapping import ImportMapping
 from timix_assets.resources import ImportResource, TimixResource
 from timix_assets.settings import Settings
 from timix_assets_tests.workspace import QUIET, Workspace, failures, metadata, warnings
 
 from .firm import COLUMNS, month_of_rows, row, write_csv, wrong_rows
 
-ASSET = "imports/time_entries"
+ASSET, STRUCTURE = "imports/time_entries", "imports/structure"
 
 
 def launch(
@@ -24,6 +24,7 @@ def launch(
     *assets: AssetsDefinition,
     allow_writes: bool = True,
     overrides_file: str = "",
+    share: float = 1,
     **config: Any,
 ) -> ExecuteInProcessResult:
     """One run of the import with this configuration."""
@@ -41,7 +42,7 @@ def launch(
         resources={
             **workspace._resources(),
             "timix": timix,
-            "imports": ImportResource(folder=str(folder), import_share=1.0),
+            "imports": ImportResource(folder=str(folder), import_share=share),
         },
         run_config={**QUIET, "ops": {op: {"config": config}}},
         instance=workspace.instance,
@@ -54,6 +55,15 @@ def file(workspace: Workspace) -> Path:
     folder = workspace.folder / "imports"
     folder.mkdir()
     return write_csv(folder / "october.csv", [*month_of_rows(3), *wrong_rows()[:2]])
+
+
+@pytest.fixture
+def tree_file(workspace: Workspace) -> Path:
+    folder = workspace.folder / "imports"
+    folder.mkdir()
+    path = folder / "acme.csv"
+    path.write_text("path,billing_types\nAcme,\nAcme / Website,TM\nAcme / Shop,\n", encoding="utf-8")
+    return path
 
 
 def posts(workspace: Workspace) -> int:
@@ -82,9 +92,38 @@ def test_applied_run_writes_and_logs_every_entry(workspace: Workspace, file: Pat
     assert metadata(undone, ASSET)["outcome"] == "3 deleted"
 
 
-def test_nothing_is_requested_when_writes_are_not_allowed(workspace: Workspace, file: Path) -> None:
-    run = launch(workspace, file="october.csv", apply=True, allow_writes=False)
-    assert failures(run)[ASSET].startswith("Nothing was written: TIMIX_ALLOW_WRITES is not 1.")
+def test_run_plans_structure_unless_it_says_apply_and_shows_the_tree(workspace: Workspace, tree_file: Path) -> None:
+    run = launch(workspace, structure, file="acme.csv")
+    assert failures(run) == {}
+    assert metadata(run, STRUCTURE)["plan"] == "2 to create, 1 refused"
+    assert metadata(run, STRUCTURE)["tree"] == (
+        "```\n+ Acme\n!   Shop, row 4: a new project needs billing_types\n+   Website: billing_types TM\n```"
+    )
+    assert warnings(run, STRUCTURE)["no_rows_refused"] == "1 row refused:\nrow 4: a new project needs billing_types"
+    assert posts(workspace) == 0
+
+
+def test_applied_run_writes_structure_and_can_be_undone(workspace: Workspace, tree_file: Path) -> None:
+    run = launch(workspace, structure, file="acme.csv", apply=True)
+    assert metadata(run, STRUCTURE)["outcome"] == "2 created"
+    assert workspace.table("imports/ledger")["kind"].to_list() == ["customer", "project"]
+    undone = launch(workspace, structure, roll_back="acme.csv", apply=True)
+    assert metadata(undone, STRUCTURE)["outcome"] == "2 deleted"
+
+
+def test_writes_leave_the_rest_of_the_limit_to_others(workspace: Workspace, file: Path) -> None:
+    # A fifth of 1,000 a minute is one each 0.3 s.
+    assert failures(launch(workspace, file="october.csv", apply=True, share=0.2)) == {}
+    first, *_, last = (request.time for request in workspace.sandbox.requests if request.method == "POST")
+    assert last - first >= 0.5
+
+
+@pytest.mark.parametrize("imported", [time_entries, structure])
+def test_nothing_is_requested_when_writes_are_not_allowed(
+    workspace: Workspace, file: Path, imported: AssetsDefinition
+) -> None:
+    run = launch(workspace, imported, file="october.csv", apply=True, allow_writes=False)
+    assert failures(run)[imported.key.to_user_string()].startswith("Nothing was written: TIMIX_ALLOW_WRITES is not 1.")
     assert workspace.sandbox.requests == []
 
 
@@ -111,24 +150,37 @@ def test_column_that_an_override_computes_is_not_written(workspace: Workspace, f
     assert posts(workspace) == 0
 
 
-def test_rows_can_come_from_an_upstream_asset(workspace: Workspace) -> None:
-    @asset(key=AssetKey(["hr", "hours"]), io_manager_key="io_manager", metadata={"timix/key": ["reference"]})
-    def hours() -> pl.DataFrame:
-        return pl.DataFrame([row("A"), row("B", 0)])
+def upstream(*rows: dict[str, Any]) -> AssetsDefinition:
+    """An asset of somebody else's, with these rows."""
 
-    mapping: ImportMapping = own_columns(COLUMNS).model_copy(update={"source": "hr"})
-    imported = time_entry_import("hr_hours", rows=AssetKey(["hr", "hours"]), mapping=mapping)
+    @asset(key=AssetKey(["other", "rows"]), io_manager_key="io_manager", metadata={"timix/key": [next(iter(rows[0]))]})
+    def other_rows() -> pl.DataFrame:
+        return pl.DataFrame(rows)
+
+    return other_rows
+
+
+def test_time_entries_can_come_from_an_upstream_asset(workspace: Workspace) -> None:
+    hours = upstream(row("A"), row("B", 0))
+    mapping = ImportMapping.of_columns(COLUMNS).model_copy(update={"source": "hr"})
+    imported = time_entry_import("hr_hours", rows=hours.key, mapping=mapping)
     run = launch(workspace, hours, imported, apply=True)
     assert failures(run) == {}
     assert workspace.table("imports/hr_hours")["outcome"].to_list() == ["created", None]
 
 
-def test_no_other_job_imports(workspace: Workspace) -> None:
-    definitions = build_definitions(Settings())
+def test_structure_can_come_from_an_upstream_asset(workspace: Workspace) -> None:
+    crm = upstream({"path": "Acme", "currency": "EUR"}, {"path": "Nobody / Website", "currency": "EUR"})
+    run = launch(workspace, crm, structure_import("crm", rows=crm.key), apply=True)
+    assert failures(run) == {}
+    assert workspace.table("imports/crm")["outcome"].to_list() == ["created", None]
+
+
+@pytest.mark.parametrize(("name", "job"), [(ASSET, "import_time_entries"), (STRUCTURE, "import_structure")])
+def test_no_other_job_imports(name: str, job: str) -> None:
     jobs = {
         job.name
-        for job in definitions.resolve_all_job_defs()
-        if AssetKey.from_user_string(ASSET) in job.asset_layer.executable_asset_keys and not job.name.startswith("__")
+        for job in build_definitions(Settings()).resolve_all_job_defs()
+        if AssetKey.from_user_string(name) in job.asset_layer.executable_asset_keys and not job.name.startswith("__")
     }
-    assert jobs == {"import_time_entries"}
-    assert AssetSelection.groups("imports").resolve([time_entries]) == {time_entries.key}
+    assert jobs == {job}

@@ -2,63 +2,73 @@
 
 from collections.abc import Sequence
 from itertools import count
+from typing import Any
 
 import pytest
 
 from timix_assets.imports import apply
-from timix_assets.imports.entry import KINDS, Entry
+from timix_assets.imports.entry import KINDS
 from timix_assets.imports.errors import ImportStopped
 from timix_assets.imports.ledger import Ledger, Outcome, Write
 from timix_assets.sandbox.faults import Fault
 
 from .firm import Firm, month_of_rows, row
+from .importing import Importing
+from .structure import ACME, Structure
 
-CUT = Fault("reset_connection", path="/time-reports", method="POST", nth=2)
-CUT_UNAPPLIED = [CUT, Fault("server_error", path="/time-reports", method="POST", nth=2)]
-
-
-def lost(status: int) -> Fault:
-    return Fault("lost_answer", path="/time-reports", method="POST", nth=2, status=status)
+Any_ = Importing[Any, Any, Any]
 
 
-def unapplied(kind: str) -> Fault:
-    return Fault(kind, path="/time-reports", method="POST", nth=2)
+def at(path: str, kind: str, **other: Any) -> Fault:
+    """One that the first record of that path meets."""
+    return Fault(kind, path=path, method="POST", nth=1, **other)
 
 
 @pytest.mark.parametrize(
     "faults",
     [
-        pytest.param([CUT], id="cut after the commit"),
-        pytest.param(CUT_UNAPPLIED, id="cut before the commit"),
-        pytest.param([lost(502)], id="502 after the commit"),
-        pytest.param([lost(200)], id="empty 200 after the commit"),
-        pytest.param([unapplied("server_error")], id="500"),
-        pytest.param([unapplied("html")], id="HTML"),
-        pytest.param([unapplied("rate_limited")], id="429"),
+        pytest.param([("reset_connection", {})], id="cut after the commit"),
+        pytest.param([("reset_connection", {}), ("server_error", {})], id="cut before the commit"),
+        pytest.param([("lost_answer", {"status": 502})], id="502 after the commit"),
+        pytest.param([("lost_answer", {"status": 200})], id="empty 200 after the commit"),
+        pytest.param([("server_error", {})], id="500"),
+        pytest.param([("html", {})], id="HTML"),
+        pytest.param([("rate_limited", {})], id="429"),
     ],
 )
-def test_lost_response_gives_one_entry_per_row(firm: Firm, faults: Sequence[Fault]) -> None:
-    firm.sandbox.faults.add(*faults)
-    run = firm.run(month_of_rows(5))
-    assert set(run.outcomes().values()) == {"created"}
-    assert len(firm.entries()) == len({entry["text"] for entry in firm.entries()}) == 5
+@pytest.mark.parametrize("path", ["/time-reports", "/customers", "/subtasks"])
+def test_lost_response_gives_one_record_per_row(
+    request: pytest.FixtureRequest, path: str, faults: Sequence[tuple[str, dict[str, Any]]]
+) -> None:
+    importing: Any_ = request.getfixturevalue("firm" if path == "/time-reports" else "structure")
+    importing.sandbox.faults.add(*(at(path, kind, **other) for kind, other in faults))
+    run = importing.run(importing.rows())
+    assert set(run.outcomes) == {"created"}
+    assert len(importing.created()) == 5
     assert run.ledger.in_doubt == []
+    assert set(importing.run(importing.rows()).reasons) == {"unchanged"}
 
 
 def test_update_and_delete_with_lost_responses_are_settled(firm: Firm) -> None:
     firm.run([row("A"), row("B")])
     for method in ("PUT", "DELETE"):
         firm.sandbox.faults.add(Fault("reset_connection", path="/time-reports/*", method=method, nth=1))
-    run = firm.run([row("A", 7)], delete_removed=True)
-    assert run.outcomes() == {"A": "updated", "B": "deleted"}
-    assert [entry["hours"] for entry in firm.entries()] == [7]
+    assert firm.run([row("A", 7)], delete_removed=True).outcomes == ["updated", "deleted"]
+    assert [entry["hours"] for entry in firm.created()] == [7]
+
+
+def test_update_of_structure_with_a_lost_response_is_settled(structure: Structure) -> None:
+    structure.run(ACME)
+    structure.sandbox.faults.add(Fault("reset_connection", path="/tasks/*", method="PUT", nth=1))
+    rows = [{**row, "tm_hour_limit": "99"} if row["path"].endswith("Build") else row for row in ACME]
+    assert structure.run(rows).outcomes[2] == "updated"
 
 
 def test_delete_whose_responses_are_all_lost_is_looked_up(firm: Firm) -> None:
     firm.run([row("A"), row("B")])
     firm.sandbox.faults.add(Fault("lost_answer", path="/time-reports/*", method="DELETE", times=2))
-    assert firm.run([row("A")], delete_removed=True).outcomes() == {"A": None, "B": "deleted"}
-    assert len(firm.entries()) == 1
+    assert firm.run([row("A")], delete_removed=True).outcomes == [None, "deleted"]
+    assert len(firm.created()) == 1
 
 
 def test_refusal_of_timix_is_the_outcome_of_its_row(firm: Firm) -> None:
@@ -67,29 +77,41 @@ def test_refusal_of_timix_is_the_outcome_of_its_row(firm: Firm) -> None:
     )
     rows = month_of_rows(3)
     run = firm.run(rows)
-    assert list(run.outcomes().values()) == ["created", "refused by Timix", "created"]
+    assert run.outcomes == ["created", "refused by Timix", "created"]
     [refused] = [write for write in run.ledger.writes if write.outcome is Outcome.REFUSED]
     assert refused.message == "The week is locked."
     # Nothing is left over: the next run tries that row again.
-    assert list(firm.run(rows).steps().values()) == ["leave", "create", "leave"]
+    assert firm.run(rows).steps == ["leave", "create", "leave"]
+
+
+def test_nothing_is_created_below_what_timix_refused(structure: Structure) -> None:
+    structure.sandbox.faults.add(at("/projects", "invalid", status=409))
+    run = structure.run(ACME)
+    assert run.outcomes == ["created", "refused by Timix", "not sent", "not sent", "not sent"]
+    structure.sandbox.faults.clear()
+    assert run.importer.lake.scan("imports/structure").collect()["outcome"].to_list() == run.outcomes
+    assert structure.run(ACME).outcomes == [None, "created", "created", "created", "created"]
+    assert len(structure.created()) == 5
 
 
 @pytest.mark.parametrize("kind", ["unauthorized", "forbidden"])
-def test_import_stops_when_the_key_is_refused(firm: Firm, kind: str) -> None:
-    firm.sandbox.faults.add(Fault(kind, path="/time-reports", method="POST", nth=3))
-    rows = month_of_rows(6)
+def test_import_stops_when_the_key_is_refused_and_continues_later(importing: Any_, kind: str) -> None:
+    path = "/subtasks" if isinstance(importing, Structure) else "/time-reports"
+    importing.sandbox.faults.add(Fault(kind, path=path, method="POST", nth=2))
     with pytest.raises(ImportStopped, match="What was written before is in the ledger"):
-        firm.run(rows)
-    assert firm.lake.scan("imports/time_entries").collect()["outcome"].to_list() == ["created"] * 2 + ["not sent"] * 4
-    firm.sandbox.faults.clear()
-    assert list(firm.run(rows).outcomes().values()).count("created") == 4
-    assert len(firm.entries()) == 6
+        importing.run(importing.rows())
+    written = len(importing.created())
+    outcomes = importing.lake.scan(importing.importer.table).collect()["outcome"].to_list()
+    assert 0 < written < 5
+    assert outcomes == ["created"] * written + ["not sent"] * (5 - written)
+    importing.sandbox.faults.clear()
+    assert importing.run(importing.rows()).outcomes == [None] * written + ["created"] * (5 - written)
+    assert len(importing.created()) == 5
 
 
 def test_write_that_always_fails_holds_up_no_other(firm: Firm) -> None:
     firm.sandbox.faults.add(Fault("server_error", path="/time-reports", method="POST", after=1))
-    run = firm.run(month_of_rows(2))
-    assert list(run.outcomes().values()) == ["created", "not written"]
+    assert firm.run(month_of_rows(2)).outcomes == ["created", "not written"]
 
 
 def test_import_stops_when_timix_carries_out_nothing(firm: Firm) -> None:
@@ -103,29 +125,33 @@ class Killed(BaseException):
     """Ends the run as SIGKILL does: nothing is recorded after it."""
 
 
+@pytest.mark.parametrize("nth", [1, 3, 5])
 @pytest.mark.parametrize("sent", [True, False])
-def test_next_run_settles_what_a_killed_run_left(firm: Firm, monkeypatch: pytest.MonkeyPatch, *, sent: bool) -> None:
-    rows = month_of_rows(5)
-    kill_at(monkeypatch, 3, sent=sent)
-    with pytest.raises(Killed):
-        firm.run(rows)
-    monkeypatch.undo()
-    in_doubt = Ledger(firm.lake, "look", KINDS).in_doubt
-    assert len(in_doubt) == 5
-    assert len(firm.entries()) == 2 + sent
+def test_next_run_settles_what_a_killed_run_left(
+    importing: Any_, monkeypatch: pytest.MonkeyPatch, nth: int, *, sent: bool
+) -> None:
+    rows = importing.rows()
+    with monkeypatch.context() as patched:
+        kill_at(patched, nth, sent=sent)
+        with pytest.raises(Killed):
+            importing.run(rows)
+    assert len(importing.created()) == nth - 1 + sent
+    assert Ledger(importing.lake, "look", importing.importer.kinds()).in_doubt
 
-    assert set(firm.run(rows, apply=False).steps().values()) == {"leave", "create"}
-    firm.run(rows)
-    assert len(firm.entries()) == 5
-    assert firm.run(rows).ledger.in_doubt == []
+    plan = importing.run(rows, apply=False)
+    assert plan.steps == ["leave"] * (nth - 1 + sent) + ["create"] * (6 - nth - sent)
+    importing.run(rows)
+    assert len(importing.created()) == 5
+    again = importing.run(rows)
+    assert set(again.reasons) == {"unchanged"}
+    assert again.ledger.in_doubt == []
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, nth: int, *, sent: bool) -> None:
     """Kills the run at its nth write, before or after the request."""
-    once = apply.Writer._once
-    numbers = count(1)
+    once, numbers = apply.Writer._once, count(1)
 
-    def killed(writer: apply.Writer[Entry], write: Write[Entry]) -> Write[Entry]:
+    def killed(writer: apply.Writer[Any], write: Write[Any]) -> Write[Any]:
         number = next(numbers)
         result = once(writer, write) if number < nth or sent else write
         if number == nth:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from timix_assets.imports.errors import ImportRefused
-from timix_assets.imports.mapping import READY_NAMES, FieldMapping, Fields, ImportMapping, load_mapping, own_columns
+from timix_assets.imports.mapping import READY_NAMES, FieldMapping, Fields, ImportMapping, load_mapping
 from timix_assets.imports.pace import Pace, hours_of
 from timix_assets.imports.rows import Row, read_rows
 from timix_assets.imports.sources import read_source
@@ -19,7 +19,7 @@ from .firm import row, write_csv
 
 
 def one(cells: dict[str, Any], mapping: ImportMapping | None = None) -> Row:
-    [only] = read_rows([cells], list(cells), mapping or own_columns(cells))
+    [only] = read_rows([cells], list(cells), mapping or ImportMapping.of_columns(cells))
     return only
 
 
@@ -49,7 +49,7 @@ def test_other_hours_are_a_problem_of_the_row(cell: str) -> None:
 
 
 def test_decimal_comma_is_read_where_the_mapping_says_so() -> None:
-    mapping = own_columns(row("A"))
+    mapping = ImportMapping.of_columns(row("A"))
     fields = mapping.fields.model_copy(update={"hours": FieldMapping(columns=("hours",), decimal_comma=True)})
     assert one(row("A", "7,5"), mapping.model_copy(update={"fields": fields})).hours == Decimal("7.5")
     assert "set decimal_comma" in one(row("A", "7,5")).problems[0]
@@ -83,7 +83,7 @@ def test_values_constants_and_joined_columns() -> None:
 
 
 def test_reference_of_several_columns_numbers_equal_rows() -> None:
-    mapping = own_columns(row("A")).model_copy()
+    mapping = ImportMapping.of_columns(row("A")).model_copy()
     fields = mapping.fields.model_copy(update={"reference": FieldMapping(columns=("person", "date"))})
     mapping = mapping.model_copy(update={"fields": fields})
     cells = [row("A", 1), row("B", 2), row("C", 3, date="2026-11-10")]
@@ -100,7 +100,7 @@ def test_column_that_the_file_lacks_is_named() -> None:
     ):
         read_rows([row("A")], list(row("A")), load_mapping("toggl"))
     with pytest.raises(ImportRefused, match="names no column for hours, subtask; add it under `fields`"):
-        read_rows([], ["person", "date"], own_columns(["person", "date"]))
+        read_rows([], ["person", "date"], ImportMapping.of_columns(["person", "date"]))
 
 
 EXPORTS = {
@@ -175,8 +175,8 @@ def test_every_kind_of_file_gives_the_same_rows(kind: str, tmp_path: Path) -> No
         case _:
             frame.write_delta(str(path))
     columns, cells = read_source(path)
-    read = read_rows(cells, columns, own_columns(columns))
-    expected = read_rows(rows, list(rows[0]), own_columns(rows[0]))
+    read = read_rows(cells, columns, ImportMapping.of_columns(columns))
+    expected = read_rows(rows, list(rows[0]), ImportMapping.of_columns(rows[0]))
     assert sorted(read, key=lambda each: each.number) == expected or kind == "delta"
     assert {(each.reference, each.day, each.hours, each.text) for each in read} == {
         (each.reference, each.day, each.hours, each.text) for each in expected

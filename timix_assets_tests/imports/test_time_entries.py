@@ -1,110 +1,144 @@
 """An import from its plan to its rollback, against the sandbox: who changes what, and what is never done twice."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from timix_assets.imports.errors import ImportRefused
-from timix_assets.imports.mapping import own_columns
+from timix_assets.imports.mapping import READY_NAMES, ImportMapping, load_mapping
+from timix_assets.imports.sources import read_source
 
-from .firm import CAPPED, COLUMNS, MONDAY, WRONG, Firm, month_of_rows, row, with_marks, wrong_rows
+from .firm import CAPPED, COLUMNS, MONDAY, PERSON, WRONG, Firm, month_of_rows, row, wrong_rows
+from .structure import Structure
+from .test_rows import EXPORTS
 
 
-def test_plan_writes_nothing_and_names_every_wrong_row(refreshed_firm: Firm) -> None:
-    run = refreshed_firm.run([*month_of_rows(40), *wrong_rows()], apply=False)
-    refused = {reference: run.reasons()[reference] for reference, step in run.steps().items() if step == "refuse"}
-    assert len(refused) == 12
-    for reason, (_, expected) in zip(refused.values(), WRONG.values(), strict=True):
+def test_month_with_wrong_rows_from_its_plan_to_its_rollback(refreshed_firm: Firm) -> None:
+    firm, wrong = refreshed_firm, len(WRONG)
+    rows = [*month_of_rows(40), *wrong_rows()]
+    plan = firm.run(rows, apply=False)
+    assert plan.steps == ["create"] * 40 + ["refuse"] * wrong
+    for reason, (_, expected) in zip(plan.reasons[40:], WRONG.values(), strict=True):
         assert expected in reason
-    assert list(run.steps().values()).count("create") == 40
-    assert refreshed_firm.entries() == []
-    assert refreshed_firm.lake.scan("imports/time_entries").collect().height == 52
+    assert (firm.created(), firm.writes) == ([], 0)
+
+    assert firm.run(rows).outcomes == ["created"] * 40 + [None] * wrong
+    assert firm.run(rows).steps == ["leave"] * 40 + ["refuse"] * wrong
+    assert firm.writes == 40
+
+    corrected = [{**rows[0], "hours": "0.5"}, *rows[1:40], {**rows[40], "hours": "2"}]
+    assert firm.run(corrected).outcomes == ["updated"] + [None] * 39 + ["created"]
+    assert sorted({entry["hours"] for entry in firm.created()}) == [Decimal("0.5"), Decimal("0.75"), 2]
+
+    assert firm.roll_back().outcomes == ["deleted"] * 41
+    assert firm.created() == []
+    assert firm.lake.scan("imports/time_entries").collect()["outcome"].to_list() == ["deleted"] * 41
+
+
+@pytest.mark.parametrize("name", READY_NAMES)
+def test_export_of_a_tool_is_imported_by_its_ready_mapping(
+    firm: Firm, structure: Structure, tmp_path: Path, name: str
+) -> None:
+    names = ["Acme", "Website", "Design", "Screens"]
+    rows = [{"path": " / ".join(names[:depth]), "billing_types": "", "billing_type": ""} for depth in range(1, 5)]
+    rows[1]["billing_types"], rows[3]["billing_type"] = "TM", "TM"
+    structure.run(rows)
+    file = tmp_path / "export.csv"
+    text = EXPORTS[name].replace("ann@example.com", PERSON).replace("Ann,Lee", "Naomi,Brandt")
+    file.write_text(text, encoding="utf-8")
+    _, cells = read_source(file)
+    run = firm.run(cells, mapping=load_mapping(name))
+    assert run.outcomes == ["created"]
+    [entry] = firm.created()
+    assert (entry["date"], entry["hours"], entry["text"][:5]) == (MONDAY, Decimal("1.5"), "Logo ")
+    assert firm.run(cells, mapping=load_mapping(name)).steps == ["leave"]
 
 
 def test_import_is_applied_once(firm: Firm) -> None:
     rows = month_of_rows(60)
     first = firm.run(rows)
-    assert set(first.outcomes().values()) == {"created"}
-    assert sorted(entry["hours"] for entry in firm.entries()) == [Decimal("0.75")] * 60
+    assert set(first.outcomes) == {"created"}
+    assert sorted(entry["hours"] for entry in firm.created()) == [Decimal("0.75")] * 60
 
     second = firm.run(rows)
-    assert set(second.reasons().values()) == {"unchanged"}
-    assert len(firm.entries()) == 60
-    assert not any(entry.method == "POST" for entry in firm.sandbox.requests[-second.requests :])
+    assert set(second.reasons) == {"unchanged"}
+    assert len(firm.created()) == 60
+    assert firm.writes == 60
 
 
 def test_correction_updates_the_entry_of_its_row(firm: Firm) -> None:
     firm.run([row("A"), row("B")])
-    before = {entry["text"]: entry["id"] for entry in firm.entries()}
+    before = {entry["text"]: entry["id"] for entry in firm.created()}
     run = firm.run([row("A", "2.25"), row("B")])
-    assert run.steps() == {"A": "update", "B": "leave"}
-    assert run.reasons()["A"] == "hours 1.5 -> 2.25"
-    assert {entry["text"]: entry["id"] for entry in firm.entries()} == before
-    assert sorted(entry["hours"] for entry in firm.entries()) == [Decimal("1.5"), Decimal("2.25")]
+    assert run.steps == ["update", "leave"]
+    assert run.reasons[0] == "hours 1.5 -> 2.25"
+    assert {entry["text"]: entry["id"] for entry in firm.created()} == before
+    assert sorted(entry["hours"] for entry in firm.created()) == [Decimal("1.5"), Decimal("2.25")]
 
 
 def test_removed_row_is_deleted_only_on_request(firm: Firm) -> None:
     firm.run([row("A"), row("B")])
-    assert firm.run([row("A")]).steps() == {"A": "leave", "B": "removed"}
-    assert len(firm.entries()) == 2
-    assert firm.run([row("A")], delete_removed=True).outcomes() == {"A": None, "B": "deleted"}
-    assert len(firm.entries()) == 1
+    assert firm.run([row("A")]).steps == ["leave", "removed"]
+    assert len(firm.created()) == 2
+    assert firm.run([row("A")], delete_removed=True).outcomes == [None, "deleted"]
+    assert len(firm.created()) == 1
 
 
 def test_rollback_deletes_what_the_import_created(firm: Firm) -> None:
     firm.run(month_of_rows(30))
-    assert set(firm.roll_back("october", apply=False).steps().values()) == {"delete"}
-    assert len(firm.entries()) == 30
-    assert set(firm.roll_back("october").outcomes().values()) == {"deleted"}
-    assert firm.entries() == []
+    assert set(firm.roll_back(apply=False).steps) == {"delete"}
+    assert len(firm.created()) == 30
+    assert set(firm.roll_back().outcomes) == {"deleted"}
+    assert firm.created() == []
     # A second rollback finds nothing, and the file can be imported again.
-    assert set(firm.roll_back("october").steps().values()) == {"leave"}
-    assert set(firm.run(month_of_rows(30)).outcomes().values()) == {"created"}
+    assert set(firm.roll_back().steps) == {"leave"}
+    assert set(firm.run(month_of_rows(30)).outcomes) == {"created"}
 
 
 def test_rollback_of_a_correction_restores_the_values_before(firm: Firm) -> None:
     firm.run([row("A", "1.5")])
     correction = firm.run([row("A", "4")])
     undone = firm.roll_back(correction.importer.occasion.run_id)
-    assert undone.steps() == {"A": "update"}
-    assert [entry["hours"] for entry in firm.entries()] == [Decimal("1.5")]
+    assert undone.steps == ["update"]
+    assert [entry["hours"] for entry in firm.created()] == [Decimal("1.5")]
 
 
 @pytest.mark.parametrize("status", ["Approved", "Invoiced"])
 def test_approved_or_invoiced_entry_stays_and_is_named(firm: Firm, status: str) -> None:
     firm.run([row("A"), row("B")])
-    fixed = next(entry for entry in firm.entries() if entry["text"].startswith("Work A"))
+    fixed = next(entry for entry in firm.created() if entry["text"].startswith("Work A"))
     firm.sandbox.workspace._put("time_reports", {**fixed, "status": status})
 
-    assert firm.run([row("A", 3), row("B")]).reasons()["A"] == f"cannot be corrected (hours 1.5 -> 3): it is {status}"
-    undone = firm.roll_back("october")
-    assert undone.steps() == {"A": "refuse", "B": "delete"}
-    assert undone.reasons()["A"] == f"{fixed['id']} stays: it is {status}"
-    assert [entry["id"] for entry in firm.entries()] == [fixed["id"]]
+    assert firm.run([row("A", 3), row("B")]).reasons[0] == f"cannot be corrected (hours 1.5 -> 3): it is {status}"
+    undone = firm.roll_back()
+    assert undone.steps == ["refuse", "delete"]
+    assert undone.reasons[0] == f"{fixed['id']} stays: it is {status}"
+    assert [entry["id"] for entry in firm.created()] == [fixed["id"]]
 
 
 def test_entry_changed_in_timix_is_not_overwritten(firm: Firm) -> None:
     firm.run([row("A")])
-    [entry] = firm.entries()
+    [entry] = firm.created()
     firm.sandbox.workspace.update("time_reports", entry["id"], {"hours": 6})
 
-    assert firm.run([row("A")]).reasons() == {"A": "changed in Timix since: hours 1.5 -> 6"}
-    assert "changed both in the file and in Timix (hours 1.5 -> 6)" in firm.run([row("A", 2)]).reasons()["A"]
-    assert firm.roll_back("october").steps() == {"A": "refuse"}
-    assert [entry["hours"] for entry in firm.entries()] == [Decimal(6)]
+    assert firm.run([row("A")]).reasons == ["changed in Timix since: hours 1.5 -> 6"]
+    assert "changed both in the file and in Timix (hours 1.5 -> 6)" in firm.run([row("A", 2)]).reasons[0]
+    assert firm.roll_back().steps == ["refuse"]
+    assert [entry["hours"] for entry in firm.created()] == [Decimal(6)]
 
 
 def test_entry_deleted_in_timix_is_not_created_again(firm: Firm) -> None:
     firm.run([row("A")])
-    firm.sandbox.workspace.delete("time_reports", firm.entries()[0]["id"])
-    assert firm.run([row("A")]).steps() == {"A": "leave"}
-    assert firm.entries() == []
+    firm.sandbox.workspace.delete("time_reports", firm.created()[0]["id"])
+    assert firm.run([row("A")]).steps == ["leave"]
+    assert firm.created() == []
 
 
 def test_entry_moved_in_timix_is_found(firm: Firm) -> None:
     firm.run([row("A")])
-    firm.sandbox.workspace.update("time_reports", firm.entries()[0]["id"], {"date": "2026-09-01"})
-    assert firm.run([row("A")]).reasons() == {"A": "changed in Timix since: date 2026-11-09 -> 2026-09-01"}
+    firm.sandbox.workspace.update("time_reports", firm.created()[0]["id"], {"date": "2026-09-01"})
+    assert firm.run([row("A")]).reasons == ["changed in Timix since: date 2026-11-09 -> 2026-09-01"]
 
 
 def test_same_entry_in_timix_is_matched_once(firm: Firm) -> None:
@@ -114,56 +148,52 @@ def test_same_entry_in_timix_is_matched_once(firm: Firm) -> None:
     )
     rows = [row("A", 1, text="Call"), row("B", 1, text="Call")]
     run = firm.run(rows)
-    assert run.steps() == {"A": "match", "B": "create"}
-    assert run.reasons()["A"] == f"the same entry is in Timix already: {there['id']}"
-    assert set(firm.run(rows).reasons().values()) == {"unchanged"}
+    assert run.steps == ["match", "create"]
+    assert run.reasons[0] == f"the same entry is in Timix already: {there['id']}"
+    assert set(firm.run(rows).reasons) == {"unchanged"}
     # It was there before the import, so the rollback leaves it.
-    assert firm.roll_back("october").steps() == {"A": "leave", "B": "delete"}
+    assert firm.roll_back().steps == ["leave", "delete"]
 
 
 def test_identical_rows_are_separate_entries(firm: Firm) -> None:
-    mapping = with_marks(own_columns(COLUMNS), marker=False)
+    mapping = ImportMapping.of_columns(COLUMNS).model_copy(update={"marker": False})
     rows = [row("A", 1, text="Call"), row("B", 1, text="Call")]
-    assert set(firm.run(rows, mapping=mapping).outcomes().values()) == {"created"}
-    assert set(firm.run(rows, mapping=mapping).reasons().values()) == {"unchanged"}
+    assert set(firm.run(rows, mapping=mapping).outcomes) == {"created"}
+    assert set(firm.run(rows, mapping=mapping).reasons) == {"unchanged"}
     assert [e["text"] for e in firm.sandbox.workspace.entries(MONDAY, MONDAY)].count("Call") == 2
 
 
 def test_second_entry_with_the_mark_of_a_row_is_named(firm: Firm) -> None:
     firm.run([row("A")])
-    copy = firm.entries()[0]
+    copy = firm.created()[0]
     fields = {"userId": copy["user_id"], "subtaskId": copy["subtask_id"], "hours": 1, "text": copy["text"]}
     second = firm.sandbox.workspace.create("time_reports", {**fields, "date": MONDAY.isoformat()})
-    assert firm.run([row("A")]).reasons() == {"A": f"unchanged; its mark is also on {second['id']}, entered twice?"}
+    assert firm.run([row("A")]).reasons == [f"unchanged; its mark is also on {second['id']}, entered twice?"]
 
 
 def test_same_entry_from_another_source_is_refused(firm: Firm) -> None:
     firm.run([row("A"), row("B")])
-    toggl = own_columns(COLUMNS).model_copy(update={"source": "toggl"})
+    toggl = ImportMapping.of_columns(COLUMNS).model_copy(update={"source": "toggl"})
     rows = [row("1", text="Work A"), row("2", text="Other work")]
     run = firm.run(rows, mapping=toggl)
-    assert run.steps() == {"1": "refuse", "2": "create"}
-    assert "was imported from another source already" in run.reasons()["1"]
+    assert run.steps == ["refuse", "create"]
+    assert "was imported from another source already" in run.reasons[0]
     allowed = toggl.model_copy(update={"other_sources": "allow"})
-    assert firm.run(rows, mapping=allowed, apply=False).steps()["1"] == "create"
+    assert firm.run(rows, mapping=allowed, apply=False).steps[0] == "create"
 
 
 def test_rows_of_one_file_share_a_budget_and_a_day(refreshed_firm: Firm) -> None:
     rows = [row(reference, hours, date="2026-11-08") for reference, hours in (("A", 20), ("B", 4), ("C", "0.25"))]
-    assert firm_reason(refreshed_firm, rows, "C") == "Naomi Brandt would have 24.25 hours on 2026-11-08"
+    assert refreshed_firm.run(rows, apply=False).reasons[2] == "Naomi Brandt would have 24.25 hours on 2026-11-08"
     capped = [row(f"{n}", 8, subtask=CAPPED, date=f"2026-11-{n:02d}") for n in range(2, 8)]
-    steps = refreshed_firm.run(capped, apply=False).steps()
-    assert "create" in steps.values()
-    assert "refuse" in steps.values()
-    allowed = own_columns(COLUMNS).model_copy(update={"over_budget": "allow"})
-    assert set(refreshed_firm.run(capped, mapping=allowed).steps().values()) == {"create"}
+    steps = refreshed_firm.run(capped, apply=False).steps
+    assert "create" in steps
+    assert "refuse" in steps
+    allowed = ImportMapping.of_columns(COLUMNS).model_copy(update={"over_budget": "allow"})
+    assert set(refreshed_firm.run(capped, mapping=allowed).steps) == {"create"}
     # What imports have created since the refresh counts.
-    reason = firm_reason(refreshed_firm, [row("Z", 1, subtask=CAPPED)], "Z")
+    reason, *_ = refreshed_firm.run([row("Z", 1, subtask=CAPPED)], apply=False).reasons
     assert reason == "over budget: the project has 0 of 60 hours left, and this needs 1"
-
-
-def firm_reason(firm: Firm, rows: list[dict[str, object]], reference: str) -> str:
-    return firm.run(rows, apply=False).reasons()[reference]
 
 
 def test_member_writes_own_entries_without_rates(firm: Firm) -> None:
@@ -173,19 +203,19 @@ def test_member_writes_own_entries_without_rates(firm: Firm) -> None:
     for cells in rows:
         cells.setdefault("rate", "")
     run = firm.run(rows, key=member)
-    assert run.steps() == {"A": "create", "B": "refuse", "C": "refuse"}
-    assert run.reasons()["B"] == "the key's role is Member, which may write its owner's entries only"
-    assert run.reasons()["C"] == "the key's role is Member, which may not set rates"
+    assert run.steps == ["create", "refuse", "refuse"]
+    assert run.reasons[1] == "the key's role is Member, which may write its owner's entries only"
+    assert run.reasons[2] == "the key's role is Member, which may not set rates"
 
 
 @pytest.mark.parametrize("rate", ["-1", "100.00005"])
 def test_rate_that_is_none_is_refused(firm: Firm, rate: str) -> None:
-    assert "rate must be at least 0 with at most 4 decimals" in firm.run([{**row("A"), "rate": rate}]).reasons()["A"]
+    assert "rate must be at least 0 with at most 4 decimals" in firm.run([{**row("A"), "rate": rate}]).reasons[0]
 
 
 def test_rate_is_written(firm: Firm) -> None:
     firm.run([{**row("A"), "rate": "99.5"}])
-    assert [entry["customer_rate"] for entry in firm.entries()] == [Decimal("99.5")]
+    assert [entry["customer_rate"] for entry in firm.created()] == [Decimal("99.5")]
 
 
 def test_viewer_may_not_import(firm: Firm) -> None:
@@ -197,4 +227,4 @@ def test_larger_plan_than_allowed_writes_nothing(firm: Firm) -> None:
     rows = [row(str(n), "0.01", date=f"2026-10-{n % 28 + 1:02d}") for n in range(1001)]
     with pytest.raises(ImportRefused, match="1,001 entries, more than the limit of 1,000"):
         firm.run(rows)
-    assert firm.entries() == []
+    assert firm.created() == []

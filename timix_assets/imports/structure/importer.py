@@ -28,7 +28,7 @@ PlannedElement = Planned[ElementLine, Element]
 
 
 @dataclass(frozen=True)
-class StructureImporter(Importer[StructureWorkspace, ElementLine, Element]):
+class StructureImporter(Importer[StructureWorkspace, ElementLine, Element, StructureMapping]):
     """Imports customers, projects, tasks and subtasks."""
 
     table: str = "imports/structure"
@@ -41,12 +41,6 @@ class StructureImporter(Importer[StructureWorkspace, ElementLine, Element]):
         return KINDS
 
     def plan(self, table: Table, mapping: StructureMapping, ledger: Ledger[Element]) -> list[PlannedElement]:
-        """What becomes of the rows of a file. Reads Timix; writes nothing but, to the ledger, what became of earlier writes.
-
-        Raises:
-            ImportRefused: The columns do not fit the mapping, or the key may not write.
-            TimixError, LakeError: Something cannot be read.
-        """
         columns, cells = table
         rows = read_rows(cells, columns, mapping)
         if refusal := self.workspace.key_owner().may_not_write_structure:

@@ -1,24 +1,20 @@
 """The mapping of an import of structure: which column of a file means what."""
 
 from collections.abc import Collection
+from typing import Self
 
 from pydantic import Field, field_validator
 
-from timix_assets.settings.declaration import Declaration
-
-from ..mapping import FieldMapping, Source
+from ..mapping import FieldMapping, MappingFile
 from .levels import COLUMNS, LEVELS
 
 FIELDS = ("reference", "path", *LEVELS, *(name for name in COLUMNS if name != "name"))
 
 
-class StructureMapping(Declaration):
-    """What a mapping file says."""
+class StructureMapping(MappingFile):
+    """What a mapping file of structure says."""
 
-    source: Source = Field(default="rows", description="The tool that the rows come from; references are unique in it.")
-    page: str = Field(default="", description="The page that documents the columns.")
     fields: dict[str, FieldMapping] = Field(default={}, description="Where each field comes from.")
-    sheet: str = Field(default="", description="The sheet of an Excel file. Default: the first one.")
 
     @field_validator("fields")
     @classmethod
@@ -27,7 +23,6 @@ class StructureMapping(Declaration):
             raise ValueError(f"has {', '.join(unknown)}; the fields are {', '.join(FIELDS)}.")
         return fields
 
-
-def own_columns(columns: Collection[str]) -> StructureMapping:
-    """The mapping of a file whose columns have the names of the fields."""
-    return StructureMapping(fields={name: FieldMapping(columns=(name,)) for name in FIELDS if name in columns})
+    @classmethod
+    def of_columns(cls, columns: Collection[str]) -> Self:
+        return cls(fields={name: FieldMapping(columns=(name,)) for name in FIELDS if name in columns})

@@ -9,7 +9,7 @@ import pytest
 from timix_assets.imports.errors import ImportRefused
 from timix_assets.sandbox.faults import Fault
 
-from .conftest import ACME, Structure
+from .structure import ACME, Structure, tree_of
 
 DESIGN = 3
 """The row of ACME with the subtask Design."""
@@ -20,49 +20,45 @@ def changed(row: int, **cells: Any) -> list[dict[str, Any]]:
     return [{**each, **cells} if n == row else each for n, each in enumerate(ACME)]
 
 
-def posts(structure: Structure) -> int:
-    return sum(request.method in ("POST", "PUT", "DELETE") for request in structure.sandbox.requests)
-
-
 def test_plan_shows_the_tree_of_changes_and_writes_nothing(structure: Structure) -> None:
     run = structure.run(ACME, apply=False)
-    assert run.tree() == [
+    assert tree_of(run) == [
         "+ Acme: currency EUR",
         "+   Website: billing_types OVH, TM, tm_hour_limit 120, currency EUR",
         "+     Build: tm_hour_limit 80",
         "+       Design: billing_type TM, hour_limit 40",
         "+       Meetings: billing_type OVH",
     ]
-    assert structure.made() == []
+    assert structure.created() == []
     table = structure.lake.scan("imports/structure").collect()
     assert table["outcome"].to_list() == ["planned"] * 5
 
 
 def test_rows_in_any_order_are_created_once_below_each_other(structure: Structure) -> None:
-    assert set(structure.run(ACME[::-1]).outcomes()) == {"created"}
-    customer, project, task, *subtasks = structure.made()
+    assert set(structure.run(ACME[::-1]).outcomes) == {"created"}
+    customer, project, task, *subtasks = structure.created()
     design, meetings = sorted(subtasks, key=lambda row: row["name"])
     assert (project["customer_id"], task["project_id"]) == (customer["id"], project["id"])
     assert design["task_id"] == meetings["task_id"] == task["id"]
     assert (project["billing_types"], project["tm_hour_limit"]) == (["TM", "OVH"], 120)
     assert (design["billing_type"], design["hour_limit"]) == ("TM", 40)
 
-    before = posts(structure)
-    assert set(structure.run(ACME).reasons()) == {"unchanged"}
-    assert posts(structure) == before
+    before = structure.writes
+    assert set(structure.run(ACME).reasons) == {"unchanged"}
+    assert structure.writes == before
 
 
 def test_correction_updates_what_it_says_and_keeps_the_rest(structure: Structure) -> None:
     structure.run(changed(DESIGN, description="Logo and layout"))
     run = structure.run(changed(DESIGN, hour_limit=60))
-    assert run.tree() == [
+    assert tree_of(run) == [
         "  Acme",
         "    Website",
         "      Build",
         "~       Design: hour_limit 40 -> 60",
     ]
-    design = next(row for row in structure.made() if row["name"] == "Design")
-    assert (design["hour_limit"], design["description"], len(structure.made())) == (60, "Logo and layout", 5)
+    design = next(row for row in structure.created() if row["name"] == "Design")
+    assert (design["hour_limit"], design["description"], len(structure.created())) == (60, "Logo and layout", 5)
 
 
 def test_path_finds_what_is_in_timix_already(structure: Structure) -> None:
@@ -75,7 +71,7 @@ def test_path_finds_what_is_in_timix_already(structure: Structure) -> None:
     ]
     run = structure.run(rows)
     # Names are compared without case, so another case is no correction.
-    assert run.steps() == ["match", "update", "create"]
+    assert run.steps == ["match", "update", "create"]
     now = structure.sandbox.workspace.find("projects", project["id"])
     assert now["tm_hour_limit"] == 777
     assert {**now, "updated_at": 0, "tm_hour_limit": 0} == {**project, "updated_at": 0, "tm_hour_limit": 0}
@@ -87,7 +83,7 @@ def test_reference_finds_an_element_under_another_name(structure: Structure) -> 
     structure.run(rows)
     renamed = [{**row, "path": row["path"].replace("Website", "Portal")} for row in rows]
     run = structure.run([*renamed, {"reference": "R9", "path": "Acme / Portal / Test"}])
-    assert run.steps() == ["leave", "update", "leave", "leave", "leave", "create"]
+    assert run.steps == ["leave", "update", "leave", "leave", "leave", "create"]
     assert structure.names() == ["Acme", "Portal", "Build", "Test", "Design", "Meetings"]
 
 
@@ -114,53 +110,53 @@ WRONG = {
 
 def test_wrong_rows_are_refused_and_named(structure: Structure) -> None:
     run = structure.run([*ACME, *(row for row, _ in WRONG.values())])
-    assert run.outcomes() == ["created"] * 5 + [None] * len(WRONG)
-    for reason, (_, expected) in zip(run.reasons()[5:], WRONG.values(), strict=True):
+    assert run.outcomes == ["created"] * 5 + [None] * len(WRONG)
+    for reason, (_, expected) in zip(run.reasons[5:], WRONG.values(), strict=True):
         assert expected in reason
 
 
 def test_row_below_a_refused_one_is_refused(structure: Structure) -> None:
     run = structure.run(changed(1, billing_types=""))
-    assert run.steps() == ["create", "refuse", "refuse", "refuse", "refuse"]
-    assert run.reasons()[1:3] == ["a new project needs billing_types", "its project is refused (row 3)"]
+    assert run.steps == ["create", "refuse", "refuse", "refuse", "refuse"]
+    assert run.reasons[1:3] == ["a new project needs billing_types", "its project is refused (row 3)"]
 
 
 def test_change_in_timix_is_not_overwritten(structure: Structure) -> None:
     structure.run(ACME)
-    design = structure.made()[DESIGN]
+    design = structure.created()[DESIGN]
     structure.sandbox.workspace.update("subtasks", design["id"], {"hourLimit": 55, "name": "Design work"})
-    assert structure.run(ACME).reasons()[DESIGN] == (
+    assert structure.run(ACME).reasons[DESIGN] == (
         "changed in Timix since: name Design -> Design work, hour_limit 40 -> 55"
     )
-    assert "changed both in the file and in Timix" in structure.run(changed(DESIGN, hour_limit=60)).reasons()[DESIGN]
+    assert "changed both in the file and in Timix" in structure.run(changed(DESIGN, hour_limit=60)).reasons[DESIGN]
     assert structure.sandbox.workspace.find("subtasks", design["id"])["hour_limit"] == 55
 
 
 def test_element_deleted_in_timix_is_not_created_again_and_removed_rows_stay(structure: Structure) -> None:
     structure.run(ACME)
-    structure.sandbox.workspace.delete("subtasks", structure.made()[DESIGN]["id"])
+    structure.sandbox.workspace.delete("subtasks", structure.created()[DESIGN]["id"])
     run = structure.run(ACME[:4])
-    assert "was deleted in Timix, and is not created again" in run.reasons()[DESIGN]
-    assert run.steps() == ["leave"] * 4 + ["removed"]
-    assert len(structure.made()) == 4
+    assert "was deleted in Timix, and is not created again" in run.reasons[DESIGN]
+    assert run.steps == ["leave"] * 4 + ["removed"]
+    assert len(structure.created()) == 4
 
 
 def test_moving_is_left_to_timix(structure: Structure) -> None:
     rows = [{"reference": f"R{n}", **row} for n, row in enumerate(ACME)]
     structure.run([*rows, {"reference": "R9", "path": "Acme / Website / Test"}])
     moved = {**rows[DESIGN], "path": "Acme / Website / Test / Design"}
-    assert structure.run([moved]).reasons()[0] == "it is below another task in Timix; move it there"
+    assert structure.run([moved]).reasons[0] == "it is below another task in Timix; move it there"
 
 
 def test_billing_type_stays_where_hours_may_be_logged(structure: Structure) -> None:
     structure.run(ACME)
     run = structure.run(changed(DESIGN, billing_type="OVH"))
-    assert run.reasons()[DESIGN].startswith("billing_type stays TM: it is not known whether hours are logged on it")
-    refreshed(structure, hours_on=structure.made()[DESIGN]["id"])
+    assert run.reasons[DESIGN].startswith("billing_type stays TM: it is not known whether hours are logged on it")
+    refreshed(structure, hours_on=structure.created()[DESIGN]["id"])
     run = structure.run(changed(DESIGN, billing_type="OVH"))
-    assert run.reasons()[DESIGN] == "billing_type stays TM: hours are logged on it"
+    assert run.reasons[DESIGN] == "billing_type stays TM: hours are logged on it"
     refreshed(structure, hours_on="sub-another")
-    assert structure.run(changed(DESIGN, billing_type="OVH")).outcomes()[DESIGN] == "updated"
+    assert structure.run(changed(DESIGN, billing_type="OVH")).outcomes[DESIGN] == "updated"
 
 
 def refreshed(structure: Structure, hours_on: str) -> None:
@@ -173,14 +169,14 @@ def refreshed(structure: Structure, hours_on: str) -> None:
 
 def test_rollback_deletes_from_the_bottom_what_nothing_hangs_on(structure: Structure) -> None:
     structure.run(ACME)
-    refreshed(structure, hours_on=structure.made()[DESIGN]["id"])
-    plan = structure.roll_back("acme", apply=False)
-    assert [line[0] for line in plan.tree()] == ["!", "!", "!", "!", "-"]
-    assert plan.tree()[3].endswith("stays: hours are logged on it")
+    refreshed(structure, hours_on=structure.created()[DESIGN]["id"])
+    plan = structure.roll_back(apply=False)
+    assert [line[0] for line in tree_of(plan)] == ["!", "!", "!", "!", "-"]
+    assert tree_of(plan)[3].endswith("stays: hours are logged on it")
     refreshed(structure, hours_on="sub-another")
-    assert set(structure.roll_back("acme").outcomes()) == {"deleted"}
-    assert structure.made() == []
-    assert set(structure.roll_back("acme").steps()) == {"leave"}
+    assert set(structure.roll_back().outcomes) == {"deleted"}
+    assert structure.created() == []
+    assert set(structure.roll_back().steps) == {"leave"}
 
 
 def test_rollback_restores_what_was_there_before(structure: Structure) -> None:
@@ -188,15 +184,15 @@ def test_rollback_restores_what_was_there_before(structure: Structure) -> None:
     before = customer["country_code"]
     structure.run([{"path": customer["name"], "country_code": before}])
     structure.run([{"path": customer["name"], "country_code": "XX"}])
-    assert structure.roll_back("acme").outcomes() == ["updated"]
+    assert structure.roll_back().outcomes == ["updated"]
     assert structure.sandbox.workspace.find("customers", customer["id"])["country_code"] == before
 
 
 def test_element_stays_where_the_one_below_could_not_be_deleted(structure: Structure) -> None:
     structure.run(ACME[:3])
     structure.sandbox.faults.add(Fault("invalid", path="/tasks/*", method="DELETE", status=409, value="In use."))
-    run = structure.roll_back("acme")
-    assert sorted(map(str, run.outcomes())) == ["not sent", "not sent", "refused by Timix"]
+    run = structure.roll_back()
+    assert sorted(map(str, run.outcomes)) == ["not sent", "not sent", "refused by Timix"]
     assert structure.names() == ["Acme", "Website", "Build"]
 
 
@@ -210,10 +206,10 @@ def test_same_name_twice_in_timix_is_ambiguous(structure: Structure) -> None:
     for _ in range(2):
         structure.sandbox.workspace.create("customers", {"name": "Acme"})
     run = structure.run(ACME[:2])
-    assert run.reasons()[0].startswith("2 customers of that name are there: ")
-    assert run.reasons()[1] == "2 customers are called “Acme”; rename one in Timix"
+    assert run.reasons[0].startswith("2 customers of that name are there: ")
+    assert run.reasons[1] == "2 customers are called “Acme”; rename one in Timix"
 
 
 def test_caps_are_exact(structure: Structure) -> None:
     structure.run([*ACME[:3], {**ACME[DESIGN], "hour_limit": "0.1"}])
-    assert structure.made()[DESIGN]["hour_limit"] == Decimal("0.1")
+    assert structure.created()[DESIGN]["hour_limit"] == Decimal("0.1")
