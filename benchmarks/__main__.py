@@ -20,6 +20,7 @@ from . import (
     rollups,
     soak,
     validate,
+    webhooks,
 )
 from .child import MeasurementFailedError
 from .figures import Figure, Measurement, store, table, write
@@ -35,6 +36,7 @@ MEASUREMENTS = (
     Measurement("rollups", "three minutes", rollups.figures),
     Measurement("imports", "a quarter of an hour", imports.figures, by_default=False),
     Measurement("pages", "ten minutes", pages.figures, by_default=False),
+    Measurement("webhooks", "seven minutes", webhooks.figures, by_default=False),
     Measurement("aging", "an hour", aging.figures, by_default=False),
     Measurement("soak", "a quarter of an hour", soak.figures, by_default=False),
 )
@@ -47,7 +49,7 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="figure",
-        help=f"{', '.join(names)}; all but imports, pages, aging and soak when none is named",
+        help=f"{', '.join(names)}; all but imports, pages, webhooks, aging and soak when none is named",
     )
     options.add_argument("--peers", action="store_true", help="reading: dlt too, in a temporary environment")
     options.add_argument(
