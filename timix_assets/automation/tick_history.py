@@ -17,14 +17,26 @@ MAX_FAILED_TICKS = 200
 
 def automations(instance: DagsterInstance, location: str) -> list[Automation]:
     """Our sensors and schedules that are on. location: the name of our code location."""
+    return [_automation(instance, state) for state in _states(instance, location) if state.is_running]
+
+
+def purge_skipped_ticks(instance: DagsterInstance, sensor: str, location: str, before: datetime) -> None:
+    """Deletes the skipped ticks of one of our sensors from the time before."""
+    for state in _states(instance, location):
+        if state.instigator_type is InstigatorType.SENSOR and state.instigator_name == sensor:
+            instance.purge_ticks(
+                state.instigator_origin_id, state.selector_id, before.timestamp(), [TickStatus.SKIPPED]
+            )
+
+
+def _states(instance: DagsterInstance, location: str) -> list[InstigatorState]:
     if instance.schedule_storage is None:
         return []
-    states = (
+    return [
         state
         for state in instance.all_instigator_state()
-        if state.is_running and location_name(state.origin.repository_origin.code_location_origin) == location
-    )
-    return [_automation(instance, state) for state in states]
+        if location_name(state.origin.repository_origin.code_location_origin) == location
+    ]
 
 
 def _automation(instance: DagsterInstance, state: InstigatorState) -> Automation:

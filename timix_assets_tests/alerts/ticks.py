@@ -58,3 +58,8 @@ class Ticks:
                 error=error if status is TickStatus.FAILURE else None,
             )
         )
+
+    def statuses(self) -> list[str]:
+        """Those of the ticks that are kept, sorted."""
+        kept = self.instance.get_ticks(self.state.instigator_origin_id, self.state.selector_id)
+        return sorted(tick.status.value for tick in kept)

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus, DefaultSensorStatus, Failure, RunRequest, build_sensor_context
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.test_utils import create_run_for_test
 
 from timix_assets.api.client import TimixClient
@@ -19,7 +20,7 @@ from timix_assets.api.errors import DeadlineExceeded, RateLimited
 from timix_assets.api.limits import Limits
 from timix_assets.api.rate_limit import RateLimiter
 from timix_assets.api.rate_limit_bucket import FileBucket
-from timix_assets.automation.changes import MAX_ATTEMPTS, probe_all, timix_changes
+from timix_assets.automation.changes import MAX_ATTEMPTS, SKIPPED_TICKS_KEPT, probe_all, timix_changes
 from timix_assets.automation.cursor import Cursor
 from timix_assets.automation.month_ranges import months_before
 from timix_assets.contract.endpoints import BY_NAME, ENDPOINTS
@@ -35,6 +36,7 @@ from timix_assets.sandbox.server import Sandbox
 from timix_assets.settings import Settings
 from timix_assets.webhooks.inbox import Inbox
 from timix_assets.webhooks.look_timing import EVENT_TICK_SECONDS, MIN_GAP_SECONDS
+from timix_assets_tests.alerts.ticks import Ticks
 from timix_assets_tests.api.scripted import NOT_SCRIPTED, Asked, Reply, serving
 
 ALL_ROLLUPS = {f"rollups/{table.name}" for table in ROLLUPS}
@@ -582,6 +584,21 @@ def test_failed_look_is_not_repeated_at_every_tick(watch: Watch, inbox: Inbox) -
     add_a_customer(watch)
     looked(inbox, watch.settings.changes_seconds)
     assert "timix/customers" in watch.requested()
+
+
+def test_ticks_without_a_look_are_kept_for_an_hour(watch: Watch, inbox: Inbox) -> None:
+    ours = Ticks(watch.instance)
+    others = [Ticks(watch.instance, "orphaned_runs"), Ticks(watch.instance, location="another_team")]
+    for ticks in [ours, *others]:
+        for status in (TickStatus.SKIPPED, TickStatus.FAILURE):
+            ticks.add(status, SKIPPED_TICKS_KEPT + timedelta(minutes=1))
+            ticks.add(status, SKIPPED_TICKS_KEPT - timedelta(minutes=1))
+    watch.tick()
+    assert ours.statuses() == ["FAILURE", "FAILURE", "SKIPPED", "SKIPPED"]
+    looked(inbox, watch.settings.changes_seconds)
+    watch.tick()
+    assert ours.statuses() == ["FAILURE", "FAILURE", "SKIPPED"]
+    assert [len(ticks.statuses()) for ticks in others] == [4, 4]
 
 
 def test_sensor_ticks_more_often_with_webhooks() -> None:
