@@ -74,7 +74,7 @@ def test_run_plans_unless_it_says_apply(workspace: Workspace, file: Path) -> Non
     run = launch(workspace, file="october.csv")
     assert failures(run) == {}
     assert metadata(run, ASSET)["plan"] == "3 to create, 2 refused"
-    assert warnings(run, ASSET)["no_rows_refused"].startswith("2 rows refused:\nrow 5: hours must be more than 0")
+    assert warnings(run, ASSET)["no_rows_refused"].startswith("2 rows refused:  \nrow 5: hours must be more than 0")
     assert workspace.table(ASSET)["outcome"].to_list() == ["planned"] * 3 + [None] * 2
     assert posts(workspace) == 0
 
@@ -99,7 +99,7 @@ def test_run_plans_structure_unless_it_says_apply_and_shows_the_tree(workspace: 
     assert metadata(run, STRUCTURE)["tree"] == (
         "```\n+ Acme\n!   Shop, row 4: a new project needs billing_types\n+   Website: billing_types TM\n```"
     )
-    assert warnings(run, STRUCTURE)["no_rows_refused"] == "1 row refused:\nrow 4: a new project needs billing_types"
+    assert warnings(run, STRUCTURE)["no_rows_refused"] == "1 row refused:  \nrow 4: a new project needs billing_types"
     assert posts(workspace) == 0
 
 

@@ -13,6 +13,9 @@ from timix_assets.text.wording import count_noun
 MAX_SHOWN = 20
 """Violations that a check shows; the others are counted."""
 
+LINE_BREAK = "  \n"
+"""In Markdown; without the blanks the lines would run together."""
+
 
 @dataclass(frozen=True, slots=True)
 class RuleOutcome:
@@ -63,6 +66,6 @@ def check_result(
         check_name=name,
         passed=passed,
         severity=AssetCheckSeverity.ERROR if is_error else AssetCheckSeverity.WARN,
-        description="\n".join(map(without_markup, lines)) or None,
+        description=LINE_BREAK.join(map(without_markup, lines)) or None,
         metadata=dict(metadata or {}),
     )
