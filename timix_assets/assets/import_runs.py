@@ -44,6 +44,9 @@ NO_ROWS_REFUSED = "no_rows_refused"
 MAX_REASON = 200
 """Characters of a reason in the metadata; the table has all of them."""
 
+_SHOWN_FIRST = {step.value: place for place, step in enumerate((Step.UPDATE, Step.DELETE, Step.REMOVED, Step.CREATE))}
+"""The order of the preview: what a person looks for among many rows."""
+
 
 class ImportConfig(Config):
     """What a run imports, or undoes."""
@@ -83,7 +86,7 @@ class ImportKind(Generic[C, L, V, M]):
     Args:
         importer, workspace, mapping: The classes that plan and write, that reach Timix, and that say what columns mean.
         description: Of the asset and its table.
-        shown, refused: The columns of the preview, and of the table of refused rows.
+        shown, refused: What the preview and the table of refused rows show of each.
         more: Further metadata, from plan and outcome.
     """
 
@@ -91,8 +94,8 @@ class ImportKind(Generic[C, L, V, M]):
     workspace: Callable[[TimixClient, Callable[[str], Endpoint]], C]
     mapping: type[M]
     description: str
-    shown: Sequence[str]
-    refused: Sequence[str]
+    shown: Sequence[str | pl.Expr]
+    refused: Sequence[str | pl.Expr]
     more: Callable[[pl.DataFrame], Mapping[str, MetadataValue[Any]]] = lambda _: {}
 
     def asset(self, name: str, rows: AssetKey | None) -> Callable[[Callable[..., Any]], AssetsDefinition]:
@@ -190,20 +193,27 @@ class ImportKind(Generic[C, L, V, M]):
         """What the run's page shows."""
         frame = importer.frame(planned, ledger)
         outcomes = frame["outcome"].drop_nulls().value_counts(sort=True).iter_rows()
-        wrong = frame.filter(pl.col("step") == Step.REFUSE.value).select(self.refused)
+        is_refused = pl.col("step") == Step.REFUSE.value
+        others = frame.filter(~is_refused).sort(
+            pl.col("step").replace_strict(_SHOWN_FIRST, default=len(_SHOWN_FIRST)), "number"
+        )
         metadata = {
             "plan": MetadataValue.text(counts(each.line for each in planned)),
             "outcome": MetadataValue.text(
                 ", ".join(f"{count:,} {outcome}" for outcome, count in outcomes) or "nothing written"
             ),
+            **self.more(frame),
+            "refused": _rows(frame.filter(is_refused), self.refused),
+            "preview": _rows(others, self.shown),
             "import_name": MetadataValue.text(importer.occasion.name),
             "dagster/row_count": MetadataValue.int(frame.height),
             "requests": MetadataValue.int(importer.workspace.requests),
-            "refused": MetadataValue.md(preview(wrong.head(MAX_SHOWN), characters=MAX_REASON)),
-            "preview": MetadataValue.md(preview(frame.head(MAX_SHOWN).select(self.shown))),
-            **self.more(frame),
         }
         return MaterializeResult(metadata=metadata, check_results=[_check(key, [each.line for each in planned])])
+
+
+def _rows(frame: pl.DataFrame, columns: Sequence[str | pl.Expr]) -> MetadataValue[Any]:
+    return MetadataValue.md(preview(frame.select(columns).head(MAX_SHOWN), characters=MAX_REASON))
 
 
 def _check(key: AssetKey, lines: Sequence[PlanLine]) -> AssetCheckResult:

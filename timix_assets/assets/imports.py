@@ -8,6 +8,7 @@ from dagster import AssetExecutionContext, AssetKey, AssetsDefinition, MetadataV
 from pydantic import Field
 
 from timix_assets.assets.import_runs import ImportConfig, ImportKind, ImportResources
+from timix_assets.imports.directory import SEPARATOR
 from timix_assets.imports.mapping import ImportMapping
 from timix_assets.imports.structure.importer import StructureImporter
 from timix_assets.imports.structure.levels import LEVELS
@@ -23,6 +24,9 @@ from timix_assets.settings import Settings
 MAX_TREE_LINES = 200
 """Lines of the tree in the metadata; the table has all of them."""
 
+_END_OF_PATH = pl.col("subtask").str.split(SEPARATOR).list.tail(2).list.join(SEPARATOR)
+"""Task and subtask: the whole path leaves no room for the other columns."""
+
 
 def _tree(frame: pl.DataFrame) -> Mapping[str, MetadataValue[Any]]:
     lines = tree(changes(frame))
@@ -37,7 +41,7 @@ _TIME_ENTRIES = ImportKind(
     "Imports time entries into Timix: every row is matched to its person and subtask and checked, and the table shows what "
     "would be created, updated, left alone or refused, and why. Nothing is written unless the run says `apply` and the "
     "environment has TIMIX_ALLOW_WRITES=1. A row is written exactly once, whatever happens in between (docs/imports.md).",
-    shown=("row", "step", "outcome", "person", "date", "hours", "subtask", "reason"),
+    shown=("row", "step", "outcome", "person", "date", "hours", _END_OF_PATH, "reason"),
     refused=("row", "person", "subtask", "reason"),
 )
 _STRUCTURE = ImportKind(

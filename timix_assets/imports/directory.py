@@ -112,8 +112,11 @@ class Directory:
         if not found:
             raise NoMatch(f"no subtask is at “{shown}”{self._where_it_ends(wanted)}")
         if len(found) > 1:
-            some = ", ".join(f"{each.path} ({each.id})" for each in found[:3])
-            raise NoMatch(f"{count_noun(len(found), 'subtask')} fit “{shown}”: {some}{', …' if len(found) > 3 else ''}")
+            ids = ", ".join(each.id for each in found[:3])
+            raise NoMatch(
+                f"{count_noun(len(found), 'subtask')} fit “{shown}”: {ids}{', …' if len(found) > 3 else ''}; name the levels "
+                "above it too, or the id"
+            )
         return found[0]
 
     def by_id(self, subtask_id: str) -> Subtask | None:

@@ -110,4 +110,4 @@ def _is_rate(value: Decimal) -> bool:
 
 
 def _number(value: Decimal) -> str:
-    return f"{value.normalize():f}"
+    return f"{value.normalize():,f}"

@@ -70,7 +70,7 @@ def test_plan_as_json_and_a_missing_mapping(fixed: Project) -> None:
     assert (line["step"], line["outcome"], line["row"], line["hours"]) == ("create", "planned", 2, "1.5000000000")
     wrong = fixed.run("import", "time-entries", "rows.csv", "--mapping", "tempo")
     assert wrong.returncode == 1
-    assert "Ready mappings: clockify, harvest, toggl." in wrong.stderr
+    assert "Ready mappings of time entries: clockify, harvest, toggl." in wrong.stderr
 
 
 def test_apply_needs_the_setting(fixed: Project, sandbox: Sandbox) -> None:
