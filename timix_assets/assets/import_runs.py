@@ -100,7 +100,8 @@ class ImportKind(Generic[C, L, V, M]):
 
     def asset(self, name: str, rows: AssetKey | None) -> Callable[[Callable[..., Any]], AssetsDefinition]:
         """The decorator of the asset `imports/<name>`. rows: the asset that gives the rows; by default a file."""
-        key = AssetKey(["imports", name])
+        table = f"imports/{name}"
+        key = AssetKey.from_user_string(table)
         return asset(
             key=key,
             description=self.description,
@@ -113,13 +114,14 @@ class ImportKind(Generic[C, L, V, M]):
             ],
             metadata={
                 "dagster/column_schema": column_schema(self.importer.columns),
-                "dagster/table_name": "/".join(key.path),
+                "dagster/table_name": table,
             },
             output_required=False,
         )
 
     def run(
         self,
+        name: str,
         context: AssetExecutionContext,
         config: ImportConfig,
         resources: ImportResources,
@@ -130,6 +132,7 @@ class ImportKind(Generic[C, L, V, M]):
         """Plans the import, stores the plan, and applies it if the run says so; the outcome of one that stops is stored too.
 
         Args:
+            name: Of the asset and its table, below `imports/`.
             upstream: `rows`: the frame of an upstream asset, in place of a file.
             mapping: What the columns mean, where the run names none.
             options: Of the importer.
@@ -143,7 +146,7 @@ class ImportKind(Generic[C, L, V, M]):
             if config.apply:
                 resources.timix.permit_writes()
             source = None if config.roll_back else self._source(config, resources.imports, upstream, mapping)
-            table = "/".join(context.asset_key.path)
+            table = f"imports/{name}"
             importer = self.importer(
                 self.workspace(prepare_client(context, resources.timix, resources.lake), resources.timix.endpoint),
                 resources.lake.store,

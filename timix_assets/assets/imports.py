@@ -93,7 +93,7 @@ def time_entry_import(
     ) -> Any:
         resources = ImportResources(timix, lake, imports, settings)
         yield from _TIME_ENTRIES.run(
-            context, config, resources, upstream, mapping, delete_removed=config.delete_removed
+            name, context, config, resources, upstream, mapping, delete_removed=config.delete_removed
         )
 
     return import_time_entries
@@ -119,7 +119,7 @@ def structure_import(
         **upstream: Any,
     ) -> Any:
         resources = ImportResources(timix, lake, imports, settings)
-        yield from _STRUCTURE.run(context, config, resources, upstream, mapping)
+        yield from _STRUCTURE.run(name, context, config, resources, upstream, mapping)
 
     return import_structure
 
