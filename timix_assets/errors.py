@@ -38,7 +38,8 @@ TimixAssetsError
 │   ├── WriteFailed             the storage did not accept the write
 │   ├── StoreUnfit              the storage cannot hold a Delta table
 │   ├── OtherOrganization       the lake belongs to another organization
-│   └── LakeLockTimeout             another process held the lake lock for too long
+│   ├── LakeLockTimeout         another process held the lake lock for too long
+│   └── LeaseLost               another machine may write to the lake now
 ├── OverrideError               contract: an override that cannot be applied; a ValueError
 ├── ExpressionError             contract: SQL that cannot compute a column; a ValueError
 ├── SettingsError               settings: a setting that cannot be used; a ValueError

@@ -22,6 +22,7 @@ from timix_assets.ingest.connection import Connection, endpoint_of
 from timix_assets.ingest.progress import OnProgress, ignore_progress
 from timix_assets.lake.commit import Change
 from timix_assets.lake.errors import LakeError
+from timix_assets.lake.lease import Lease, lease_of
 from timix_assets.lake.lock import LakeLock
 from timix_assets.lake.shrink_guard import ShrinkGuard
 from timix_assets.lake.snapshots import Snapshot
@@ -29,7 +30,7 @@ from timix_assets.lake.storage import reject_malformed_url
 from timix_assets.lake.tables import Lake
 from timix_assets.lake.writers import writer_id
 from timix_assets.launchpad import with_fields
-from timix_assets.runs.orphaned import claim_run, end_orphaned_runs
+from timix_assets.runs.orphaned import claim_run, end_orphaned_runs, end_silent_run
 from timix_assets.runs.tags import ACCEPT_SHRINK
 from timix_assets.settings.environment import Authentication, Settings
 from timix_assets.settings.errors import SettingsError
@@ -167,6 +168,7 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
 
     _store: Lake | None = PrivateAttr(default=None)
     _locked_for: str | None = PrivateAttr(default=None)
+    _lease: Lease | None = PrivateAttr(default=None)
     _warned: str | None = PrivateAttr(default=None)
     _snapshots: dict[tuple[str, str], Snapshot] = PrivateAttr(default_factory=dict)
 
@@ -213,12 +215,33 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
             notify=get_dagster_logger().info,
         )
         self.store.writer = writer_id(folder)
+        self._acquire_lease(instance, run)
         self._locked_for = run.run_id
         end_orphaned_runs(instance, folder)
 
+    def _acquire_lease(self, instance: DagsterInstance, run: DagsterRun) -> None:
+        """Machines without a common state folder take turns too, where the lake is in an object store."""
+        self._lease = lease_of(self.store.url, self.storage_options, self.lease_seconds)
+        if self._lease is None:
+            return
+        silent = self._lease.acquire(
+            f"{job_label(run.job_name)} (run {run.run_id[:8]})",
+            run.run_id,
+            timeout_seconds=self.lock_timeout_seconds,
+            notify=get_dagster_logger().info,
+        )
+        self.store.lease = self._lease
+        if silent is not None:
+            end_silent_run(instance, silent)
+
+    def teardown_after_execution(self, context: InitResourceContext) -> None:
+        if self._lease is not None:
+            self._lease.release()
+            self.store.lease = self._lease = self._locked_for = None
+
     def warn_of_another_machine(self, run: DagsterRun, table: str, change: Change, log: DagsterLogManager) -> None:
-        """Logs once a run that another machine writes to this lake: without a common state folder they share no lock."""
-        if change.another_wrote_at is None or self._warned == run.run_id:
+        """Logs once a run that another machine writes to this folder: without a common state folder they share no lock."""
+        if change.another_wrote_at is None or self._warned == run.run_id or self._lease is not None:
             return
         self._warned = run.run_id
         at = f"{change.another_wrote_at:%Y-%m-%d %H:%M:%S} UTC, by its clock"

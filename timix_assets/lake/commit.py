@@ -12,7 +12,7 @@ months. Readers see the version before or the one after. A writer that dies leav
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -116,6 +116,7 @@ class ReplaceCommit:
     descriptions: Mapping[str, str]
     exact_columns: bool
     writer: str | None
+    require_lease: Callable[[], None]
     based_on: Snapshot
 
     write_id: str = field(default_factory=lambda: uuid4().hex, init=False)
@@ -273,11 +274,13 @@ class ReplaceCommit:
     def _write(self, table: DeltaTable | None, parts: frozenset[Part], schema: pl.Schema) -> int | None:
         """Uploads the files of `parts` and commits on top of `table`: the new version, or None if another writer was first."""
         require_conditional_puts(self.url.removesuffix(f"/{self.table}"), self.options)
+        self.require_lease()
         base = snapshot_of(table).version
         columns = delta_schema(self.table, schema, self.descriptions, table.schema() if table is not None else None)
         try:
             additions = [action for part in sorted(parts, key=str) for action in self._upload(part)]
             self._sync_files(table, additions)
+            self.require_lease()
             if table is None:
                 create_table_with_add_actions(
                     self.url,

@@ -5,7 +5,7 @@ another suffix, so that a reader of `*.csv` does not take it for a current one.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -42,9 +42,12 @@ class Exported:
 
 
 class Exports:
-    """The exports of one lake."""
+    """The exports of one lake. require_lease: called before each write; what it raises prevents it."""
 
-    def __init__(self, lake_url: str, options: Mapping[str, str]) -> None:
+    def __init__(
+        self, lake_url: str, options: Mapping[str, str], require_lease: Callable[[], None] = lambda: None
+    ) -> None:
+        self._require_lease = require_lease
         self._lake_url = lake_url
         self._options = options
 
@@ -70,6 +73,7 @@ class Exports:
             replaced = f"{REPLACED}/{path}.{(now or datetime.now(UTC)).astimezone(UTC):{_TIME}}"
             for target, content in ((replaced, before), (f"{FOLDER}/{path}", data)):
                 if content is not None:
+                    self._require_lease()
                     write_file(self._lake_url, self._options, target, content)
         except (BaseError, OSError) as error:
             raise WriteFailed(

@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
@@ -22,7 +22,7 @@ from obstore.store import ObjectStore
 from timix_assets.text.printable import printable
 
 from .errors import LakeError, LakeLockTimeout, LeaseLost, StoreUnfit
-from .storage import describe_storage_error
+from .storage import describe_storage_error, is_folder, open_store
 
 OBJECT = "_timix_lease.json"
 LIFETIME_SECONDS = 30.0
@@ -30,6 +30,12 @@ RENEWALS_PER_LIFETIME = 3
 NO_TAG = '"timix"'
 """The tag of no object."""
 LOOKS_PER_LIFETIME = 10
+MAX_PAUSE_SECONDS = 2.0
+
+STEPS_IN_PARALLEL = (
+    "Another process executes steps of this run, and holds the lock of the lake until the run ends, so this step would wait "
+    "for it in vain. Set the executor of the job to in_process_executor: runs take turns here, and their steps share a process."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -136,16 +142,23 @@ class Lease:
         Raises:
             LakeLockTimeout: Another process still holds it.
             StoreUnfit: The store ignores conditions, so that two could hold it.
-            LakeError: The store cannot be reached.
+            LakeError: The store cannot be reached, or another process executes steps of the same run.
         """
         ours = Holder.of(who, run_id, self._lifetime)
+        if self.is_ours and not self._lost:
+            # For its next run; the next renewal says so.
+            self._holder = ours
+            return None
         give_up_at = self._clock() + timeout_seconds
+        pause = threading.Event()
         seen: Seen | None = None
         notified = ""
         while True:
             try:
-                seen = look(self._store, seen, self._clock())
+                before, seen = seen, look(self._store, seen, self._clock())
                 asked_at = self._clock()
+                if before and seen and before.tag != seen.tag and before.holder.run_id == seen.holder.run_id == run_id:
+                    raise LakeError(STEPS_IN_PARALLEL)
                 if seen is None or asked_at >= seen.lapses_at():
                     tag = self._put(ours, seen.tag if seen else None)
                     if tag:
@@ -166,7 +179,7 @@ class Lease:
             if str(seen.holder) != notified:
                 notified = str(seen.holder)
                 notify(f"Waiting for the lease of the lake {self._lake}, held by {notified}.")
-            self._ended.wait(min(2.0, seen.holder.lifetime_seconds / LOOKS_PER_LIFETIME))
+            pause.wait(min(MAX_PAUSE_SECONDS, seen.holder.lifetime_seconds / LOOKS_PER_LIFETIME))
 
     def require(self) -> None:
         """Makes sure that nobody else can hold the lease; call it before each write.
@@ -200,17 +213,20 @@ class Lease:
         self._holder, self._tag, self._lost = ours, tag, ""
         self._valid_until, self._process = asked_at + self._lifetime, os.getpid()
         self._ended = threading.Event()
-        threading.Thread(target=self._renew, args=(ours, self._ended), name="timix-lease", daemon=True).start()
+        threading.Thread(target=self._renew, args=(self._ended,), name="timix-lease", daemon=True).start()
 
-    def _renew(self, ours: Holder, ended: threading.Event) -> None:
+    def _renew(self, ended: threading.Event) -> None:
         pause = self._lifetime / RENEWALS_PER_LIFETIME
         while not ended.wait(pause):
             with self._lock:
-                if ended.is_set():
+                if ended.is_set() or self._holder is None:
                     return
                 asked_at = self._clock()
+                if asked_at >= self._valid_until:
+                    self._lost = f"it could not be renewed for {self._lifetime:g} s"
+                    return
                 try:
-                    tag = self._put(ours, self._tag)
+                    tag = self._put(self._holder, self._tag)
                 except BaseError as error:
                     _log.warning(
                         "The lease of the lake was not renewed (%s); trying again.", describe_storage_error(error)
@@ -275,3 +291,17 @@ def holder_in(text: bytes) -> Holder:
         lifetime_seconds=float(lifetime) if isinstance(lifetime, int | float) and lifetime > 0 else LIFETIME_SECONDS,
         write=str(words.get("write", "")),
     )
+
+
+_OF_THIS_PROCESS: dict[str, Lease] = {}
+
+
+def lease_of(url: str, options: Mapping[str, str], lifetime_seconds: float) -> Lease | None:
+    """This process's lease of a lake; None for a folder, whose lock is `LakeLock`."""
+    if is_folder(url):
+        return None
+    known = _OF_THIS_PROCESS.get(url)
+    if known is None or not known.is_ours:
+        known = Lease(open_store(url, options), url, lifetime_seconds=lifetime_seconds)
+        _OF_THIS_PROCESS[url] = known
+    return known

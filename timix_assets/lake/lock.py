@@ -7,12 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from timix_assets.state.files import write_atomically
 from timix_assets.state.locks import Lock, LockBusy, acquire_lock
 from timix_assets.state.permissions import explain_denied
 
 from .errors import LakeError, LakeLockTimeout
+from .lease import STEPS_IN_PARALLEL
 from .storage import normalize_url
 
 POLL_SECONDS = 0.2
@@ -48,7 +50,7 @@ class LakeLock:
 
         Raises:
             LakeLockTimeout: Another process still holds the lock.
-            LakeError: The lock's files belong to another user.
+            LakeError: The lock's files belong to another user, or another process executes steps of the same run.
         """
         try:
             self._acquire(owner, timeout_seconds, notify)
@@ -64,6 +66,8 @@ class LakeLock:
         deadline = time.monotonic() + timeout_seconds
         notified = ""
         while (lock := self._try()) is None:
+            if self._is_held_for(owner):
+                raise LakeError(STEPS_IN_PARALLEL)
             holder = self._held_by()
             if time.monotonic() >= deadline:
                 raise LakeLockTimeout(
@@ -95,8 +99,17 @@ class LakeLock:
         write_atomically(self._holder, json.dumps(words).encode())
 
     def _held_by(self) -> str:
+        words = self._words()
+        return f"{words['who']} (process {words['pid']}, since {words['since']})" if words else "another process"
+
+    def _is_held_for(self, owner: str) -> bool:
+        """Whether the lock is held by another process of the same run."""
+        return self._words().get("who") == owner
+
+    def _words(self) -> dict[str, Any]:
+        """What the holder wrote; empty if that cannot be read."""
         try:
             words = json.loads(self._holder.read_text(encoding="utf-8"))
-            return f"{words['who']} (process {words['pid']}, since {words['since']})"
+            return {name: words[name] for name in ("who", "pid", "since")}
         except (OSError, ValueError, KeyError, TypeError):
-            return "another process"
+            return {}

@@ -14,6 +14,7 @@ from polars.exceptions import PolarsError
 
 from .commit import Change, ReplaceCommit
 from .errors import LakeError, MonthsMissing, TableMissing, UnstorableColumn, WriteConflict, WriteFailed
+from .lease import Lease
 from .months import MONTH, Months
 from .open_tables import OpenTables
 from .schema import delta_schema, schema_of, stored_type
@@ -41,6 +42,9 @@ class TableStore:
         temporary: The folder where rows are staged before they are written; by default the system's (TMPDIR).
         writer: The id of this machine in the tables' commits (`writers.writer_id`); by default none.
 
+    Attributes:
+        lease: The lease of the lake, which each write needs; None where there is none.
+
     Raises:
         LakeError: The URL is malformed.
     """
@@ -58,6 +62,12 @@ class TableStore:
         self._tables = OpenTables(self._options)
         self._temporary = temporary
         self.writer = writer
+        self.lease: Lease | None = None
+
+    def require_lease(self) -> None:
+        """Called before each write. LeaseLost if this process had the lease of the lake and may have lost it."""
+        if self.lease is not None:
+            self.lease.require()
 
     def check(self) -> None:
         """Checks that tables can be at the URL, without a request and without creating a folder.
@@ -193,6 +203,7 @@ class TableStore:
                 descriptions=descriptions or {},
                 exact_columns=exact_columns,
                 writer=self.writer,
+                require_lease=self.require_lease,
                 based_on=based_on or snapshot_of(existing),
             ).commit()
 

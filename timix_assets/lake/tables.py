@@ -43,8 +43,9 @@ class Lake(TableStore):
     @cached_property
     def exports(self) -> Exports:
         """The official exports, stored byte for byte."""
-        return Exports(self.url, self._options)
+        return Exports(self.url, self._options, self.require_lease)
 
     def put_report(self, name: str, data: bytes) -> str:
         """Stores a finished page as `reports/<name>`, atomically, and returns where that is. WriteFailed if refused."""
+        self.require_lease()
         return put_report(self.url, self._options, name, data)

@@ -5,8 +5,10 @@ from pathlib import Path
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from timix_assets.dagster_internals import IN_PROGRESS_RUN_STATUSES
+from timix_assets.lake.lease import Holder
 from timix_assets.lake.liveness import claim_process_lock, dead_processes, remove_lock
 from timix_assets.runs.tags import PROCESS
+from timix_assets.text.printable import printable
 
 
 def claim_run(instance: DagsterInstance, run_id: str, state_folder: Path) -> None:
@@ -40,3 +42,20 @@ def end_orphaned_runs(instance: DagsterInstance, state_folder: Path) -> list[str
     for name in dead:
         remove_lock(state_folder, name)
     return [run.run_id for run in orphaned]
+
+
+def end_silent_run(instance: DagsterInstance, holder: Holder) -> list[str]:
+    """Ends the run that held the lease of the lake and stopped renewing it: its machine is gone, or cannot reach the lake.
+
+    Returns:
+        The ids of the runs that were ended.
+    """
+    run = instance.get_run_by_id(holder.run_id) if holder.run_id else None
+    if run is None or run.status not in IN_PROGRESS_RUN_STATUSES:
+        return []
+    why = f"Its machine, {printable(holder.machine)}, did not renew the lease of the lake for {holder.lifetime_seconds:g} s."
+    if run.status is DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, why)
+    else:
+        instance.report_run_failed(run, why)
+    return [run.run_id]

@@ -76,6 +76,13 @@ class LakeLimits(Declaration):
         le=DAY_SECONDS,
         description="How long a run waits for another run on the same lake before it gives up.",
     )
+    lease_seconds: float = Field(
+        default=30.0,
+        ge=1,
+        le=DAY_SECONDS,
+        description="On a lake in an object store: how long a run may be silent, as when its machine is gone, before another "
+        "machine takes over.",
+    )
 
 
 class ImportLimits(Declaration):

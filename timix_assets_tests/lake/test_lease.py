@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from obstore.store import ObjectStore
 
-from timix_assets.lake.errors import LakeLockTimeout, LeaseLost, StoreUnfit
+from timix_assets.lake.errors import LakeError, LakeLockTimeout, LeaseLost, StoreUnfit
 from timix_assets.lake.lease import OBJECT, Holder, Lease, look, now
 from timix_assets.lake.storage import open_store
 
@@ -46,7 +46,7 @@ def acquired(
     store: ObjectStore, who: str = "refresh_recent", *, seconds: float = 30, lifetime: float = LIFETIME
 ) -> Lease:
     lease = Lease(store, "the lake", lifetime_seconds=lifetime)
-    lease.acquire(who, "run-1", timeout_seconds=seconds, notify=ignore)
+    lease.acquire(who, f"run of {who}", timeout_seconds=seconds, notify=ignore)
     return lease
 
 
@@ -76,7 +76,7 @@ def test_a_second_holder_waits_for_the_first(store: ObjectStore) -> None:
 def test_a_holder_keeps_it_beyond_its_lifetime(store: ObjectStore) -> None:
     first = acquired(store)
     with pytest.raises(LakeLockTimeout):
-        acquired(store, seconds=2 * LIFETIME)
+        acquired(store, "another", seconds=2 * LIFETIME)
     first.require()
     first.release()
 
@@ -106,7 +106,7 @@ def test_a_killed_holder_is_followed_within_twice_the_lifetime(
     lease.release()
 
     assert killed is not None
-    assert (killed.who, killed.run_id) == ("a killed run", "run-1")
+    assert (killed.who, killed.run_id) == ("a killed run", "run of a killed run")
     assert LIFETIME <= took <= 2 * LIFETIME
 
 
@@ -211,9 +211,19 @@ def test_a_forked_process_does_not_hold_it(store: ObjectStore) -> None:
 
 
 def test_renewals_end_with_the_lease(store: ObjectStore) -> None:
+    before = set(threading.enumerate())
     lease = acquired(store)
+    [renewing] = [each for each in threading.enumerate() if each.name == "timix-lease" and each not in before]
     lease.release()
-    wait_for(lambda: not any(thread.name == "timix-lease" for thread in threading.enumerate()))
+    renewing.join(30)
+    assert not renewing.is_alive()
+
+
+def test_a_step_of_the_same_run_in_another_process_is_refused(store: ObjectStore) -> None:
+    first = acquired(store, "refresh_recent")
+    with pytest.raises(LakeError, match="Set the executor of the job to in_process_executor"):
+        acquired(store, "refresh_recent")
+    first.release()
 
 
 def test_a_name_from_the_store_is_one_printed_line() -> None:

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from timix_assets.lake.errors import LakeLockTimeout
+from timix_assets.lake.errors import LakeError, LakeLockTimeout
 from timix_assets.lake.lock import LakeLock
 
 HOLDER = """
@@ -63,6 +63,11 @@ def test_timeout_names_the_holder(holder: subprocess.Popen[str], lock: LakeLock)
         lock.acquire("run second", timeout_seconds=0.1, notify=messages.append)
     assert len(messages) == 1
     assert f"held by run first (process {holder.pid}" in messages[0]
+
+
+def test_a_step_of_the_same_run_in_another_process_is_refused(holder: subprocess.Popen[str], lock: LakeLock) -> None:
+    with pytest.raises(LakeError, match="Set the executor of the job to in_process_executor"):
+        lock.acquire("run first", timeout_seconds=30, notify=print)
 
 
 def test_waiting_ends_at_the_timeout(holder: subprocess.Popen[str], lock: LakeLock) -> None:

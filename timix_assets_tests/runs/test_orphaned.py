@@ -11,14 +11,16 @@ from dagster._core.test_utils import create_run_for_test
 from dagster._core.utils import make_new_run_id
 
 from timix_assets.automation.orphaned_runs import orphaned_runs
+from timix_assets.lake.lease import Holder
 from timix_assets.lake.liveness import claim_process_lock, is_dead
 from timix_assets.resources import LakeResource
-from timix_assets.runs.orphaned import end_orphaned_runs, process_tag
+from timix_assets.runs.orphaned import end_orphaned_runs, end_silent_run, process_tag
 from timix_assets.runs.tags import PROCESS
 
 PROCESS_CODE = """
 import sys
 from pathlib import Path
+from timix_assets.lake.lease import Holder
 from timix_assets.lake.liveness import claim_process_lock
 print(claim_process_lock(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
@@ -141,3 +143,26 @@ def test_sensor_is_on_and_reports_the_runs_it_ended(
         f"Ended 1 run whose process was killed: {run_id}.",
         "No orphaned runs.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (DagsterRunStatus.STARTED, DagsterRunStatus.FAILURE),
+        (DagsterRunStatus.CANCELING, DagsterRunStatus.CANCELED),
+        (DagsterRunStatus.SUCCESS, DagsterRunStatus.SUCCESS),
+    ],
+)
+def test_run_of_a_machine_that_is_silent_is_ended(
+    instance: DagsterInstance, before: DagsterRunStatus, after: DagsterRunStatus
+) -> None:
+    run = create_run_for_test(instance, status=before)
+    silent = Holder("refresh_recent", run.run_id, "server-2", "2026-11-01T00:00:00", 30, "")
+    ended = end_silent_run(instance, silent)
+    assert status(instance, run.run_id) is after
+    assert ended == ([run.run_id] if before is not after else [])
+
+
+@pytest.mark.parametrize("run_id", ["", "00000000-0000-0000-0000-000000000000"])
+def test_a_silent_machine_without_a_run_here_ends_none(instance: DagsterInstance, run_id: str) -> None:
+    assert end_silent_run(instance, Holder("x", run_id, "server-2", "", 30, "")) == []
