@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from timix_assets.text.doctor_advice import SEE_WHAT_IS_SENT
 from timix_assets.text.wording import count_noun
 
 from .concurrency import map_unordered
@@ -31,7 +32,7 @@ _MIN_FULL_PAGE = 10
 """From a server that sends no paging metadata, fewer rows are the whole listing: none uses so small a page size."""
 _MAX_PAGES = 50_000
 """Of a listing without a total: after this many pages it is considered endless."""
-_API_CHANGED = "the API has changed: run `timix-assets doctor` to see what it sends now."
+_API_CHANGED = f"the API has changed: {SEE_WHAT_IS_SENT}."
 _MAX_ROWS = 10**12
 """A larger totalCount is not a number of rows."""
 _FLAGS: Mapping[str | int, bool] = {True: True, False: False, "true": True, "false": False}
@@ -83,8 +84,8 @@ def envelope_of(what: object, body: Any, headers: Mapping[str, str], *, object_i
     if not isinstance(items, list):
         where = f"“{name}” is {_kind(items)}" if name else f"the answer is {_kind(items)} without “items”"
         raise ContractError(
-            f"{what}: expected a list of rows, but {where}; the API has changed or the path is not a listing: run "
-            "`timix-assets doctor` to see what it sends now."
+            f"{what}: expected a list of rows, but {where}; the API has changed or the path is not a listing: "
+            f"{SEE_WHAT_IS_SENT}."
         )
     for row in items:
         if type(row) is not dict:

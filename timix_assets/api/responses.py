@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from timix_assets.text.csv_table import BrokenCsv, read_csv
+from timix_assets.text.doctor_advice import FIND_OVERRIDE, SHOWS_HOW
 from timix_assets.text.printable import without_markup
 
 from .errors import (
@@ -88,14 +89,13 @@ def csv_of(request: Request, response: Response) -> bytes:
     return response.body
 
 
-_REFUSED = "run `timix-assets doctor` to see what to override in TIMIX_OVERRIDES"
 _ERRORS: Mapping[int, tuple[type[StatusError], str]] = {
-    400: (Invalid, _REFUSED),
+    400: (Invalid, FIND_OVERRIDE),
     401: (Unauthorized, "TIMIX_API_KEY is wrong, expired or revoked: set a valid key"),
     403: (Forbidden, "use a key whose role and plan may see it, or set skip_forbidden for it in TIMIX_OVERRIDES"),
-    404: (NotFound, "check TIMIX_BASE_URL, or set another path in TIMIX_OVERRIDES (`timix-assets doctor` shows how)"),
+    404: (NotFound, f"check TIMIX_BASE_URL, or set another path in TIMIX_OVERRIDES{SHOWS_HOW}"),
     409: (Conflict, "read the record again, then decide what to write"),
-    422: (Invalid, _REFUSED),
+    422: (Invalid, FIND_OVERRIDE),
 }
 _NOT_WHOLE: Mapping[int, str] = {
     206: "206 (partial content) to a request for the whole",

@@ -16,6 +16,7 @@ from timix_assets.settings import Settings
 from timix_assets.settings.environment import VARIABLES
 from timix_assets.settings.in_force import settings_in_force
 from timix_assets.state.permissions import is_readable_by_others
+from timix_assets.text.doctor_advice import for_the_doctor
 from timix_assets.text.printable import printable
 
 NAME_WIDTH = max(len(endpoint.name) for endpoint in ENDPOINTS)
@@ -70,12 +71,22 @@ def _print_report(report: EndpointReport, console: Console) -> None:
     rows = "" if report.rows is None else f"{report.rows:,}"
     if report.total is not None:
         rows = f"{rows} of {report.total:,}"
-    basis = "documented" if endpoint.documented else "assumed"
     style = "red" if report.has_failed else ""
-    _print_line(console, endpoint.name, report.status, rows, f"{endpoint.path} ({basis})", style=style)
-    for what, names in (("missing columns", report.missing), ("unknown fields", report.unknown)):
+    _print_line(console, endpoint.name, report.status, rows, f"{endpoint.path} ({_basis(report)})", style=style)
+    for what, names in (
+        ("overridden", report.overridden),
+        ("missing columns", report.missing),
+        ("unknown fields", report.unknown),
+    ):
         if names:
             console.print(f"    {what}: {printable(', '.join(names))}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _basis(report: EndpointReport) -> str:
+    """Where the path comes from."""
+    if report.override.path is not None:
+        return "override"
+    return "documented" if report.endpoint.documented else "assumed"
 
 
 def _print_line(console: Console, name: str, status: str, rows: str, path: str, *, style: str = "") -> None:
@@ -91,7 +102,7 @@ def _print_notes(reports: Sequence[EndpointReport], notes: Sequence[str], consol
         _print_failure(failure, errors)
     console.print()
     for note in [*(note for report in reports for note in report.notes), *notes]:
-        console.print(f"• {printable(note)}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"• {printable(for_the_doctor(note))}", markup=False, highlight=False, soft_wrap=True)
     lines = override_lines(reports)
     if lines:
         console.print(
@@ -104,7 +115,7 @@ def _print_notes(reports: Sequence[EndpointReport], notes: Sequence[str], consol
 
 def _print_failure(message: str, errors: Console) -> None:
     errors.print("[red]failed[/] ", end="", highlight=False, soft_wrap=True)
-    errors.print(printable(message), markup=False, highlight=False, soft_wrap=True)
+    errors.print(printable(for_the_doctor(message)), markup=False, highlight=False, soft_wrap=True)
 
 
 def _file_permission_notes(env_file: Path) -> list[str]:

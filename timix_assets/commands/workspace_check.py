@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -43,6 +44,7 @@ class EndpointReport:
         unknown: Fields without a column.
         suggestions: Lines for the overrides file.
         failures: Messages: why an asset would fail, or be wrong.
+        records: The sample as it was sent.
         override: What the overrides file says about this endpoint.
     """
 
@@ -56,6 +58,7 @@ class EndpointReport:
     notes: list[str] = field(default_factory=list)
     suggestions: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    records: list[Any] = field(default_factory=list)
     sample: pl.DataFrame = field(default_factory=pl.DataFrame)
     override: EndpointOverride = field(default_factory=EndpointOverride)
     overrides_file: str = ""
@@ -63,6 +66,17 @@ class EndpointReport:
     @property
     def has_failed(self) -> bool:
         return bool(self.failures)
+
+    @property
+    def overridden(self) -> list[str]:
+        """What the overrides file sets here, but for the path, which is shown by itself."""
+        override = self.override
+        switches = [name for name in ("skip_forbidden", "end_exclusive") if getattr(override, name)]
+        return [
+            *(f"columns.{name}" for name in override.columns),
+            *(f"parameters.{name}" for name in override.parameters),
+            *switches,
+        ]
 
     def add_failure(self, message: str, *, asset: str | None = None) -> None:
         """Adds why the endpoint's asset, or another one downstream of it, would fail."""
@@ -169,7 +183,8 @@ def _one_page(client: TimixClient, report: EndpointReport, months: Months) -> De
             f"{endpoint.path} returned 404; {path} is used instead, with one extra request in every run."
         )
         report.suggestions.append(f"    path: {path}")
-    return decode(endpoint, records_in(answer, path))
+    report.records = records_in(answer, path)
+    return decode(endpoint, report.records)
 
 
 def _report(client: TimixClient, report: EndpointReport, months: Months, seen: dict[str, EndpointReport]) -> Decoded:
@@ -179,12 +194,12 @@ def _report(client: TimixClient, report: EndpointReport, months: Months, seen: d
     first = [] if customers.sample.is_empty() else customers.sample["id"].to_list()[:1]
     reader = ReportReader(client, endpoint, endpoint.path, lambda: first)
     if endpoint.window is Window.NONE:
-        decoded = decode(endpoint, reader.rows({}))
+        report.records = reader.rows({})
+        decoded = decode(endpoint, report.records)
     else:
-        of_month = {
-            month: decode(endpoint, reader.rows(_params(endpoint, Months(month, month))), month=month)
-            for month in months
-        }
+        sent = {month: reader.rows(_params(endpoint, Months(month, month))) for month in months}
+        report.records = [record for rows in sent.values() for record in rows]
+        of_month = {month: decode(endpoint, rows, month=month) for month, rows in sent.items()}
         same = identical_months({month: content_hash(endpoint, one.rows) for month, one in of_month.items()})
         if same:
             report.notes.append(identical_months_message(endpoint, same))
@@ -243,8 +258,10 @@ def _compare(report: EndpointReport, decoded: Decoded, months: Months, role: str
         return
     report.missing = sorted(findings.missing_columns)
     required = [column.name for column in endpoint.columns if column.required and column.name in report.missing]
+    suggested = suggest(endpoint, findings, [record for record in report.records if isinstance(record, dict)])
     if required:
-        report.add_failure(f"cannot be read: no field matches {', '.join(required)}.")
+        lines = " (see the lines below)" if suggested else ""
+        report.add_failure(f"cannot be read: no field matches {', '.join(required)}{lines}.")
     elif not decoded.rejected.is_empty():
         report.add_failure(
             f"{decoded.rejected.height:,} of {count_noun(findings.records, 'row')} cannot be read "
@@ -252,7 +269,7 @@ def _compare(report: EndpointReport, decoded: Decoded, months: Months, role: str
         )
     report.notes.extend([*findings.value_messages(endpoint), *findings.spelling_messages(endpoint)])
     # Without the first two lines, which name the endpoint.
-    report.suggestions.extend(_not_overridden(report, suggest(endpoint, findings)[2:]))
+    report.suggestions.extend(_not_overridden(report, suggested[2:]))
     report.notes.extend(
         f"{report.override_key('columns', column)} computes column `{column}` of {endpoint.name}, but "
         f"{'no record has the field' if column in report.missing else 'not every value can be read'}; correct or remove it."
@@ -280,7 +297,7 @@ def _compare(report: EndpointReport, decoded: Decoded, months: Months, role: str
 def _not_overridden(report: EndpointReport, lines: Sequence[str]) -> list[str]:
     """The suggestions for columns that the overrides file does not set; a note names those that it does."""
     head, columns = lines[:1], lines[1:]
-    free = [line for line in columns if line.split(":", 1)[0].strip() not in report.override.columns]
+    free = [line for line in columns if line.split(":", 1)[0].split()[-1] not in report.override.columns]
     return [*head, *free] if free else []
 
 

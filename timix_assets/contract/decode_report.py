@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from timix_assets.text.doctor_advice import SHOWS_HOW
 from timix_assets.text.wording import count_noun
 from timix_assets.vendor import ROLES_WITHOUT_COST
 
@@ -114,7 +115,7 @@ class DecodeReport:
             messages.insert(
                 0,
                 f"No record of {endpoint.name} has a field for {', '.join(missing)}. If the workspace uses another name, "
-                "set it in TIMIX_OVERRIDES (`timix-assets doctor` shows how).",
+                f"set it in TIMIX_OVERRIDES{SHOWS_HOW}.",
             )
         if self.unknown_fields:
             messages.append(f"{endpoint.name} has unknown fields, kept in `{RESCUED}`: {_counts(self.unknown_fields)}.")

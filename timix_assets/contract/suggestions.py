@@ -2,11 +2,14 @@
 
 import json
 import re
+from collections.abc import Sequence
 
 from timix_assets.text.wording import similarity
 
 from .decode_report import DecodeReport
 from .expressions import ExpressionError, parsed
+from .fitting_values import Fit, fits
+from .records import Record
 from .schema import Column, Endpoint, Type, normalized
 
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
@@ -15,38 +18,64 @@ _SAME_AS_ID = frozenset({"key", "uuid", "guid", "identifier"})
 _FILLERS = frozenset({_ID, "at", "of", "the", "is"})
 _MIN_ABBREVIATION_LENGTH = 3
 _PER_HOUR = {"minutes": 60, "mins": 60, "minute": 60, "seconds": 3600, "secs": 3600}
+_MAX_ALTERNATIVES = 3
 
 _SAME, _OTHER_UNIT, _SHARED_WORDS, _SIMILAR = 1.0, 0.95, 0.9, 0.6
 _OWN_ID = 0.95
 
 
-def suggest(endpoint: Endpoint, report: DecodeReport) -> list[str]:
-    """Overrides that would fill missing columns from unknown fields with similar names.
+def suggest(endpoint: Endpoint, report: DecodeReport, records: Sequence[Record] = ()) -> list[str]:
+    """Overrides that would fill missing columns from unknown fields: with similar names, or with fitting values.
 
     A field is suggested for one column only: names that differ only in case and separators first, then required columns,
-    then the most similar name.
+    then the most similar name. A required column without a similar name gets the fields whose values fit it, the one that
+    is filled most often first, and the others as comments.
+
+    Args:
+        records: As they were sent, to look at the values.
 
     Returns:
-        Lines of YAML to paste; none when no name is similar.
+        Lines of YAML to paste; none when no field is similar or fits.
     """
     fields = [name for name in report.unknown_fields if "." not in name and _sql(name) is not None]
     missing = [column for column in endpoint.columns if column.name in report.missing_columns]
-    needed = {*endpoint.key, *(column.name for column in missing if column.required)}
+    chosen = _similar_names(endpoint, missing, fields)
+    lines = []
+    for column in missing:
+        if column.name in chosen:
+            lines.append(f"      {column.name}: {_quoted(column, chosen[column.name])}")
+            continue
+        if column.name not in endpoint.required_columns:
+            continue
+        free = [name for name in fields if name not in chosen.values()]
+        found = fits(endpoint, column, records, free)[:_MAX_ALTERNATIVES]
+        if found:
+            chosen[column.name] = found[0].name
+        lines += [f"      {'# or ' if at else ''}{column.name}: {_fitting(fit)}" for at, fit in enumerate(found)]
+    return ["endpoints:", f"  {endpoint.name}:", "    columns:", *lines] if lines else []
+
+
+def _similar_names(endpoint: Endpoint, missing: Sequence[Column], fields: Sequence[str]) -> dict[str, str]:
+    """Column -> the field with the most similar name."""
     pairs = [
         (score, column, name)
         for column in missing
         for name in fields
         if (score := _similarity(endpoint, column, name)) >= _SIMILAR
     ]
+    needed = endpoint.required_columns
     pairs.sort(key=lambda pair: (pair[0] < _SAME, pair[1].name not in needed, -pair[0], pair[2]))
     chosen: dict[str, str] = {}
     for _, column, name in pairs:
         if column.name not in chosen and name not in chosen.values():
             chosen[column.name] = name
-    if not chosen:
-        return []
-    lines = [f"      {c.name}: {_quoted(c, chosen[c.name])}" for c in missing if c.name in chosen]
-    return ["endpoints:", f"  {endpoint.name}:", "    columns:", *lines]
+    return chosen
+
+
+def _fitting(fit: Fit) -> str:
+    """The expression that reads the field, as YAML, and why it may be the one."""
+    divided = f" / {fit.divisor}.0" if fit.divisor else ""
+    return f"{json.dumps(f'{_sql(fit.name)}{divided}', ensure_ascii=False)}  # {fit.evidence}"
 
 
 def _similarity(endpoint: Endpoint, column: Column, name: str) -> float:

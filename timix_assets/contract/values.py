@@ -54,7 +54,7 @@ def identifier(value: Any) -> str | None:
     """An opaque id: text as sent, a number by its digits (7 and 7.0 are "7")."""
     if isinstance(value, str):
         return value
-    number = _number(value)
+    number = json_number(value)
     if number is None or not number.is_finite():
         return None
     if number == number.to_integral_value() and number.adjusted() < _MAX_PLAIN_ID_DIGITS:
@@ -62,7 +62,7 @@ def identifier(value: Any) -> str | None:
     return str(number)
 
 
-def _number(value: Any) -> Decimal | None:
+def json_number(value: Any) -> Decimal | None:
     """A JSON number, or text that is one; it can be NaN or Infinity."""
     if isinstance(value, bool):
         return None
@@ -80,7 +80,7 @@ def _number(value: Any) -> Decimal | None:
 
 def integer(value: Any) -> int | None:
     """An integer of at most 64 bits: 7, 7.0 or "7", but not 7.5."""
-    number = _number(value)
+    number = json_number(value)
     if number is None or not number.is_finite() or not _INT64.start <= number < _INT64.stop:
         return None
     return int(number) if number == number.to_integral_value() else None
@@ -90,7 +90,7 @@ def flag(value: Any) -> bool | None:
     """true and false, in JSON, as text, or as 1 and 0."""
     if isinstance(value, str):
         return {"true": True, "false": False}.get(value.strip().lower())
-    number = Decimal(value) if isinstance(value, bool) else _number(value)
+    number = Decimal(value) if isinstance(value, bool) else json_number(value)
     return bool(number) if number in (0, 1) else None
 
 
@@ -127,7 +127,7 @@ def _enums(column: Column, values: Values, kinds: Kinds) -> Values:
 
 def amount_texts(values: Values, kinds: Kinds) -> Values:
     """Ten places, as text, which Polars reads four times faster than Decimals; "NaN" when a number does not fit."""
-    numbers = values if kinds <= NUMBERS else [_number(value) for value in values]
+    numbers = values if kinds <= NUMBERS else [json_number(value) for value in values]
     return _per_distinct_value(lambda n: None if n is None else str(_AMOUNT.quantize(n, _TEN_PLACES)), numbers)
 
 

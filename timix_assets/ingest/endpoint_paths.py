@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from timix_assets.api.errors import NotFound
 from timix_assets.contract.schema import Endpoint
+from timix_assets.text.doctor_advice import SHOWS_HOW
 
 Answer = TypeVar("Answer")
 
@@ -33,7 +34,7 @@ def first_answer(
         raise not_found
     raise NotFound(
         f"GET {paths[0]}: the server answered 404, and for {' and '.join(paths[1:])} too; check TIMIX_BASE_URL, or set "
-        "another path in TIMIX_OVERRIDES (`timix-assets doctor` shows how).",
+        f"another path in TIMIX_OVERRIDES{SHOWS_HOW}.",
         status=not_found.status,
         code=not_found.code,
         server_message=not_found.server_message,

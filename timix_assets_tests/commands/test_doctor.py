@@ -54,6 +54,37 @@ def test_suggests_working_overrides(project: Project, live: Sandbox) -> None:
     assert project.run("doctor", TIMIX_OVERRIDES="overrides.yaml").returncode == 0
 
 
+def test_names_fields_whose_values_fit_a_required_one(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("rename_field", path="/time-reports", old="hours", new="duration"))
+    live.faults.add(Fault("new_field", path="/time-reports", field="mood", value='"good"'))
+    done = project.run("doctor")
+    lines = done.stdout[done.stdout.index("endpoints:") :]
+
+    assert done.returncode == 1
+    assert "failed time_reports: cannot be read: no field matches hours (see the lines below).\n" in done.stderr
+    assert yaml.safe_load(lines) == {"endpoints": {"time_reports": {"columns": {"hours": "duration"}}}}
+    assert "like hours, in 50 of 50 records" in lines
+    (project.folder / "overrides.yaml").write_text(lines)
+    fixed = project.run("doctor", TIMIX_OVERRIDES="overrides.yaml")
+    assert fixed.returncode == 0
+    assert "overridden: columns.hours\n" in fixed.stdout
+
+
+def test_shows_an_overridden_path_as_override(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("moved", path="/customers", to="/clients"))
+    (project.folder / "overrides.yaml").write_text("endpoints: {customers: {path: /clients}}")
+    assert "/clients (override)" in project.run("doctor", TIMIX_OVERRIDES="overrides.yaml").stdout
+
+
+def test_does_not_advise_to_run_itself(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("not_found", path="/time-reports"), Fault("not_found", path="/time-entries"))
+    live.faults.add(Fault("not_found", path="/customers"), Fault("invalid", path="/projects"))
+    live.faults.add(Fault("text_replaced", path="/tasks", old='"items"', new='"stuff"'))
+    done = project.run("doctor")
+    assert len(done.stderr.splitlines()) == 4
+    assert "timix-assets doctor" not in done.stdout + done.stderr
+
+
 def test_missing_optional_column_passes(project: Project, live: Sandbox) -> None:
     live.faults.add(Fault("drop_field", path="/customers", field="contactEmail"))
     done = project.run("doctor")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from timix_assets.contract.endpoints import CUSTOMERS, ENDPOINTS, ME, ORG_USERS, TIME_REPORTS
+from timix_assets.contract.endpoints import BY_NAME, CUSTOMERS, ENDPOINTS, ME, ORG_USERS, TIME_REPORTS
 from timix_assets.contract.overrides import OverrideError, Overrides, apply, parse_overrides
 from timix_assets.contract.records import Decoded, decode
 from timix_assets.contract.schema import RESCUED
@@ -316,8 +316,8 @@ def test_field_replaced_by_an_expression_is_rescued():
 # Suggestions
 
 
-def suggested(endpoint, *records):
-    lines = suggest(endpoint, decode(endpoint, records).report)
+def suggested(endpoint, *records, values=False):
+    lines = suggest(endpoint, decode(endpoint, records).report, records if values else ())
     parsed = yaml.safe_load("\n".join(lines)) or {"endpoints": {endpoint.name: {"columns": {}}}}
     parse_overrides(parsed)
     return parsed["endpoints"][endpoint.name]["columns"]
@@ -369,3 +369,41 @@ def test_suggested_field_is_quoted_for_sql():
 def test_dissimilar_fields_are_not_suggested():
     assert suggested(ORG_USERS, {"id": 1, "zodiac": "lion"}) == {}
     assert suggest(TIME_REPORTS, decode(TIME_REPORTS, []).report) == []
+
+
+def fitting(**sent):
+    """Suggested by their values, for entries without hours: a list is of one value for each entry."""
+    [count] = {len(values) for values in sent.values()}
+    records = [
+        entry(id=f"e{row}", hours=..., **{name: values[row] for name, values in sent.items()}) for row in range(count)
+    ]
+    return suggested(TIME_REPORTS, *records, values=True)
+
+
+def test_field_whose_values_fit_is_suggested_for_a_required_column():
+    assert fitting(duration=[Decimal("0.5"), 8], mood=["good", "bad"]) == {"hours": "duration"}
+    assert fitting(span=[30, 480]) == {"hours": "span / 60.0"}
+    assert fitting(span=[1800, "28800"]) == {"hours": "span / 3600.0"}
+
+
+@pytest.mark.parametrize("values", [[-1, 2], [0, 2], ["x", 2], [90_000, 2], [True, 2], [None, None, 2], [{"h": 1}, 2]])
+def test_field_with_a_value_that_is_no_duration_is_not_suggested(values):
+    assert fitting(duration=values) == {}
+
+
+def test_field_that_is_filled_most_often_comes_first_and_the_others_are_comments():
+    records = [entry(id=str(row), hours=..., a=2 if row else None, b=3) for row in range(4)]
+    assert suggest(TIME_REPORTS, decode(TIME_REPORTS, records).report, records)[3:] == [
+        '      hours: "b"  # 3 to 3, like hours, in 4 of 4 records',
+        '      # or hours: "a"  # 2 to 2, like hours, in 3 of 4 records',
+    ]
+
+
+def test_dates_ids_and_currencies_are_told_by_their_values():
+    sent = {"performed": "2026-01-05", "nr": 7, "iso": "EUR", "note": "a b"}
+    records = [entry(id=..., date=..., **(sent | {"nr": 7 + row})) for row in range(2)]
+    assert suggested(TIME_REPORTS, *records, values=True) == {"id": "nr", "date": "performed"}
+    same = [entry(id=..., **(sent | {"nr": 7})) for _ in range(2)]
+    assert "id" not in suggested(TIME_REPORTS, *same, values=True)
+    billed = [{"projectId": "p", "kurs": 1, "code": "EUR"}, {"projectId": "q", "kurs": 2, "code": "USD"}]
+    assert suggested(BY_NAME["unbilled_time_report"], *billed, values=True)["currency"] == "code"
