@@ -18,13 +18,15 @@ from dagster import (
     TableSchema,
 )
 
-from timix_assets.assets.preview import PREVIEW_ROWS, preview
+from timix_assets.assets.preview import PREVIEW_ROWS, preview, raw_preview
+from timix_assets.contract.endpoints import BY_NAME as ENDPOINTS
 from timix_assets.lake.commit import Change, MonthChange
 from timix_assets.lake.errors import LakeError
 from timix_assets.lake.months import Months
 from timix_assets.lake.spool import Spooled
 from timix_assets.lake.tables import Lake
 from timix_assets.metrics import BY_NAME
+from timix_assets.metrics.names import NAMES
 from timix_assets.partitions import NO_PARTITION_ERRORS, missing_months_failure, months_of
 from timix_assets.reporting.rollup_tables import scan_rollup
 from timix_assets.resources import LakeResource
@@ -32,6 +34,10 @@ from timix_assets.text.printable import printable
 
 PRIMARY_KEY_METADATA = "timix/key"
 """Metadata of an asset's definition: the columns that identify a row of its table, a list of names."""
+
+
+NAMED_TABLES = sorted({name.table for name in NAMES.values()})
+"""Raw tables that previews take names from."""
 
 
 def computed_tables(job: JobDefinition) -> list[str]:
@@ -187,4 +193,10 @@ def row_count(lake: Lake, table: str) -> Mapping[str, MetadataValue[Any]]:
 
 def _preview(lake: Lake, table: str, months: Months | None) -> Mapping[str, MetadataValue[Any]]:
     rows = lake.scan(table, months) if months else lake.scan(table)
-    return {"preview": MetadataValue.md(preview(rows.head(PREVIEW_ROWS).collect()))}
+    folder, _, name = table.partition("/")
+    if folder == "timix":
+        named = {each: lake.scan(f"timix/{each}") for each in NAMED_TABLES if lake.exists(f"timix/{each}")}
+        shown = raw_preview(ENDPOINTS[name], rows, named)
+    else:
+        shown = preview(rows.head(PREVIEW_ROWS).collect())
+    return {"preview": MetadataValue.md(shown)}

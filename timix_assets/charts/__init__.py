@@ -12,18 +12,21 @@ from .fixed_price import earned_and_cost_bars
 from .lockup import lockup_lines
 from .money import revenue_and_margin
 from .organization import utilization_lines
+from .projects import margin_bars
 from .realization import realization_bars
 from .rendering import as_markdown, message_of
 from .timesheets import timesheet_map
-from .utilization import utilization_heat_map
+from .utilization import monthly_heat_map, utilization_heat_map
 
 Chart = Callable[..., str | None]
 
 CHARTS: Mapping[str, Chart] = {
     "utilization_weekly": utilization_heat_map,
+    "utilization_monthly": monthly_heat_map,
     "timesheet_compliance": timesheet_map,
     "budget_health": budget_bars,
     "budget_burn": budget_curves,
+    "project_profitability": margin_bars,
     "fixed_price_progress": earned_and_cost_bars,
     "person_economics": realization_bars,
     "unbilled_aging": unbilled_bars,

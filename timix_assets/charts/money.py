@@ -50,6 +50,7 @@ def revenue_and_margin(*, organization_money: pl.DataFrame, params: RollupParams
         heading(
             f"{_message(shown)} in {count_noun(len(months), 'month')} to {month_name(months[-1])}",
             "Bars: TM hours × customer rate, per month. Line: margin, (revenue − cost) ÷ revenue, a gap where it is unknown.",
+            "Fixed prices are not in the revenue, though their cost is in the margin: see earned_revenue and earned_margin.",
             f"Paler: month counted to {day_name(params.as_of)}." if is_current(months[-1], params.as_of) else "",
             f"Margins below {percent(_LOWEST_MARGIN)} are drawn at {percent(_LOWEST_MARGIN)}." if beyond else "",
             left_out(currencies[MAX_CURRENCIES:]),

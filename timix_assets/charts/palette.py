@@ -29,8 +29,8 @@ BELOW_TARGET, AT_TARGET, ABOVE_TARGET = "#6a3d8a", "#ece9e4", "#1f7a4d"
 """The heat map runs from the first through the second to the third."""
 
 BILLABLE, TOTAL = "#27406b", "#8fa3bf"
-REVENUE, REVENUE_SO_FAR, MARGIN = "#5f6b78", "#b4c0cd", "#a84f88"
-"""The second: of a month that is not over."""
+REVENUE, REVENUE_SO_FAR, MARGIN, LOSS = "#5f6b78", "#b4c0cd", "#a84f88", "#b5483a"
+"""The second: of a month that is not over. The last: a margin of 0 or below."""
 
 EARNED, COST = "#b9c6d6", "#8a5a2b"
 """Of fixed-price projects."""

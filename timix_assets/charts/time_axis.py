@@ -45,3 +45,8 @@ def week_labels(weeks: Sequence[date], *, partial: frozenset[date]) -> dict[date
     """Axis labels by week: the month at its first week, an asterisk at a partial week."""
     begun = {w for before, w in pairwise(weeks) if before.month != w.month} | set(weeks[:1])
     return {w: (MONTHS[w.month - 1] if w in begun else "") + ("*" if w in partial else "") for w in weeks}
+
+
+def month_names(months: Sequence[date], *, partial: frozenset[date]) -> dict[date, str]:
+    """Axis labels by month: its name, the year in the place of January, an asterisk at a partial month."""
+    return {m: (str(m.year) if m.month == 1 else MONTHS[m.month - 1]) + ("*" if m in partial else "") for m in months}

@@ -1,6 +1,7 @@
-"""Who is busy, week by week, and whether the firm meets its target."""
+"""Who is busy, week by week or month by month, and whether the firm meets its target."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -16,12 +17,12 @@ from .axes import Scale
 from .palette import Colour
 from .rendering import against_target, as_svg, heading, text_columns, texts
 from .svg import Drawing, Rectangle, gradient, rectangles, text, text_lines, together
-from .time_axis import WEEK, latest, week_labels
+from .time_axis import MONTH, WEEK, latest, month_names, week_labels
 
-MAX_WEEKS, MAX_PEOPLE = 26, 60
+MAX_WEEKS, MAX_MONTHS, MAX_PEOPLE = 26, 18, 60
 
 _NAME_LENGTH = 28
-_CELL_WIDTH, _CELL_HEIGHT, _GAP = 20, 15, 1
+_CELL_HEIGHT, _GAP = 15, 1
 _NAME_AT, _FIGURE_AT = -6, 42
 _WITHOUT_CAPACITY, _WORKED_WITHOUT_CAPACITY = "–", "+"
 _SHADES = 20
@@ -31,28 +32,60 @@ _SPREAD = 0.5
 _LEGEND_AT, _LEGEND_WIDTH, _LEGEND_HEIGHT = 60, 16, 140
 
 
+@dataclass(frozen=True, slots=True)
+class _Period:
+    """What a column of the map stands for.
+
+    Args:
+        column: Of the table.
+        unit: As `latest` takes it.
+        cell: The width of a column, in pixels.
+        labels: Periods, and those that are counted in part -> their labels.
+    """
+
+    name: str
+    column: str
+    unit: str
+    most: int
+    cell: int
+    labels: Callable[..., Mapping[date, str]]
+
+
+_WEEKS = _Period("week", "week_start", WEEK, MAX_WEEKS, 20, week_labels)
+_MONTHS = _Period("month", "month", MONTH, MAX_MONTHS, 32, month_names)
+
+
 def utilization_heat_map(*, utilization_weekly: pl.DataFrame, params: RollupParams) -> str | None:
     """SVG: people by weeks, coloured by billable utilization, busiest first; None without rows.
 
     The latest 26 weeks, and the 60 people farthest from the target. A person's own figure is the ratio of sums over these
     weeks. No capacity is shown by a sign, not a colour, for it is not 0 %.
     """
-    if utilization_weekly.is_empty():
+    return _heat_map(utilization_weekly, _WEEKS, params)
+
+
+def monthly_heat_map(*, utilization_monthly: pl.DataFrame, params: RollupParams) -> str | None:
+    """SVG: the same by months, of the latest 18."""
+    return _heat_map(utilization_monthly, _MONTHS, params)
+
+
+def _heat_map(table: pl.DataFrame, period: _Period, params: RollupParams) -> str | None:
+    if table.is_empty():
         return None
-    weeks = latest(utilization_weekly["week_start"], WEEK, MAX_WEEKS)
-    rows = utilization_weekly.filter(pl.col("week_start") >= weeks[0])
+    periods = latest(table[period.column], period.unit, period.most)
+    rows = table.filter(pl.col(period.column) >= periods[0])
     target = params.firm.targets.utilization
     people = _farthest_from(target, _people(rows))
-    at = {week: i * _CELL_WIDTH for i, week in enumerate(weeks)}
-    width = len(weeks) * _CELL_WIDTH
-    labels = week_labels(weeks, partial=_partial(rows))
+    at = {each: i * period.cell for i, each in enumerate(periods)}
+    width = len(periods) * period.cell
+    labels = period.labels(periods, partial=frozenset(rows.filter("is_partial")[period.column]))
     chart = together(
-        *(text(at[week] + _CELL_WIDTH / 2, -10, words, "middle") for week, words in labels.items() if words),
+        *(text(at[each] + period.cell / 2, -10, words, "middle") for each, words in labels.items() if words),
         text_columns(people, _CELL_HEIGHT, {"name": _NAME_AT, "figure": width + _FIGURE_AT}, "right"),
-        *_cells(_figures(rows, people), at, _Colours(float(target))),
+        *_cells(_figures(rows, people, period), at, period.cell, _Colours(float(target))),
         _Colours(float(target)).legend(width + _LEGEND_AT),
     )
-    return as_svg(chart, _heading(weeks, rows, people.height, params))
+    return as_svg(chart, _heading(periods, rows, people.height, period, params))
 
 
 def _overall() -> pl.Expr:
@@ -74,28 +107,28 @@ def _farthest_from(target: Decimal, people: pl.DataFrame) -> pl.DataFrame:
     return chosen.sort("overall", "user_id", descending=[True, False], nulls_last=True).with_row_index("row")
 
 
-def _figures(rows: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    """row, week_start, utilization (null without capacity), and the sign that is shown where it is null."""
+def _figures(rows: pl.DataFrame, people: pl.DataFrame, period: _Period) -> pl.DataFrame:
+    """row, the period, utilization (null without capacity), and the sign that is shown where it is null."""
     worked = pl.when("worked_at_zero_capacity").then(pl.lit(_WORKED_WITHOUT_CAPACITY))
     figures = rows.join(people.select("user_id", "row"), on="user_id").select(
         "row",
-        "week_start",
+        period.column,
         pl.col("billable_utilization").mul(_SHADES).round().truediv(_SHADES).alias("utilization"),
         worked.otherwise(pl.lit(_WITHOUT_CAPACITY)).alias("sign"),
     )
-    return figures.sort("row", "week_start")
+    return figures.sort("row", period.column)
 
 
-def _cells(figures: pl.DataFrame, at: Mapping[date, float], colours: "_Colours") -> Iterator[Drawing]:
+def _cells(figures: pl.DataFrame, at: Mapping[date, float], width: float, colours: "_Colours") -> Iterator[Drawing]:
     """A rectangle for each utilization, and a sign where there is none."""
     by_colour: dict[Colour, list[Rectangle]] = {}
     signs = []
-    for row, week, utilization, sign in figures.iter_rows():
-        x, y = at[week], row * _CELL_HEIGHT
+    for row, period, utilization, sign in figures.iter_rows():
+        x, y = at[period], row * _CELL_HEIGHT
         if utilization is None:
-            signs.append((x + _CELL_WIDTH / 2, y + _CELL_HEIGHT / 2, sign))
+            signs.append((x + width / 2, y + _CELL_HEIGHT / 2, sign))
         else:
-            cell = (x, y, _CELL_WIDTH - _GAP, _CELL_HEIGHT - _GAP)
+            cell = (x, y, width - _GAP, _CELL_HEIGHT - _GAP)
             by_colour.setdefault(colours.of(utilization), []).append(cell)
     for colour, cells in by_colour.items():
         yield rectangles(cells, colour)
@@ -129,22 +162,18 @@ class _Colours:
         )
 
 
-def _partial(rows: pl.DataFrame) -> frozenset[date]:
-    return frozenset(rows.filter("is_partial")["week_start"])
-
-
-def _heading(weeks: Sequence[date], rows: pl.DataFrame, shown: int, params: RollupParams) -> Drawing:
+def _heading(periods: Sequence[date], rows: pl.DataFrame, shown: int, period: _Period, params: RollupParams) -> Drawing:
     overall, people = rows.select(_overall()).item(), rows["user_id"].n_unique()
     target = params.firm.targets.utilization
-    span = count_noun(len(weeks), "week")
+    span = count_noun(len(periods), period.name)
     return heading(
         f"No capacity in {span}"
         if overall is None
         else f"Billable utilization {percent(overall)} over {span}, {against_target(overall, target)}",
-        f"Billable hours ÷ capacity, per person and week, {day_name(weeks[0])} to {day_name(params.as_of)}. "
-        "Figures at the right: all these weeks.",
+        f"Billable hours ÷ capacity, per person and {period.name}, {day_name(periods[0])} to {day_name(params.as_of)}. "
+        f"Figures at the right: all these {period.name}s.",
         f"Signs: {_WITHOUT_CAPACITY} no capacity, {_WORKED_WITHOUT_CAPACITY} worked without capacity, blank not employed"
-        + (", * week counted in part." if _partial(rows) else "."),
+        + (f", * {period.name} counted in part." if rows["is_partial"].any() else "."),
         f"The {shown} people farthest from the target; {count_noun(people - shown, 'person', 'people')} left out."
         if shown < people
         else "",

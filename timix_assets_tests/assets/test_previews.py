@@ -1,11 +1,14 @@
 """The rows on an asset's page: the first ones by the rollup's own order, as people read them."""
 
+from datetime import date
 from decimal import Decimal
 
 import polars as pl
 import pytest
 
-from timix_assets.assets.preview import rollup_preview
+from timix_assets.assets.preview import raw_preview, rollup_preview
+from timix_assets.contract.endpoints import ENDPOINTS, TIME_REPORTS
+from timix_assets.contract.schema import Endpoint
 from timix_assets.metrics import BY_NAME, ROLLUPS, Preview, Rollup
 from timix_assets.metrics.restatements import CLOSED_MONTHS
 
@@ -33,3 +36,28 @@ def test_preview_shows_percentages_and_thousands() -> None:
     )
     [*_, line] = rollup_preview(table, rows).splitlines()
     assert line.startswith("|  | EUR | 1,234,568 | −7.2 | 84\u00a0% |")
+
+
+def test_raw_preview_shows_the_newest_rows_with_names() -> None:
+    entries = [
+        {"id": str(day), "user_id": user, "subtask_id": "s", "date": date(2026, 11, day), "hours": Decimal("1.50")}
+        for day, user in ((3, "u"), (9, "v"), (5, "u"))
+    ]
+    rows = pl.DataFrame(entries, TIME_REPORTS.schema).lazy()
+    named = {
+        "org_users": pl.LazyFrame(
+            {"id": ["u"], "name": ["Ann"], "email": [None]}, {"id": str, "name": str, "email": str}
+        )
+    }
+    assert raw_preview(TIME_REPORTS, rows, named).splitlines() == [
+        "| id | user\\_name | subtask\\_id | date | hours |",
+        "| --- | --- | --- | --- | ---: |",
+        "| 9 |  | s | 2026-11-09 | 1\\.5 |",
+        "| 5 | Ann | s | 2026-11-05 | 1\\.5 |",
+        "| 3 | Ann | s | 2026-11-03 | 1\\.5 |",
+    ]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_raw_preview_of_an_empty_table(endpoint: Endpoint) -> None:
+    assert raw_preview(endpoint, endpoint.schema.to_frame().lazy(), {}) == "*no rows*"

@@ -58,6 +58,11 @@ def week(
     }
 
 
+def person_month(user: int = 0, month: date = date(2026, 11, 1), billable: int = 100, capacity: int = 160) -> Row:
+    row = week(user, month, billable, capacity, name(user))
+    return {"month": month, **{column: value for column, value in row.items() if column != "week_start"}}
+
+
 def budget(project: int = 0, scope: str = "TM", used: int = 50, cap: int | None = 100, customer: int = 0) -> Row:
     burn = used / cap if cap else None
     status = "no_budget" if burn is None else "over_budget" if burn >= 1 else "at_risk" if burn >= 0.8 else "on_track"
@@ -166,6 +171,26 @@ def progress(project: int = 0, earned: int | None = 1000, cost: int | None = 800
 def money(month: date, revenue: int, cost: int | None = 60, currency: str = "USD") -> Row:
     margin = (revenue - cost) / revenue if revenue and cost is not None else None
     return {"month": month, "currency": currency, "revenue": revenue, "cost": cost, "margin": margin}
+
+
+def profitability(
+    project: int = 0,
+    earned: int | None = 1000,
+    cost: int | None = 600,
+    month: date = date(2026, 11, 1),
+    currency: str = "USD",
+) -> Row:
+    return {
+        "project_id": f"p{project}",
+        "project_name": name(project),
+        "customer_id": f"c{project % 7}",
+        "customer_name": name(project % 7),
+        "month": month,
+        "currency": currency,
+        "earned_revenue": earned,
+        "cost": cost,
+        "earned_margin": None if not earned or cost is None else (earned - cost) / earned,
+    }
 
 
 def kpis(month: date, billable: float | None, total: float | None = 0.9) -> Row:

@@ -13,9 +13,10 @@ from timix_assets.charts.fixed_price import earned_and_cost_bars
 from timix_assets.charts.lockup import lockup_lines
 from timix_assets.charts.money import revenue_and_margin
 from timix_assets.charts.organization import utilization_lines
+from timix_assets.charts.projects import margin_bars
 from timix_assets.charts.realization import realization_bars
 from timix_assets.charts.timesheets import timesheet_map
-from timix_assets.charts.utilization import utilization_heat_map
+from timix_assets.charts.utilization import monthly_heat_map, utilization_heat_map
 from timix_assets.metrics import BY_NAME
 from timix_assets.metrics.lockup import LOCKUP_MONTHS
 
@@ -36,6 +37,8 @@ realization = partial(realization_bars, params=t.PARAMS)
 fixed_price = partial(earned_and_cost_bars, projects=t.projects(), params=t.PARAMS)
 earnings = partial(revenue_and_margin, params=t.PARAMS)
 lines = partial(utilization_lines, params=t.PARAMS)
+margins = partial(margin_bars, params=t.PARAMS)
+monthly_map = partial(monthly_heat_map, params=t.PARAMS)
 
 
 def drawn(svg: str | None) -> str:
@@ -168,6 +171,24 @@ def ten_thousand_months() -> str | None:
     )
 
 
+def ten_thousand_margins() -> str | None:
+    rows = (
+        t.profitability(project, (project * 37) % 900, (None, 400, 2000)[(project + i) % 3], month)
+        for project in range(500)
+        for i, month in enumerate(t.months(20))
+    )
+    return margins(project_profitability=t.table("project_profitability", rows))
+
+
+def ten_thousand_person_months() -> str | None:
+    rows = (
+        t.person_month(user, month, (user * 7 + i * 13) % 200, (160, 120, 0)[(user + i) % 3])
+        for user in range(200)
+        for i, month in enumerate(t.months(50))
+    )
+    return monthly_map(utilization_monthly=t.table("utilization_monthly", rows))
+
+
 def two_hundred_kpis() -> str | None:
     return lines(
         organization_kpis=t.table(
@@ -185,6 +206,8 @@ def two_hundred_kpis() -> str | None:
         ten_thousand_receivables,
         ten_thousand_currencies,
         ten_thousand_economics,
+        ten_thousand_margins,
+        ten_thousand_person_months,
         ten_thousand_fixed_prices,
         ten_thousand_bars,
         ten_thousand_burns,
@@ -229,6 +252,8 @@ def test_one_row_makes_a_chart() -> None:
         drawn(lockup([], [t.lockup(t.MONTHS[-2])])),
         drawn(realization(person_economics=t.table("person_economics", [t.economics()]))),
         drawn(fixed_price(fixed_price_progress=t.table("fixed_price_progress", [t.progress()]))),
+        drawn(margins(project_profitability=t.table("project_profitability", [t.profitability()]))),
+        drawn(monthly_map(utilization_monthly=t.table("utilization_monthly", [t.person_month()]))),
         drawn(earnings(organization_money=t.table("organization_money", [t.money(month, 100)]))),
         drawn(lines(organization_kpis=t.table("organization_kpis", [t.kpis(month, 0.7)]))),
     ]
@@ -404,6 +429,28 @@ def test_month_without_a_margin_is_a_gap_in_the_line() -> None:
         return area(drawn(earnings(organization_money=t.table("organization_money", rows))), palette.MARGIN)
 
     assert line(None) < line(60) / 4
+
+
+def test_margin_of_a_project_is_a_ratio_of_sums_of_known_months() -> None:
+    def bar(*rows: t.Row) -> float:
+        return area(drawn(margins(project_profitability=t.table("project_profitability", rows))), palette.MARGIN)
+
+    september, october, november = t.months(3)
+    sums = bar(
+        t.profitability(earned=100, cost=100, month=september), t.profitability(earned=300, cost=100, month=october)
+    )
+    assert sums == bar(t.profitability(earned=400, cost=200))
+    assert sums == bar(t.profitability(earned=400, cost=200), t.profitability(earned=400, cost=None, month=november))
+    assert margins(project_profitability=t.table("project_profitability", [t.profitability(cost=None)])) is None
+
+
+def test_project_that_costs_more_than_it_earned_is_drawn_as_a_loss() -> None:
+    svg = drawn(
+        margins(project_profitability=t.table("project_profitability", [t.profitability(earned=100, cost=150)]))
+    )
+    assert area(svg, palette.LOSS) > 0
+    assert area(svg, palette.MARGIN) == 0
+    assert "1 of 1 projects earned no more than they cost" in words(svg)
 
 
 def test_hidden_cost_draws_revenue_without_a_margin() -> None:
