@@ -34,15 +34,15 @@ def last_monday(now: datetime) -> date:
 
 def weekly_summary_message(summary: Summary, asset: str, link: str, attachment: str = "") -> Message:
     """Money, who has not logged, utilization, running projects at risk or over budget, and unbilled work."""
-    lines = [summary.age, ""] if summary.age else []
-    lines += ["Money", *_money_lines(summary), ""]
+    lines = [f"{note}\n" for note in (summary.age, summary.missing) if note]
+    lines += ["Money", *_money_lines(summary), ""] if summary.has_invoices else []
     lines += _late_time(summary.late_time)
     lines += ["Utilization", *(f"• {_period(period)}" for period in summary.periods)]
     lines.append("")
     lines += ["Running projects at risk or over budget", *_projects(summary.projects)]
     late = summary.late_start
     lines += [*([late.budgets_message] if late and late.budgets_message else []), ""]
-    lines += ["Approved work not invoiced yet", *_unbilled(summary)]
+    lines += ["Approved work not invoiced yet", *_unbilled(summary)] if summary.has_invoices else []
     lines += [late.unbilled_message] if late and late.unbilled_message else []
     return Message(
         f"{safe_name(summary.name)} as of {day_name(summary.as_of)}", with_link(lines, link), asset, attachment

@@ -2,18 +2,24 @@
 
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import Any
 
 from dagster import (
     AssetCheckKey,
-    AssetExecutionContext,
+    AssetIn,
     AssetKey,
     BackfillPolicy,
     DagsterInstance,
     DataVersion,
-    MaterializeResult,
+    In,
     MetadataValue,
+    Nothing,
+    OpExecutionContext,
+    Out,
+    Output,
     ResourceParam,
-    asset,
+    graph_asset,
+    op,
 )
 
 from timix_assets.assets.asset_details import HOURLY
@@ -31,28 +37,14 @@ AFTER_EVERYTHING_ELSE = {"dagster/priority": "-1"}
 """Steps run one at a time: the checks of the same run come first, and the digest can list those that fail."""
 
 
-@asset(
-    key=AssetKey(["reports", "weekly_digest"]),
-    description=(
-        f"One page for Monday, `reports/{PAGE}` in the lake: utilization, people, missing time, budgets at risk, money, unbilled "
-        "work and receivables by age, what changed since the digest of an earlier week, and what limits the figures. Also "
-        "written by `timix-assets digest`. Only from rollups."
-    ),
-    group_name="derived_reports",
-    kinds={"html", "polars"},
-    tags=HOURLY,
-    deps=[AssetKey(table.split("/")) for table in ROLLUPS_READ],
-    backfill_policy=BackfillPolicy.single_run(),
-    automation_condition=FOLLOWS_ITS_INPUTS,
-    op_tags=AFTER_EVERYTHING_ELSE,
-    metadata={"path": f"reports/{PAGE}"},
-)
-def weekly_digest(
-    context: AssetExecutionContext,
+@op(ins={"rollups": In(Nothing)}, out=Out(Nothing), tags=AFTER_EVERYTHING_ELSE)
+def write_digest(
+    context: OpExecutionContext,
     lake: LakeResource,
     settings: ResourceParam[Settings],
     rollup_context: RollupContext,
-) -> MaterializeResult[None]:
+) -> Output[None]:
+    """Writes the page from the rollups as they are, and records what the next digest compares with."""
     with as_dagster_failure():
         lake.acquire_lock(context.instance, context.run)
         checks = context.job_def.asset_layer.asset_graph.asset_check_keys
@@ -63,8 +55,9 @@ def weekly_digest(
         url = lake.store.put_report(PAGE, page)
         record_digest(lake.store, digest.summary.as_of, versions)
         text = as_markdown(digest)
-        return MaterializeResult(
-            data_version=DataVersion(sha256(text.encode()).hexdigest()),
+        context.set_data_version(context.asset_key_for_output(), DataVersion(sha256(text.encode()).hexdigest()))
+        return Output(
+            None,
             metadata={
                 "digest": MetadataValue.md(text),
                 "page": MetadataValue.path(url),
@@ -72,6 +65,27 @@ def weekly_digest(
                 "as_of": MetadataValue.text(digest.summary.as_of.isoformat()),
             },
         )
+
+
+# A graph, and not an asset alone: one input for all rollups is skipped only when all of them are. For a key that may not read
+# invoices some are, and the page says so.
+@graph_asset(
+    key=AssetKey(["reports", "weekly_digest"]),
+    description=(
+        f"One page for Monday, `reports/{PAGE}` in the lake: utilization, people, missing time, budgets at risk, money, unbilled "
+        "work and receivables by age, what changed since the digest of an earlier week, and what limits the figures. Also "
+        "written by `timix-assets digest`. Only from rollups."
+    ),
+    group_name="derived_reports",
+    kinds={"html", "polars"},
+    tags=HOURLY,
+    ins={table.partition("/")[2]: AssetIn(AssetKey(table.split("/")), dagster_type=Nothing) for table in ROLLUPS_READ},
+    backfill_policy=BackfillPolicy.single_run(),
+    automation_condition=FOLLOWS_ITS_INPUTS,
+    metadata={"path": f"reports/{PAGE}"},
+)
+def weekly_digest(**rollups: Any) -> Any:
+    return write_digest([*rollups.values()])
 
 
 def latest_failures(instance: DagsterInstance, checks: Iterable[AssetCheckKey]) -> list[FailedCheck]:

@@ -77,7 +77,8 @@ from timix_assets.lake.errors import OutdatedRollup
 from timix_assets.reporting.as_of import as_of_date_of
 from timix_assets.reporting.digest import ROLLUPS_READ, Digest, read_digest
 from timix_assets.reporting.digest_page import PAGE, as_html
-from timix_assets.reporting.summary import BUDGETS, KPIS, TABLES, read_budgets, summarize
+from timix_assets.reporting.rollup_tables import has_invoices
+from timix_assets.reporting.summary import BUDGETS, KPIS, read_budgets, summarize, tables_needed
 from timix_assets.resources import LakeResource
 from timix_assets.runs.failed_runs import failed_at, failed_since, failure_of, has_succeeded, retry_of
 from timix_assets.runs.failure_messages import as_dagster_failure
@@ -248,7 +249,7 @@ def weekly_summary(
         if before.monday == due:
             return TickResult(f"The summary of Monday {due} was made; the next one is due next Monday.")
         with_page = settings.alert_digest == "page"
-        needed = (*TABLES, *ROLLUPS_READ) if with_page else TABLES
+        needed = [*tables_needed(lake.store), *(ROLLUPS_READ if with_page and has_invoices(lake.store) else ())]
         missing = [table for table in needed if not lake.store.exists(table)]
         if missing:
             return TickResult(f"{missing[0]} is not in the lake yet; the summary waits for the first refresh.")

@@ -76,7 +76,7 @@ def outcome_of(result: ExecutionResult) -> Outcome:
             if was_interrupted(event.step_failure_data.error):
                 raise KeyboardInterrupt
             failures.append((asset, error_message(event.step_failure_data.error)))
-        elif event.event_type is DagsterEventType.STEP_SKIPPED and event.step_key in names:
+        elif event.event_type is DagsterEventType.STEP_SKIPPED and asset in names.values():
             skipped.append((asset, "an upstream asset has no data."))
         elif event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
@@ -93,7 +93,7 @@ def outcome_of(result: ExecutionResult) -> Outcome:
         skipped.append((asset, why[0] if why else "not read, because of skip_forbidden."))
     timed = [AssetLine(line.asset, line.rows, line.requests, seconds.get(line.asset, 0.0)) for line in lines.values()]
     causes = {asset: cause_of(asset, message) for asset, message in failures}
-    started = {names[event.step_key] for event in result.all_events if event.step_key in names}
+    started = {_asset_of(event.step_key, names) for event in result.all_events} & set(names.values())
     return Outcome(timed, failures, warnings, skipped, skipped_by_cause(causes, _parents(result), started))
 
 
@@ -117,4 +117,6 @@ def _asset_of(step_key: str | None, names: Mapping[str, str]) -> str:
     """The asset of a step; a step of checks has the name of their asset."""
     if step_key is None:
         return "the run"
-    return names.get(step_key) or step_key.replace("__", "/", 1).replace("__", " ")
+    # An asset that is a graph has a step within it.
+    asset_step = step_key.partition(".")[0]
+    return names.get(asset_step) or asset_step.replace("__", "/", 1).replace("__", " ")

@@ -43,6 +43,8 @@ def show(summary: Summary, console: Console) -> None:
     console.print(Text(f"From the lake {summary.lake}", "dim"))
     if summary.age:
         console.print(Text(summary.age, "yellow"))
+    if summary.missing:
+        console.print(Text(summary.missing, "yellow"), width=_width(console))
     _show_money(summary, console)
     _show_utilization(summary.periods, console)
     _show_late_time(summary.late_time, console)
@@ -52,7 +54,8 @@ def show(summary: Summary, console: Console) -> None:
 
 def _show_money(summary: Summary, console: Console) -> None:
     if not summary.money:
-        _print(console, ("money",), (), otherwise="No money is earned, invoiced or owed.")
+        if not summary.missing:
+            _print(console, ("money",), (), otherwise="No money is earned, invoiced or owed.")
         return
     for start in range(0, len(summary.money), CURRENCIES_ACROSS):
         shown = summary.money[start : start + CURRENCIES_ACROSS]
@@ -130,6 +133,8 @@ def _use(budget: Budget) -> str:
 
 
 def _show_unbilled(summary: Summary, console: Console) -> None:
+    if summary.missing:
+        return
     rows = [
         (
             f"{printable(row['currency'] or UNKNOWN)}, {row['bucket']} days",

@@ -109,7 +109,7 @@ def read_digest(lake: Lake, today: date, firm: FirmConfig) -> Digest:
         firm: The buckets' order and the charts' target.
 
     Raises:
-        TableMissing: A table that it reads does not exist.
+        TableMissing: A table that it reads does not exist, and not for lack of invoices.
         OutdatedRollup: An earlier version computed one of them.
     """
     summary = summarize(lake, today)
@@ -127,7 +127,7 @@ def read_digest(lake: Lake, today: date, firm: FirmConfig) -> Digest:
 
 def tables_compared(lake: Lake) -> dict[str, Snapshot]:
     """The snapshots of the tables that a later digest compares with its own."""
-    return {table: lake.snapshot(table) for table in COMPARED}
+    return {table: lake.snapshot(table) for table in COMPARED if lake.exists(table)}
 
 
 def _charts(lake: Lake, params: RollupParams) -> dict[str, str]:
@@ -187,6 +187,7 @@ def _notes(lake: Lake, summary: Summary) -> list[str]:
         note
         for note in (
             summary.age,
+            summary.missing,
             _months_never_read(lake, summary.as_of),
             late.budgets_message if late else "",
             late.unbilled_message if late else "",
@@ -207,12 +208,14 @@ def _months_never_read(lake: Lake, as_of: date) -> str:
 
 
 def _unpriced(lake: Lake) -> str:
-    hours = lake.scan(UNBILLED).select(pl.col("hours").filter(pl.col("amount").is_null()).sum()).collect().item()
+    hours = (
+        scan_rollup(lake, UNBILLED).select(pl.col("hours").filter(pl.col("amount").is_null()).sum()).collect().item()
+    )
     return f"{number(hours)} unbilled hours have no customer rate and are in no amount." if hours else ""
 
 
 def _uncosted(lake: Lake, as_of: date) -> str:
-    last = lake.scan(MONEY).filter(pl.col("month") < as_of.replace(day=1))
+    last = scan_rollup(lake, MONEY).filter(pl.col("month") < as_of.replace(day=1))
     hours = (
         last.filter(pl.col("month") == pl.col("month").max())
         .select(pl.col("uncosted_hours", "unearned_hours").sum())
@@ -228,6 +231,8 @@ def _uncosted(lake: Lake, as_of: date) -> str:
 
 
 def _restated(lake: Lake) -> str:
-    months = lake.scan(RESTATEMENTS).filter("is_restated").select(pl.col("month").unique()).collect()["month"].sort()
+    months = (
+        scan_rollup(lake, RESTATEMENTS).filter("is_restated").select(pl.col("month").unique()).collect()["month"].sort()
+    )
     names = ", ".join(f"{month:%Y-%m}" for month in months)
     return f"{count_noun(len(months), 'closed month')} changed after closing: {names}." if names else ""

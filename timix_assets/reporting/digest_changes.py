@@ -84,7 +84,10 @@ def changes_since(earlier: EarlierDigest, lake: Lake, money: Sequence[Money]) ->
 
     def then(table: str, *columns: str) -> pl.DataFrame | None:
         snapshot = earlier.snapshots.get(table)
-        rows = None if snapshot is None else lake.read_at(table, snapshot, columns)
+        # It did not exist then.
+        if snapshot is None:
+            return None
+        rows = lake.read_at(table, snapshot, columns)
         if rows is None:
             unread.append(table)
         return rows

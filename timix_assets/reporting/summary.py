@@ -17,7 +17,7 @@ from timix_assets.metrics.amounts import amount, ratio, sum_of_known
 from timix_assets.metrics.budget_policy import CLOSED, NEEDS_ATTENTION
 from timix_assets.metrics.timesheets import MISSING, NOT_DUE, UNSUBMITTED
 from timix_assets.reporting.as_of import as_of_date_of, staleness_note
-from timix_assets.reporting.rollup_tables import scan_rollup
+from timix_assets.reporting.rollup_tables import NEED_INVOICES, NO_INVOICES, has_invoices, scan_rollup
 from timix_assets.text.figures import UNKNOWN, number, percent
 from timix_assets.text.wording import count_noun
 
@@ -31,7 +31,7 @@ UNBILLED_REPORT = "timix/unbilled_time_report"
 ORGANIZATION = "timix/organization"
 ROLLUPS = (KPIS, BUDGETS, UNBILLED, MONEY, CAPITAL, TIMESHEETS)
 TABLES = (*ROLLUPS, ORGANIZATION, "timix/projects")
-"""The tables that a summary reads; all must exist."""
+"""The tables that a summary reads; all must exist, but for those of NEED_INVOICES in a lake without invoices."""
 
 MAX_PROJECTS = 15
 """Projects at risk that are listed; the others are counted."""
@@ -235,6 +235,7 @@ class Summary:
         late_start: None when no project is affected.
         money: One for each currency with money in the last full month, or owed.
         late_time: Who has not logged.
+        has_invoices: Whether invoices were ever read; without them, no money and no unbilled work is known.
     """
 
     as_of: date
@@ -247,6 +248,7 @@ class Summary:
     late_start: LateStart | None
     money: list[Money]
     late_time: LateTime
+    has_invoices: bool = True
 
     @property
     def name(self) -> str:
@@ -259,6 +261,11 @@ class Summary:
         note = staleness_note(self.as_of, self.today)
         return f"{note.capitalize()}." if note else ""
 
+    @property
+    def missing(self) -> str:
+        """What is missing because no invoices were read; empty if they were."""
+        return "" if self.has_invoices else NO_INVOICES
+
 
 def summarize(lake: Lake, today: date) -> Summary:
     """Reads the summary from the tables as they are.
@@ -267,7 +274,7 @@ def summarize(lake: Lake, today: date) -> Summary:
         today: Only to say how old the figures are.
 
     Raises:
-        TableMissing: One of TABLES does not exist.
+        TableMissing: One of TABLES does not exist, and not for lack of invoices.
         OutdatedRollup: An earlier version computed one of them, also where others are refreshed.
     """
     for table in ROLLUPS:
@@ -286,7 +293,13 @@ def summarize(lake: Lake, today: date) -> Summary:
         late_start=_late_start(lake, months),
         money=_money(lake, months, through),
         late_time=_late_time(lake),
+        has_invoices=has_invoices(lake),
     )
+
+
+def tables_needed(lake: Lake) -> list[str]:
+    """Those of TABLES that a summary of this lake cannot do without."""
+    return [table for table in TABLES if table not in NEED_INVOICES or has_invoices(lake)]
 
 
 def _periods(months: pl.DataFrame, through: date) -> list[Period]:
@@ -336,14 +349,14 @@ def _late_start(lake: Lake, months: pl.DataFrame) -> LateStart | None:
     cut = lake.scan(BUDGETS).filter(pl.col("level") == "project", ~pl.col("history_complete"))
     projects = cut.select(pl.col("project_id").n_unique()).collect().item()
     capped = budgets_of_running_projects(lake).filter(~pl.col("history_complete"), pl.col("cap").is_not_null())
-    ours = lake.scan(UNBILLED).group_by("currency").agg(sum_of_known("amount").fill_null(0).alias("ours"))
+    ours = scan_rollup(lake, UNBILLED).group_by("currency").agg(sum_of_known("amount").fill_null(0).alias("ours"))
     theirs = (
         _unbilled_report(lake)
         .join(ours, on="currency", how="left", nulls_equal=True)
         .filter(pl.col("total_amount") > pl.col("ours").fill_null(0) + amount(ROUNDING))
         .sort("currency")
     )
-    unbilled = list(theirs.select("currency", "total_amount").collect().iter_rows())
+    unbilled = list(theirs.select("currency", "total_amount").collect().iter_rows()) if has_invoices(lake) else []
     if months.is_empty() or not (projects or unbilled):
         return None
     count = capped.select(pl.col("project_id").n_unique()).collect().item()
@@ -362,11 +375,11 @@ def _money(lake: Lake, months: pl.DataFrame, through: date) -> list[Money]:
     margins = ("margin", "earned_margin")
     last = months.filter(pl.col("month") < through.replace(day=1)).tail(1).select("month")
     of_month = (
-        lake.scan(MONEY)
+        scan_rollup(lake, MONEY)
         .join(last.lazy(), on="month", how="semi")
         .select("currency", *flows, *margins, there=pl.lit(True))
     )
-    owed = lake.scan(CAPITAL).select("currency", *balances, "lockup_days", is_owed=pl.lit(True))
+    owed = scan_rollup(lake, CAPITAL).select("currency", *balances, "lockup_days", is_owed=pl.lit(True))
     # A currency that one side lacks has 0 there; null is what is unknown.
     both = (
         of_month.join(owed, on="currency", how="full", coalesce=True, nulls_equal=True)
@@ -460,7 +473,7 @@ def read_budgets(lake: Lake) -> list[Budget]:
 
 def _unbilled(lake: Lake) -> pl.DataFrame:
     return (
-        lake.scan(UNBILLED)
+        scan_rollup(lake, UNBILLED)
         .filter(pl.col("hours") > 0)
         .group_by("currency", "bucket")
         .agg(pl.col("hours").sum(), sum_of_known("amount").alias("amount"), pl.col("oldest_date").min())

@@ -54,7 +54,10 @@ def failure_of(instance: DagsterInstance, run: DagsterRun) -> RunFailure:
     The messages are as recorded: they may hold a key.
     """
     steps = _events(instance, run, DagsterEventType.STEP_FAILURE)
-    causes = [((e.step_key or "").replace("__", "/"), error_message(e.step_failure_data.error)) for e in steps]
+    causes = [
+        ((e.step_key or "").partition(".")[0].replace("__", "/"), error_message(e.step_failure_data.error))
+        for e in steps
+    ]
     was_terminated = run.tags.get(RUN_FAILURE_REASON_TAG) != RunFailureReason.STEP_FAILURE.value
     for event in _events(instance, run, DagsterEventType.RUN_FAILURE)[-1:]:
         if was_terminated and (own := _error_of_run(event)) not in dict(causes).values():

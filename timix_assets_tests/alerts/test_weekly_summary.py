@@ -95,3 +95,15 @@ def test_message_without_rows_says_none() -> None:
     empty = pl.DataFrame(schema={"currency": pl.String, "bucket": pl.String, "hours": AMOUNT, "amount": AMOUNT})
     summary = Summary(TODAY, TODAY, None, "lake", [], [], empty, None, [], LateTime(None, [], []))
     assert weekly_summary_message(summary, "", LINK).text.count("• none") == 3
+
+
+def test_message_without_invoices_says_so_and_names_no_amount() -> None:
+    period = Period("October 2026", Decimal(900), Decimal(1000), 0.75, 0.9)
+    nothing = pl.DataFrame(schema={"currency": pl.String, "bucket": pl.String, "hours": AMOUNT, "amount": AMOUNT})
+    late = LateTime(None, [], [])
+    summary = Summary(TODAY, TODAY, "Firm", "lake", [period], [], nothing, None, [], late, has_invoices=False)
+    text = weekly_summary_message(summary, "", LINK).text
+    assert text.startswith("Invoices were never read")
+    assert "Money" not in text
+    assert "not invoiced yet" not in text
+    assert "October 2026: 75 % billable" in text

@@ -1,5 +1,6 @@
 """The weekly digest in a run: the page beside the tables, its text in the metadata, and the checks of the same run."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,18 @@ def test_digest_comes_after_the_checks_of_its_run(refreshed: Workspace, monkeypa
         instance=refreshed.instance,
         run_config=QUIET,
     )
-    assert [event.step_key for event in done.all_events if event.is_step_success][-1] == "reports__weekly_digest"
+    assert [event.step_key for event in done.all_events if event.is_step_success][
+        -1
+    ] == "reports__weekly_digest.write_digest"
     failed = {each.check_name for each in done.get_asset_check_evaluations() if not each.passed}
     recorded = failed_checks(refreshed.lake)
     assert recorded is not None
     assert failed == {each.check for each in recorded} != set()
 
     [written] = done.asset_materializations_for_node("reports__weekly_digest")
+    assert (written.tags or {})["dagster/data_version"] == sha256(
+        str(written.metadata["digest"].value).encode()
+    ).hexdigest()
     page = Path(refreshed.lake.url, "reports/weekly_digest.html")
     assert written.metadata["page"].value == str(page)
     assert written.metadata["bytes"].value == page.stat().st_size

@@ -116,7 +116,6 @@ def test_a_key_that_expires_during_a_run_changes_no_table(firm: Firm, workplace:
 
 
 NEED_INVOICES = [
-    "reports/weekly_digest",
     "rollups/organization_money",
     "rollups/person_economics",
     "rollups/receivables_aging",
@@ -138,7 +137,8 @@ def test_a_403_fails_that_asset_alone(workplace: Workplace) -> None:
         "allow this.”); use a key whose role and plan may see it, or set skip_forbidden for it in TIMIX_OVERRIDES."
     )
     assert [line for line in done.stdout.splitlines() if line.startswith("not computed ")] == [
-        f"not computed {', '.join(NEED_INVOICES)}, because timix/invoices failed; they keep their previous content."
+        f"not computed reports/weekly_digest, {', '.join(NEED_INVOICES)}, because timix/invoices failed; they keep their "
+        "previous content."
     ]
     assert done.requests.count("/invoices") == 1
     assert done.requests[-1] != "/invoices"
@@ -175,6 +175,9 @@ def test_skip_forbidden_skips_the_asset_and_makes_no_table(workplace: Workplace,
     assert not any("│ timix/invoices" in line for line in done.stdout.splitlines())
     assert not project.lake.exists("timix/invoices")
     assert not project.lake.exists("rollups/organization_money")
+    page = (project.folder / "data/lake/reports/weekly_digest.html").read_text()
+    assert "Invoices were never read" in page
+    assert "Invoices were never read" in project.run("summary").stdout
     assert project.table("timix/customers")["id"].sort().to_list() == workplace.truth("customers")
 
 

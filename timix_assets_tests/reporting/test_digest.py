@@ -20,6 +20,7 @@ from timix_assets.reporting.digest_record import (
     record_digest,
     record_failed_checks,
 )
+from timix_assets.reporting.rollup_tables import NEED_INVOICES, NO_INVOICES
 from timix_assets.settings.firm import FirmConfig
 from timix_assets_tests.conftest import TODAY
 
@@ -213,3 +214,29 @@ def test_firm_without_rows_has_a_calm_page(tmp_path: Path) -> None:
     page, markdown = written(lake)
     assert "No money is earned, invoiced or owed." in page.text
     assert "No week is due." in markdown
+
+
+def test_lake_without_invoices_says_what_is_missing(lake: Lake) -> None:
+    for table in NEED_INVOICES:
+        shutil.rmtree(Path(lake.url, table), ignore_errors=True)
+    record_digest(lake, TODAY - WEEK, tables_compared(lake))
+    digest = read_digest(lake, TODAY, FirmConfig())
+    page, markdown = written(lake)
+    assert digest.notes == [NO_INVOICES, *(note for note in digest.notes if note.startswith("Never read"))]
+    assert digest.changes is not None
+    assert digest.changes.unread == []
+    assert page.text.count("Unknown without invoices.") == markdown.count("Unknown without invoices.") == 3
+    assert "Overdue – unknown without invoices" in page.text
+    assert "October 2026: 80 % billable" in markdown
+    assert "No money" not in page.text + markdown
+
+
+def test_rollup_that_needs_no_invoices_must_exist(lake: Lake) -> None:
+    shutil.rmtree(Path(lake.url, "rollups/budget_health"))
+    with pytest.raises(TableMissing, match="budget_health"):
+        read_digest(lake, TODAY, FirmConfig())
+    put(lake, "budget_health")
+    # Invoices were read, so the rollups of them are only not computed yet.
+    shutil.rmtree(Path(lake.url, "rollups/organization_money"))
+    with pytest.raises(TableMissing, match="organization_money"):
+        read_digest(lake, TODAY, FirmConfig())
