@@ -1,12 +1,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
+
+# Of pip's many lines only how far it is. The last command of the pipe decides whether it failed.
+define INSTALL
+{ $(PIP) $(1) 2>&1 || echo "pip-failed"; } | { n=0; failed=0; while read -r word rest; do case "$$word" in \
+	Collecting) n=$$((n + 1)); if [ $$((n % 10)) = 0 ]; then echo "  $$n packages collected"; fi ;; \
+	Installing) case "$$rest" in collected*) echo "  unpacking them, about half a minute ..." ;; esac ;; \
+	ERROR:* | error:) echo "$$word $$rest" ;; \
+	pip-failed) failed=1 ;; \
+	esac; done; exit $$failed; }
+endef
 
 # Two makes must not install into .venv at the same time: the second one waits, and then finds it done.
 LOCKED := $(PYTHON) -c 'import fcntl, os, sys; lock = open(".venv.lock", "w"); os.set_inheritable(lock.fileno(), True); \
+	taken = fcntl.LOCK_EX | fcntl.LOCK_NB; \
+	exec("try: fcntl.flock(lock, taken)\nexcept OSError: print(\"Waiting for another make, which is installing ...\", flush=True)"); \
 	fcntl.flock(lock, fcntl.LOCK_EX); os.execvp(sys.argv[1], sys.argv[1:])' $(MAKE) --no-print-directory --silent SETUP=1
 
-.PHONY: help demo ui test test-long check format benchmark regression docs clean
+.PHONY: help demo ui test test-long check format benchmark regression docs screenshots clean
 .DEFAULT_GOAL := demo
 
 help:  ## list the targets
@@ -43,23 +55,26 @@ docs: .venv/.dev  ## regenerate what repeats declarations: tables in the docs, t
 	$(BIN)/python -m timix_assets_tests.generated_docs
 	$(BIN)/python -m timix_assets_tests.assets.test_specs
 
+screenshots: .venv/.dev  ## take the pictures of the README again, in a chromium that is installed
+	$(BIN)/python -m timix_assets_tests.browser.screenshots
+
 clean:  ## remove the environment; the lake and the runs stay
 	rm -rf .venv .venv.lock
 
 ifdef SETUP
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "timix_assets needs Python 3.11 or later; name one with PYTHON=python3.12")'
-	@echo "Creating .venv and installing timix_assets: this takes about a minute ..."
+	@echo "Creating .venv and installing timix_assets once: one to four minutes, as fast as the network is ..."
 	@$(PYTHON) -m venv .venv
 
 .venv/.ready: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Installing timix_assets and its dependencies into .venv ..."
-	@$(PIP) -e .
+	@$(call INSTALL,-e .)
 	@touch $@
 
 .venv/.dev: .venv/.ready
 	@echo "Installing the development tools into .venv ..."
-	@$(PIP) -e '.[dev]'
+	@$(call INSTALL,-e '.[dev]')
 	@touch $@
 else
 .venv/bin/python:

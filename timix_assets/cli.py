@@ -150,7 +150,7 @@ def refresh(first: str | None, last: str | None, only: tuple[str, ...], accept_s
         if outcome.ok:
             click.echo(
                 f"{count_noun(len(outcome.lines), 'asset')}, {months.described}, {count_noun(outcome.requests, 'request')}. "
-                f"The tables are in {settings.lake}. Next: `timix-assets ui` or `timix-assets summary`."
+                f"The tables are in {settings.lake}. Next: {command.next_step(only)}"
             )
         sys.exit(0 if outcome.ok else 1)
 

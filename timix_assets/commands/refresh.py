@@ -49,6 +49,13 @@ def months_between(settings: Settings, first: str | None, last: str | None) -> M
     return Months(begin, end)
 
 
+def next_step(only: Sequence[str]) -> str:
+    """What to do after a refresh that succeeded. only: as for `run`."""
+    if any(name.startswith("timix/") for name in only):
+        return "`timix-assets refresh` computes the rollups from them again; until then they are those of before."
+    return "`timix-assets ui` or `timix-assets summary`."
+
+
 def run(
     settings: Settings, months: Months, only: Sequence[str], console: Console, *, accept_shrink: bool = False
 ) -> Outcome:

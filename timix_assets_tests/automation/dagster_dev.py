@@ -52,7 +52,7 @@ class DagsterDev:
             self.process = subprocess.Popen(
                 self._command,
                 cwd=self.folder,
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -69,7 +69,7 @@ class DagsterDev:
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=LONGEST_SECONDS,
@@ -78,7 +78,7 @@ class DagsterDev:
         assert done.returncode == 0, done.stderr
 
     @property
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TIMIX_", "DAGSTER_"))}
         # The firms of the sandbox live by the clock of this machine, not by that of their organization.
         return inherited | {"TIMIX_TIMEZONE": "UTC"} | dict(self.settings)
