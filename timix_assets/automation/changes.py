@@ -58,9 +58,8 @@ MAX_ATTEMPTS = 5
 
 DESCRIPTION = f"""Polls Timix and refreshes what changed, the reports on it and all downstream assets, in one run.
 
-- A tick makes {len(PROBED_ENDPOINTS)} requests and compares counts, first rows and report figures with the previous tick.
-- The first tick only records them. Edits that change no count and no figure are not detected.
-- A change is retried in up to {MAX_ATTEMPTS} runs. Dated tables are read for the current and the previous month.
+- A tick compares counts, first rows and report figures with the tick before ({len(PROBED_ENDPOINTS)} requests).
+- Other edits are not detected. A change is retried in up to {MAX_ATTEMPTS} runs, over this and the previous month.
 - Assets that need a table that was never read are left out (run tag {MISSING_TABLES}): run refresh_everything first.
 - TIMIX_CHANGES_SECONDS sets the interval, webhooks shorten it; docs/operations.md says when a tick is skipped or fails."""
 

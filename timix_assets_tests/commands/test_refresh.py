@@ -73,6 +73,10 @@ def test_only_reads_named_assets(project: Project, live: Sandbox) -> None:
 
     assert done.returncode == 0
     assert {seen.path.rsplit("/", 1)[-1] for seen in live.requests} == {"me", "customers", "projects"}
+    assert (
+        "Next: `timix-assets refresh` computes the rollups from them again; until then they are those of before."
+        in done.stdout
+    )
 
 
 def test_from_and_to_limit_months(project: Project, live: Sandbox) -> None:
