@@ -5,8 +5,9 @@ No other module imports `dagster._*` or `dagster_shared`; a test says so. Each g
 
 # ruff: noqa: F401, PLC0415
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 # The UI shows a check that a sensor reports only if the check names its materialization.
@@ -24,6 +25,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 # Whether a run failed in one of its steps, or was ended from outside.
 from dagster._core.events import RunFailureReason
+
+# The processes that print the log of a step get Ctrl-C with this one, and end with tracebacks; see `execute_job`.
+from dagster._core.execution import compute_logs
 from dagster._core.execution.api import execute_run
 
 # Backfills under way count their runs, so those must not be deleted; the public API gives no filter by status.
@@ -114,7 +118,33 @@ def execute_job(
         asset_selection=set(asset_selection),
         remote_job_origin=origin,
     )
-    return execute_run(InMemoryJob(in_process), run, instance)
+    with _log_printers_without_ctrl_c():
+        return execute_run(InMemoryJob(in_process), run, instance)
+
+
+@contextmanager
+def _log_printers_without_ctrl_c() -> Iterator[None]:
+    """The processes that print a step's log are started with SIGINT blocked: they end with this process anyway."""
+    start = compute_logs.tail_to_stream
+
+    @contextmanager
+    def start_blocked(path: str, stream: Any) -> Iterator[Any]:
+        with ExitStack() as stack:
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                processes = stack.enter_context(start(path, stream))
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            yield processes
+
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    compute_logs.tail_to_stream = start_blocked
+    try:
+        yield
+    finally:
+        compute_logs.tail_to_stream = start
 
 
 # The services below are those of `dagster dev`, which offers no place for a gate before its webserver.

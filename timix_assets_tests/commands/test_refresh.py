@@ -6,6 +6,7 @@ import re
 import signal
 import sqlite3
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,28 @@ def test_sigterm_stops_refresh_and_next_one_starts(project: Project, live: Sandb
     assert (done.returncode, done.stderr) == (0, "")
     # Dagster knows of no wish to end it: docs/operations.md says so.
     assert [status for _, status in recorded_runs(project.folder)] == ["FAILURE", "SUCCESS"]
+
+
+@pytest.mark.long
+def test_ctrl_c_leaves_no_traceback(project: Project, live: Sandbox) -> None:
+    live.faults.add(Fault("silence", path="/projects", times=1, seconds=30))
+    with subprocess.Popen(
+        project.command("refresh"),
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        wait_for_request(live, "/projects", running)
+        # As a terminal does: the process and all that it started.
+        os.killpg(running.pid, signal.SIGINT)
+        message, _ = running.communicate(timeout=30)
+
+    assert running.returncode == 1
+    assert "timix-assets: interrupted." in message
+    assert "Traceback" not in message
 
 
 @pytest.mark.long
