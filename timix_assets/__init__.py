@@ -5,12 +5,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from timix_assets.api import TimixClient as TimixClient
+    from timix_assets.workspace import Workspace as Workspace
+    from timix_assets.workspace import build_definitions as build_definitions
 
 __version__ = "0.2.0"
 
-__all__ = ["TimixClient", "__version__"]
+__all__ = ["TimixClient", "Workspace", "__version__", "build_definitions"]
 
-_LAZY = {"TimixClient": "timix_assets.api"}
+_LAZY = {
+    "TimixClient": "timix_assets.api",
+    "Workspace": "timix_assets.workspace",
+    "build_definitions": "timix_assets.workspace",
+}
 """Public name -> its module, imported on first use: importing the package alone stays cheap."""
 
 

@@ -3,10 +3,10 @@
 Dagster enforces neither ranges nor exact decimals, so a resource validates what a run sets by building the model from it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from decimal import Decimal
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 from dagster import Config, ConfigurableResource
 from pydantic import BaseModel, Field, create_model
@@ -14,7 +14,17 @@ from pydantic import BaseModel, Field, create_model
 from timix_assets.settings.declaration import Declaration
 from timix_assets.settings.firm import FirmConfig
 
+C = TypeVar("C")
 R = TypeVar("R", bound=ConfigurableResource)  # type: ignore[type-arg]
+
+_CLASSES: dict[Hashable, type] = {}
+"""Classes by what they are made of: most workspaces differ in none of these settings, and share them."""
+
+
+def _made_once(key: Hashable, make: Callable[[], type[C]]) -> type[C]:
+    if key not in _CLASSES:
+        _CLASSES[key] = make()
+    return cast("type[C]", _CLASSES[key])
 
 
 def with_fields(base: type[R], *models: type[Declaration], values: Declaration | None = None) -> type[R]:
@@ -23,7 +33,10 @@ def with_fields(base: type[R], *models: type[Declaration], values: Declaration |
     values: what holds when a run sets nothing; the declared defaults when left out.
     """
     fields = {name: field for model in models for name, field in launchpad_fields(model, values or model()).items()}
-    return create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields)
+    return _made_once(
+        (base, *(repr(field) for field in fields.items())),
+        lambda: create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields),
+    )
 
 
 def launchpad_fields(model: type[Declaration], values: Declaration, *, skip: Iterable[str] = ()) -> dict[str, Any]:
@@ -49,6 +62,10 @@ def firm_resources(config: FirmConfig) -> dict[str, Any]:
 
 
 def _section(name: str, filed: Declaration) -> type[FirmSection]:
+    return _made_once((name, repr(filed), *sorted(filed.model_fields_set)), lambda: _new_section(name, filed))
+
+
+def _new_section(name: str, filed: Declaration) -> type[FirmSection]:
     model, fixed = type(filed), filed.model_fields_set
 
     class Section(FirmSection):

@@ -30,6 +30,7 @@ from timix_assets.lake.storage import reject_malformed_url
 from timix_assets.lake.tables import Lake
 from timix_assets.lake.writers import writer_id
 from timix_assets.launchpad import with_fields
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.runs.orphaned import claim_run, end_orphaned_runs, end_silent_run
 from timix_assets.runs.tags import ACCEPT_SHRINK
 from timix_assets.settings.environment import Authentication, Settings
@@ -57,6 +58,7 @@ class TimixResource(_Timix):  # type: ignore[misc, valid-type]
         overrides_file: A path, or empty.
         state_folder: The folder on this machine for the rate limit that all processes share.
         allow_writes: Whether imports may write. A run cannot change it either.
+        workspace: The name of one of several workspaces.
     """
 
     # Dependencies are not part of a run's configuration, so no run can send the key elsewhere or have a file read.
@@ -67,6 +69,7 @@ class TimixResource(_Timix):  # type: ignore[misc, valid-type]
     state_folder: ResourceDependency[str] = STATE_FOLDER  # type: ignore[assignment]
     on_progress: ResourceDependency[OnProgress] = ignore_progress  # type: ignore[assignment]
     allow_writes: ResourceDependency[bool] = False  # type: ignore[assignment]
+    workspace: ResourceDependency[str] = ""  # type: ignore[assignment]
 
     _connection: Connection | None = PrivateAttr(default=None)
     _may_write: bool = PrivateAttr(default=False)
@@ -85,6 +88,11 @@ class TimixResource(_Timix):  # type: ignore[misc, valid-type]
     def client(self) -> TimixClient:
         """The client of the run. Settings are checked first: ClientConfigError or SettingsError names the wrong one."""
         if self._connection is None:
+            if self.workspace and not self.api_key:
+                raise SettingsError(
+                    f"The workspace {self.workspace} has no api_key, or the variable that it comes from is not set in this "
+                    "process; set it where Dagster runs."
+                )
             limits = ClientLimits.read(self, quote=False)
             QuarantineLimits.read(self, quote=False)
             self._connection = Connection(
@@ -158,13 +166,17 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
     Args:
         url: A folder or an object-store URL (`s3://…`); one for each organization.
         storage_options: Options of the store, as the deltalake library names them.
-        state_folder: The folder on this machine for the lake lock and the locks of processes.
+        state_folder: The folder on this machine for the locks of processes and the state of alerts.
+        lock_folder: The folder for what is of the lake or the machine, whichever workspace uses it; by default the same.
+        names: What Dagster calls the tables.
     """
 
     # Dependencies are not part of a run's configuration, so no run can name another location.
     url: ResourceDependency[str] = Settings().lake  # type: ignore[assignment]
     storage_options: ResourceDependency[Mapping[str, str]] = Field(default={})  # type: ignore[arg-type]
     state_folder: ResourceDependency[str] = STATE_FOLDER  # type: ignore[assignment]
+    lock_folder: ResourceDependency[str] = ""  # type: ignore[assignment]
+    names: ResourceDependency[Namespace] = PROJECT  # type: ignore[assignment]
 
     _store: Lake | None = PrivateAttr(default=None)
     _locked_for: str | None = PrivateAttr(default=None)
@@ -178,6 +190,11 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
         if self._store is None:
             self._store = Lake(self.url, dict(self.storage_options))
         return self._store
+
+    @property
+    def machine_folder(self) -> Path:
+        """Where the lake lock, this machine's id and the lake's time zone are kept."""
+        return Path(self.lock_folder or self.state_folder)
 
     def guard(self, run: DagsterRun, *, read: bool) -> ShrinkGuard:
         """The shrink guard of one run.
@@ -208,13 +225,13 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
         LakeLimits.read(self, quote=False)
         self.store.check()
         folder = Path(self.state_folder)
-        claim_run(instance, run.run_id, folder)
-        LakeLock(folder, self.url).acquire(
+        claim_run(instance, run.run_id, folder, self.names)
+        LakeLock(self.machine_folder, self.url).acquire(
             f"{job_label(run.job_name)} (run {run.run_id[:8]})",
             timeout_seconds=self.lock_timeout_seconds,
             notify=get_dagster_logger().info,
         )
-        self.store.writer = writer_id(folder)
+        self.store.writer = writer_id(self.machine_folder)
         self._acquire_lease(instance, run)
         self._locked_for = run.run_id
         end_orphaned_runs(instance, folder)
@@ -277,8 +294,9 @@ def timix_resource(settings: Settings) -> TimixResource:
         base_url=settings.base_url,
         authentication=settings.authentication,
         overrides_file=settings.overrides,
-        state_folder=str(settings.state_folder),
+        state_folder=str(settings.machine_folder),
         allow_writes=settings.allow_writes,
+        workspace=settings.workspace,
     )
 
 
@@ -288,7 +306,7 @@ def import_resource(settings: Settings, files: Mapping[str, str] | None = None) 
     return resource(folder=settings.import_folder, home=str(settings.home), files=files or {})
 
 
-def lake_resource(settings: Settings) -> Any:
+def lake_resource(settings: Settings, names: Namespace = PROJECT) -> Any:
     """The lake of these settings; their limits hold where a run sets none.
 
     Configured at launch, so that what a run sets reaches the IO manager too.
@@ -298,5 +316,8 @@ def lake_resource(settings: Settings) -> Any:
     """
     resource = with_fields(LakeResource, LakeLimits, values=settings)
     return resource.configure_at_launch(
-        url=reject_malformed_url(settings.lake), state_folder=str(settings.state_folder)
+        url=reject_malformed_url(settings.lake),
+        state_folder=str(settings.state_folder),
+        lock_folder=str(settings.machine_folder),
+        names=names,
     )

@@ -12,7 +12,6 @@ from dagster import DefaultSensorStatus
 from timix_assets.automation.month_ranges import clip
 from timix_assets.automation.schedules import ScheduleSpec, schedule_specs
 from timix_assets.contract.endpoints import ENDPOINTS
-from timix_assets.definitions import build_definitions
 from timix_assets.ingest.probes import PROBED_ENDPOINTS
 from timix_assets.reporting.dictionary import DECLARED
 from timix_assets.sandbox.firm import Firm
@@ -21,6 +20,7 @@ from timix_assets.settings.declaration import wanted
 from timix_assets.settings.environment import FILE_SUFFIX, SECRETS, VARIABLES
 from timix_assets.settings.limits import ClientLimits, ImportLimits, LakeLimits, QuarantineLimits
 from timix_assets.settings.webhooks import WebhookSettings
+from timix_assets.workspace import build_definitions
 from timix_assets_tests.automation.request_counts import requests_due
 from timix_assets_tests.metrics.column_tables import generated_tables
 
@@ -125,11 +125,9 @@ def _schedules_table() -> str:
     ]
     for spec in schedule_specs(Settings()):
         months = clip(spec.months(MIDDLE_OF_A_MONTH), firm.first_day) if spec.months else None
-        requests = requests_due(spec.job.name, months, firm) if months else 0
+        requests = requests_due(spec.job, months, firm) if months else 0
         when = f"`{_default(spec.cron_setting)}` (`TIMIX_{spec.cron_setting.upper()}`)"
-        lines.append(
-            f"| `{spec.name}` | `{spec.job.name}` | {when} | {_months(spec)} | {requests} | {spec.description} |"
-        )
+        lines.append(f"| `{spec.name}` | `{spec.job}` | {when} | {_months(spec)} | {requests} | {spec.description} |")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -8,11 +8,12 @@ import pytest
 from dagster import AssetKey, DagsterInvalidConfigError, ExecuteInProcessResult, validate_run_config
 from pydantic import SecretStr
 
-from timix_assets.definitions import build_definitions, defs
+from timix_assets.definitions import defs
 from timix_assets.partitions import range_tags
 from timix_assets.settings import Settings
 from timix_assets.settings.firm import FirmConfig
 from timix_assets.settings.limits import ClientLimits, ImportLimits, LakeLimits, QuarantineLimits
+from timix_assets.workspace import build_definitions
 from timix_assets_tests.workspace import FIRM_MONTHS, QUIET, Workspace, failures
 
 from .conftest import TODAY

@@ -22,14 +22,14 @@ from dagster import (
     materialize,
 )
 
-from timix_assets.assets import rollups
-from timix_assets.assets.checks import declarations as checks
-from timix_assets.assets.closing import closed_months
-from timix_assets.assets.digest import weekly_digest
+from timix_assets.assets.checks.declarations import check_definitions
+from timix_assets.assets.closing import closed_months_asset
+from timix_assets.assets.digest import digest_asset
 from timix_assets.assets.exports import export_assets
 from timix_assets.assets.io_manager import DeltaIOManager
 from timix_assets.assets.raw_tables import raw_assets
 from timix_assets.assets.rollup_context import RollupContext
+from timix_assets.assets.rollups import rollup_assets
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
 from timix_assets.launchpad import firm_resources
@@ -42,11 +42,12 @@ from timix_assets.settings.firm import FirmConfig
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 MONTHS = monthly_partitions(Settings())
-RAW_ASSETS, EXPORT_ASSETS = raw_assets(MONTHS), export_assets(MONTHS)
+RAW_ASSETS, EXPORT_ASSETS, ROLLUP_ASSETS = raw_assets(MONTHS), export_assets(MONTHS), rollup_assets()
+CLOSED_MONTHS, WEEKLY_DIGEST, CHECKS = closed_months_asset(), digest_asset(), check_definitions()
 RAW = AssetSelection.assets(*(asset.key for asset in (*RAW_ASSETS, *EXPORT_ASSETS)))
-CLOSING, DIGEST = AssetSelection.assets(closed_months.key), AssetSelection.assets(weekly_digest.key)
+CLOSING, DIGEST = AssetSelection.assets(CLOSED_MONTHS.key), AssetSelection.assets(WEEKLY_DIGEST.key)
 EVERYTHING = AssetSelection.all() - CLOSING - DIGEST
-ALL_ROLLUPS = AssetSelection.assets(*(asset.key for asset in rollups.ASSETS))
+ALL_ROLLUPS = AssetSelection.assets(*(asset.key for asset in ROLLUP_ASSETS))
 FIRM_MONTHS = Months(date(2026, 9, 1), date(2026, 11, 1))
 
 
@@ -64,7 +65,7 @@ class Workspace:
     firm: FirmConfig = field(default_factory=FirmConfig)
     lake_settings: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    asset_checks: Sequence[AssetChecksDefinition] = tuple(checks.CHECKS)
+    asset_checks: Sequence[AssetChecksDefinition] = tuple(CHECKS)
 
     @cached_property
     def instance(self) -> DagsterInstance:
@@ -80,7 +81,7 @@ class Workspace:
     def refresh(self, *assets: str | AssetSelection, months: Months | None = FIRM_MONTHS) -> ExecuteInProcessResult:
         """One run over the months; of all raw assets and exports unless some assets are named."""
         return materialize(
-            [*RAW_ASSETS, *EXPORT_ASSETS, *rollups.ASSETS, closed_months, weekly_digest, *self.asset_checks],
+            [*RAW_ASSETS, *EXPORT_ASSETS, *ROLLUP_ASSETS, CLOSED_MONTHS, WEEKLY_DIGEST, *self.asset_checks],
             selection=_selected(assets),
             resources=self._resources(),
             instance=self.instance,
@@ -92,7 +93,7 @@ class Workspace:
     def check(self, step: AssetChecksDefinition) -> ExecuteInProcessResult:
         """One run of nothing but these checks."""
         definitions = Definitions(
-            assets=[*RAW_ASSETS, *rollups.ASSETS], asset_checks=[step], resources=self._resources()
+            assets=[*RAW_ASSETS, *ROLLUP_ASSETS], asset_checks=[step], resources=self._resources()
         )
         job = define_asset_job("look", AssetSelection.checks(step)).resolve(
             asset_graph=definitions.resolve_asset_graph()

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
-from dagster import AssetExecutionContext, AssetKey, BackfillPolicy, MaterializeResult, MetadataValue, asset
+from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, MaterializeResult, MetadataValue, asset
 
 from timix_assets.assets.asset_details import MONTHLY
 from timix_assets.assets.io_manager import row_count
 from timix_assets.assets.preview import rollup_preview
-from timix_assets.assets.rollup_context import CLOSED_MONTHS_TABLE, RollupContext, asset_key
+from timix_assets.assets.rollup_context import CLOSED_MONTHS_TABLE, RollupContext, table_path
 from timix_assets.assets.rollups import column_lineage, column_schema
 from timix_assets.lake.table_store import retry_on_conflict
 from timix_assets.lake.tables import Lake
@@ -18,6 +18,7 @@ from timix_assets.metrics.inputs import tables_of
 from timix_assets.metrics.names import NAMES
 from timix_assets.metrics.params import RollupParams
 from timix_assets.metrics.restatements import CLOSED_MONTHS, month_figures
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.partitions import months_in_tags
 from timix_assets.resources import LakeResource
 from timix_assets.runs.failure_messages import as_dagster_failure
@@ -28,26 +29,13 @@ CLOSE_MONTH = "close_month"
 """The job that closes months. Another run may come before the approvals are in."""
 
 
-@asset(
-    key=AssetKey(CLOSED_MONTHS_TABLE.split("/")),
-    description=CLOSED_MONTHS.description,
-    group_name=f"derived_{CLOSED_MONTHS.group}",
-    kinds={"polars", "deltalake"},
-    tags=MONTHLY,
-    deps=[asset_key(name) for name in sorted(tables_of(person_months) | {"customers", "invoices"})],
-    backfill_policy=BackfillPolicy.single_run(),
-    metadata={
-        "dagster/column_schema": column_schema(CLOSED_MONTHS),
-        "dagster/table_name": CLOSED_MONTHS_TABLE,
-    },
-)
-def closed_months(
+def close_months(
     context: AssetExecutionContext, lake: LakeResource, rollup_context: RollupContext
 ) -> MaterializeResult[None]:
     with as_dagster_failure():
         lake.acquire_lock(context.instance, context.run)
         params = rollup_context.params
-        if context.run.tags.get(JOB) != CLOSE_MONTH:
+        if context.run.tags.get(JOB) != lake.names.named(CLOSE_MONTH):
             context.log.info(f"Months are closed by the job {CLOSE_MONTH} alone; nothing was written.")
             return MaterializeResult(metadata={"closed": MetadataValue.text("none")})
         due = months_to_close(months_in_tags(context.run.tags), params)
@@ -78,9 +66,27 @@ def closed_months(
                 "preview": MetadataValue.md(rollup_preview(CLOSED_MONTHS, rollup_context.closed_months().collect())),
                 **(row_count(lake.store, CLOSED_MONTHS_TABLE) if lake.store.exists(CLOSED_MONTHS_TABLE) else {}),
                 "as_of": MetadataValue.text(str(params.as_of)),
-                "dagster/column_lineage": column_lineage(CLOSED_MONTHS),
+                "dagster/column_lineage": column_lineage(CLOSED_MONTHS, lake.names),
             }
         )
+
+
+def closed_months_asset(names: Namespace = PROJECT) -> AssetsDefinition:
+    """The figures of closed months."""
+    return asset(
+        key=names.key(CLOSED_MONTHS_TABLE),
+        description=CLOSED_MONTHS.description,
+        group_name=f"derived_{CLOSED_MONTHS.group}",
+        kinds={"polars", "deltalake"},
+        tags=MONTHLY,
+        deps=[names.key(table_path(name)) for name in sorted(tables_of(person_months) | {"customers", "invoices"})],
+        backfill_policy=BackfillPolicy.single_run(),
+        metadata={
+            "dagster/column_schema": column_schema(CLOSED_MONTHS),
+            "dagster/table_name": CLOSED_MONTHS_TABLE,
+        },
+        io_manager_key=names.named("io_manager"),
+    )(names.bound(close_months))
 
 
 def months_to_close(months: Sequence[date], params: RollupParams) -> list[date]:

@@ -36,6 +36,7 @@ from timix_assets.ingest.fetch import dates_between, skipped_message
 from timix_assets.lake.exports import FOLDER, Exported
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.partitions import months_of_run
 from timix_assets.resources import LakeResource, TimixResource
 from timix_assets.runs.failure_messages import as_dagster_failure
@@ -68,10 +69,12 @@ class Export:
     before: CsvTable | None
 
 
-def export_asset(endpoint: Endpoint, months: MonthlyPartitionsDefinition) -> AssetsDefinition:
+def export_asset(
+    endpoint: Endpoint, months: MonthlyPartitionsDefinition, names: Namespace = PROJECT
+) -> AssetsDefinition:
     """Stores `exports/<report>.csv`, or `exports/<report>/<YYYY-MM>.csv` for each month of the run."""
     dated = endpoint.window is not Window.NONE
-    key = AssetKey(["exports", endpoint.name])
+    key = names.key(f"exports/{endpoint.name}")
 
     @asset(
         key=key,
@@ -88,7 +91,9 @@ def export_asset(endpoint: Endpoint, months: MonthlyPartitionsDefinition) -> Ass
         metadata={"path": endpoint.csv_path or ""},
         check_specs=[AssetCheckSpec(name, asset=key, description=passed) for name, passed in CHECKS.items()],
         output_required=False,
+        io_manager_key=names.named("io_manager"),
     )
+    @names.bound
     def export(
         context: AssetExecutionContext, timix: TimixResource, lake: LakeResource
     ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
@@ -223,6 +228,6 @@ def _result(key: AssetKey, name: str, issues: Sequence[str]) -> AssetCheckResult
     return check_result(key, name, passed=not issues, lines=issues)
 
 
-def export_assets(months: MonthlyPartitionsDefinition) -> list[AssetsDefinition]:
+def export_assets(months: MonthlyPartitionsDefinition, names: Namespace = PROJECT) -> list[AssetsDefinition]:
     """The export of each report that has one; months: the partitions of the dated ones."""
-    return [export_asset(endpoint, months) for endpoint in ENDPOINTS if endpoint.csv_path]
+    return [export_asset(endpoint, months, names) for endpoint in ENDPOINTS if endpoint.csv_path]

@@ -34,6 +34,7 @@ from timix_assets.imports.outcome import L, Occasion, Planned
 from timix_assets.imports.pace import Pace
 from timix_assets.imports.sources import Table, read_source, rows_of_frame
 from timix_assets.imports.steps import PlanLine, Step, counts
+from timix_assets.namespace import Namespace
 from timix_assets.resources import ImportResource, LakeResource, TimixResource
 from timix_assets.runs.failure_messages import as_dagster_failure
 from timix_assets.settings import Settings
@@ -98,11 +99,13 @@ class ImportKind(Generic[C, L, V, M]):
     refused: Sequence[str | pl.Expr]
     more: Callable[[pl.DataFrame], Mapping[str, MetadataValue[Any]]] = lambda _: {}
 
-    def asset(self, name: str, rows: AssetKey | None) -> Callable[[Callable[..., Any]], AssetsDefinition]:
-        """The decorator of the asset `imports/<name>`. rows: the asset that gives the rows; by default a file."""
+    def asset(
+        self, name: str, rows: AssetKey | None, names: Namespace
+    ) -> Callable[[Callable[..., Any]], AssetsDefinition]:
+        """The decorator of the asset `imports/<name>` of a workspace. rows: the asset that gives the rows; by default a file."""
         table = f"imports/{name}"
-        key = AssetKey.from_user_string(table)
-        return asset(
+        key = names.key(table)
+        decorated = asset(
             key=key,
             description=self.description,
             group_name=GROUP,
@@ -117,7 +120,9 @@ class ImportKind(Generic[C, L, V, M]):
                 "dagster/table_name": table,
             },
             output_required=False,
+            io_manager_key=names.named("io_manager"),
         )
+        return lambda function: decorated(names.bound(function))
 
     def run(
         self,

@@ -18,6 +18,7 @@ from timix_assets.imports.structure.tree import tree
 from timix_assets.imports.structure.workspace import StructureWorkspace
 from timix_assets.imports.time_entries import TimeEntryImporter
 from timix_assets.imports.workspace import Workspace
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.resources import ImportResource, LakeResource, TimixResource
 from timix_assets.settings import Settings
 
@@ -68,20 +69,25 @@ class TimeEntryImport(ImportConfig):
 
 
 def time_entry_import(
-    name: str = "time_entries", *, rows: AssetKey | None = None, mapping: ImportMapping | None = None
+    name: str = "time_entries",
+    *,
+    rows: AssetKey | None = None,
+    mapping: ImportMapping | None = None,
+    names: Namespace = PROJECT,
 ) -> AssetsDefinition:
     """An asset that imports time entries.
 
     Args:
-        name: Its key is `imports/<name>`.
+        name: Its key is `imports/<name>`, behind the prefix of its workspace.
         rows: The asset that gives the rows, as a Polars frame; by default a file that the run names.
         mapping: What its columns mean; by default they have the fields' names.
+        names: Of its workspace: `Workspace.names`.
 
     Returns:
         An asset whose runs are configured by `TimeEntryImport`.
     """
 
-    @_TIME_ENTRIES.asset(name, rows)
+    @_TIME_ENTRIES.asset(name, rows, names)
     def import_time_entries(
         context: AssetExecutionContext,
         config: TimeEntryImport,
@@ -100,7 +106,11 @@ def time_entry_import(
 
 
 def structure_import(
-    name: str = "structure", *, rows: AssetKey | None = None, mapping: StructureMapping | None = None
+    name: str = "structure",
+    *,
+    rows: AssetKey | None = None,
+    mapping: StructureMapping | None = None,
+    names: Namespace = PROJECT,
 ) -> AssetsDefinition:
     """An asset that imports customers, projects, tasks and subtasks; the arguments as of `time_entry_import`.
 
@@ -108,7 +118,7 @@ def structure_import(
         An asset whose runs are configured by `ImportConfig`.
     """
 
-    @_STRUCTURE.asset(name, rows)
+    @_STRUCTURE.asset(name, rows, names)
     def import_structure(
         context: AssetExecutionContext,
         config: ImportConfig,
@@ -126,4 +136,3 @@ def structure_import(
 
 time_entries = time_entry_import()
 structure = structure_import()
-ASSETS = [time_entries, structure]

@@ -27,6 +27,7 @@ from timix_assets.lake.spool import Spooled
 from timix_assets.lake.tables import Lake
 from timix_assets.metrics import BY_NAME
 from timix_assets.metrics.names import NAMES
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.partitions import NO_PARTITION_ERRORS, missing_months_failure, months_of
 from timix_assets.reporting.rollup_tables import scan_rollup
 from timix_assets.resources import LakeResource
@@ -40,12 +41,14 @@ NAMED_TABLES = sorted({name.table for name in NAMES.values()})
 """Raw tables that previews take names from."""
 
 
-def computed_tables(job: JobDefinition) -> list[str]:
-    """The tables that a job computes from others: its assets that have both inputs and a table."""
+def computed_tables(job: JobDefinition, names: Namespace = PROJECT) -> list[str]:
+    """The tables that a job computes from others: our assets in it that have both inputs and a table."""
     graph = job.asset_layer.asset_graph
     selected = [graph.get(key) for key in job.asset_layer.selected_asset_keys if graph.has(key)]
     return [
-        node.key.to_user_string() for node in selected if node.parent_keys and PRIMARY_KEY_METADATA in node.metadata
+        names.table(node.key)
+        for node in selected
+        if node.parent_keys and PRIMARY_KEY_METADATA in node.metadata and (not names.name or names.owns(node.key))
     ]
 
 
@@ -75,7 +78,7 @@ class DeltaIOManager(ConfigurableIOManager):
         rows = obj.rows.frame if isinstance(obj, ReadRows) else obj
         months = _months_to_replace(context)
         lake = self.lake.store
-        table = context.asset_key.to_user_string()
+        table = self.lake.names.table(context.asset_key)
         run = context.step_context.dagster_run
         try:
             self.lake.acquire_lock(context.step_context.instance, run)
@@ -109,11 +112,11 @@ class DeltaIOManager(ConfigurableIOManager):
         All metadata of a month at once, since Dagster shows that of the run first. Not by `add_output_metadata`: it would be
         stored a second time, in the event of the handled output.
         """
-        step, lake, table = context.step_context, self.lake.store, context.asset_key.to_user_string()
+        step, lake, table = context.step_context, self.lake.store, self.lake.names.table(context.asset_key)
         stored = {"table_version": MetadataValue.int(change.version), "written": MetadataValue.bool(change.written)}
         if months is None:
             # Rollups have a preview of their own.
-            shown = {} if context.asset_key.path[-1] in BY_NAME else _preview(lake, table, None)
+            shown = {} if _is_rollup(table) else _preview(lake, table, None)
             figures = {**shown, **row_count(lake, table), **_rows_that_differ(change), **stored, **how_read}
             step.add_asset_metadata(figures, context.asset_key)
             return
@@ -137,9 +140,13 @@ class DeltaIOManager(ConfigurableIOManager):
             OutdatedRollup: An earlier version computed it, and this run does not.
         """
         if step := _step_of(context):
-            self.lake.start_computing(step.instance, step.dagster_run, computed_tables(step.job_def))
-        table, lake = context.asset_key.to_user_string(), self.lake.store
-        return scan_rollup(lake, table) if context.asset_key.path[-1] in BY_NAME else lake.scan(table)
+            self.lake.start_computing(step.instance, step.dagster_run, computed_tables(step.job_def, self.lake.names))
+        table, lake = self.lake.names.table(context.asset_key), self.lake.store
+        return scan_rollup(lake, table) if _is_rollup(table) else lake.scan(table)
+
+
+def _is_rollup(table: str) -> bool:
+    return table.rpartition("/")[2] in BY_NAME
 
 
 def _step_of(context: InputContext) -> StepExecutionContext | None:

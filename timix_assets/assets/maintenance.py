@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dagster import (
     AssetExecutionContext,
-    AssetKey,
+    AssetsDefinition,
     BackfillPolicy,
     Config,
     Failure,
@@ -28,6 +28,7 @@ from timix_assets.lake.maintenance import (
     list_tables,
     remove_stale_temp_dirs,
 )
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.resources import LakeResource
 from timix_assets.runs.failure_messages import as_dagster_failure
 from timix_assets.runs.history import delete_old_runs, reusable_bytes
@@ -50,18 +51,6 @@ class Retention(Config):
     )
 
 
-@asset(
-    key=AssetKey(["maintenance", "compact"]),
-    description=(
-        "Compacts every table, deletes files, log entries and replaced exports that no version of the last 30 days needs, and "
-        "removes temporary folders of killed runs. Every version of those days can be restored (docs/operations.md). Changes "
-        "no rows and makes no requests to Timix."
-    ),
-    group_name="maintenance",
-    kinds={"deltalake"},
-    tags=WEEKLY,
-    backfill_policy=BackfillPolicy.single_run(),
-)
 def compact(context: AssetExecutionContext, config: Retention, lake: LakeResource) -> MaterializeResult[None]:
     with as_dagster_failure():
         retention = timedelta(days=config.days)
@@ -99,18 +88,6 @@ def compact(context: AssetExecutionContext, config: Retention, lake: LakeResourc
         )
 
 
-@asset(
-    key=AssetKey(["maintenance", "run_history"]),
-    description=(
-        "Deletes runs that ended more than TIMIX_RUN_RETENTION_DAYS days ago, with their logs. Keeps runs that "
-        "hold the latest materialization of an asset or month, or the latest evaluation of a check, and runs of other code "
-        "locations. Changes no tables and makes no requests to Timix."
-    ),
-    group_name="maintenance",
-    kinds={"dagster"},
-    tags=WEEKLY,
-    backfill_policy=BackfillPolicy.single_run(),
-)
 def run_history(
     context: AssetExecutionContext, lake: LakeResource, settings: ResourceParam[Settings]
 ) -> MaterializeResult[None]:
@@ -124,6 +101,7 @@ def run_history(
             now=datetime.now(UTC),
             retention=timedelta(days=days),
             location=location_of(context.run) or LOCATION,
+            names=lake.names,
         )
         after = _bytes_below(state)
         context.log.info(
@@ -186,4 +164,33 @@ def _table(kept: list[MaintenanceResult]) -> str:
     return "\n".join([head, *lines])
 
 
-ASSETS = [compact, run_history]
+def maintenance_assets(names: Namespace = PROJECT) -> list[AssetsDefinition]:
+    """Maintenance of the lake, and of the run history."""
+    return [
+        asset(
+            key=names.key("maintenance/compact"),
+            description=(
+                "Compacts every table, deletes files, log entries and replaced exports that no version of the last 30 days "
+                "needs, and removes temporary folders of killed runs. Every version of those days can be restored "
+                "(docs/operations.md). Changes no rows and makes no requests to Timix."
+            ),
+            group_name="maintenance",
+            kinds={"deltalake"},
+            tags=WEEKLY,
+            backfill_policy=BackfillPolicy.single_run(),
+            io_manager_key=names.named("io_manager"),
+        )(names.bound(compact)),
+        asset(
+            key=names.key("maintenance/run_history"),
+            description=(
+                "Deletes runs that ended more than TIMIX_RUN_RETENTION_DAYS days ago, with their logs. Keeps runs that "
+                "hold the latest materialization of an asset or month, or the latest evaluation of a check, and runs of other "
+                "code locations. Changes no tables and makes no requests to Timix."
+            ),
+            group_name="maintenance",
+            kinds={"dagster"},
+            tags=WEEKLY,
+            backfill_policy=BackfillPolicy.single_run(),
+            io_manager_key=names.named("io_manager"),
+        )(names.bound(run_history)),
+    ]

@@ -1,13 +1,14 @@
 """The quarantine tables in the catalog: Dagster computes none of them; the run that reads a raw table observes its rows."""
 
-from dagster import AssetKey, AssetObservation, AssetSpec, MetadataValue, TableColumn, TableSchema
+from dagster import AssetObservation, AssetSpec, MetadataValue, TableColumn, TableSchema
 
 from timix_assets.assets.preview import preview
 from timix_assets.assets.table_schema import PERSONAL_DATA
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.contract.schema import Endpoint
 from timix_assets.lake.quarantine import DESCRIPTIONS
-from timix_assets.lake.tables import Lake
+from timix_assets.namespace import PROJECT, Namespace
+from timix_assets.resources import LakeResource
 from timix_assets.text.printable import markdown, printable
 from timix_assets.text.wording import count_noun
 
@@ -22,12 +23,12 @@ ROWS_SHOWN = 10
 REASONS_SHOWN = 20
 
 
-def quarantine_asset(endpoint: Endpoint) -> AssetSpec:
+def quarantine_asset(endpoint: Endpoint, names: Namespace = PROJECT) -> AssetSpec:
     """Outside the graph of computations, so that no job selects it."""
     table = f"quarantine/{endpoint.name}"
     personal = PERSONAL_DATA if any(column.personal for column in endpoint.columns) else None
     return AssetSpec(
-        AssetKey(table.split("/")),
+        names.key(table),
         description=f"Rows of timix/{endpoint.name} that could not be read, with the reason and the whole record; there is no "
         "table while there was never one. Each read replaces them. Correct them in Timix, or fix the column by an override "
         "(TIMIX_OVERRIDES), and read the same months again (docs/operations.md).",
@@ -45,10 +46,10 @@ def quarantine_asset(endpoint: Endpoint) -> AssetSpec:
     )
 
 
-def observation(endpoint: Endpoint, lake: Lake) -> AssetObservation:
+def observation(endpoint: Endpoint, lake: LakeResource) -> AssetObservation:
     """What the quarantine of an endpoint holds now; the table exists."""
     table = f"quarantine/{endpoint.name}"
-    rows = lake.scan(table)
+    rows = lake.store.scan(table)
     reasons = rows.group_by("reason").len().sort("len", "reason", descending=[True, False]).collect()
     latest = (
         rows.select(*SHOWN, "seen_at", "number").sort("seen_at", "number", descending=[True, False]).head(ROWS_SHOWN)
@@ -60,7 +61,7 @@ def observation(endpoint: Endpoint, lake: Lake) -> AssetObservation:
     if reasons.height > REASONS_SHOWN:
         lines.append(f"- … and {count_noun(reasons.height - REASONS_SHOWN, 'reason')} more")
     return AssetObservation(
-        AssetKey(table.split("/")),
+        lake.names.key(table),
         metadata={
             "dagster/row_count": MetadataValue.int(int(reasons["len"].sum())),
             "reasons": MetadataValue.md("\n".join(lines) or "*none*"),
@@ -69,4 +70,6 @@ def observation(endpoint: Endpoint, lake: Lake) -> AssetObservation:
     )
 
 
-ASSETS = [quarantine_asset(endpoint) for endpoint in ENDPOINTS]
+def quarantine_assets(names: Namespace = PROJECT) -> list[AssetSpec]:
+    """The quarantine of every endpoint."""
+    return [quarantine_asset(endpoint, names) for endpoint in ENDPOINTS]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -17,6 +17,7 @@ from dagster import (
     MaterializeResult,
     MetadataValue,
     MonthlyPartitionsDefinition,
+    TableSchema,
     asset,
 )
 
@@ -28,7 +29,7 @@ from timix_assets.assets.io_manager import PRIMARY_KEY_METADATA, ReadRows
 from timix_assets.assets.preflight import prepare_client
 from timix_assets.assets.quarantine import observation
 from timix_assets.assets.table_schema import code_version, column_schema
-from timix_assets.contract.endpoints import ENDPOINTS, ORGANIZATION
+from timix_assets.contract.endpoints import BY_NAME, ENDPOINTS, ORGANIZATION
 from timix_assets.contract.schema import Endpoint, Window
 from timix_assets.ingest.fetch import MAX_REJECTED_KEPT, Fetched, fetch, skipped_message
 from timix_assets.ingest.identical_months import identical_months_message
@@ -36,6 +37,7 @@ from timix_assets.ingest.organization import key_role
 from timix_assets.ingest.progress import Progress, progress_log
 from timix_assets.lake.quarantine import quarantine
 from timix_assets.lake.spool import Spool
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.partitions import months_of_run
 from timix_assets.resources import LakeResource, TimixResource
 from timix_assets.runs.failure_messages import as_dagster_failure
@@ -60,9 +62,10 @@ CHECKS = {
 }
 
 
-def raw_asset(endpoint: Endpoint, months: MonthlyPartitionsDefinition) -> AssetsDefinition:
+def raw_asset(endpoint: Endpoint, months: MonthlyPartitionsDefinition, names: Namespace = PROJECT) -> AssetsDefinition:
     """The asset that reads an endpoint, or the run's months of a dated one, into the lake."""
-    key = AssetKey(["timix", endpoint.name])
+    table = f"timix/{endpoint.name}"
+    key = names.key(table)
     dated = endpoint.window is not Window.NONE
 
     @asset(
@@ -76,14 +79,16 @@ def raw_asset(endpoint: Endpoint, months: MonthlyPartitionsDefinition) -> Assets
         backfill_policy=BackfillPolicy.single_run(),
         metadata={
             PRIMARY_KEY_METADATA: list(endpoint.key),
-            "dagster/column_schema": column_schema(endpoint.table_columns),
-            "dagster/table_name": "/".join(key.path),
+            "dagster/column_schema": _columns(endpoint.name),
+            "dagster/table_name": table,
             "path": endpoint.path,
             "path_source": _path_source(endpoint),
         },
         check_specs=[AssetCheckSpec(name, asset=key, description=passed) for name, passed in CHECKS.items()],
         output_required=False,
+        io_manager_key=names.named("io_manager"),
     )
+    @names.bound
     def read(
         context: AssetExecutionContext, timix: TimixResource, lake: LakeResource
     ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
@@ -92,7 +97,6 @@ def raw_asset(endpoint: Endpoint, months: MonthlyPartitionsDefinition) -> Assets
             overridden = timix.endpoint(endpoint.name)
             client = prepare_client(context, timix, lake)
             before = client.stats
-            table = key.to_user_string()
             target = lake.snapshot_before(context.run, table) or lake.store.snapshot(table)
             log_progress = progress_log(context.log, lambda: (client.stats - before).waited_seconds)
 
@@ -125,11 +129,11 @@ def raw_asset(endpoint: Endpoint, months: MonthlyPartitionsDefinition) -> Assets
                     seen_at=datetime.now(UTC),
                 )
                 if is_held:
-                    context.log_event(observation(endpoint, lake.store))
+                    context.log_event(observation(endpoint, lake))
                 _fail_if_unreadable(endpoint, fetched, timix)
                 if endpoint is ORGANIZATION:
                     zones = fetched.spooled.frame.select(pl.col("time_zone").first()).collect()
-                    store_time_zone(Path(lake.state_folder), lake.url, zones.item() if zones.height else None)
+                    store_time_zone(lake.machine_folder, lake.url, zones.item() if zones.height else None)
                 # Requests for /me count towards the asset `me`, whichever asset needed it first.
                 initial = client.me_stats if endpoint.name == "me" else Stats()
                 yield MaterializeResult(
@@ -138,6 +142,12 @@ def raw_asset(endpoint: Endpoint, months: MonthlyPartitionsDefinition) -> Assets
                 )
 
     return read
+
+
+@cache
+def _columns(endpoint: str) -> TableSchema:
+    """Of all workspaces: it is most of what an asset holds."""
+    return column_schema(BY_NAME[endpoint].table_columns)
 
 
 def _description(endpoint: Endpoint) -> str:
@@ -255,6 +265,6 @@ def _warning(key: AssetKey, name: str, issues: Sequence[str], expected: Sequence
     )
 
 
-def raw_assets(months: MonthlyPartitionsDefinition) -> list[AssetsDefinition]:
+def raw_assets(months: MonthlyPartitionsDefinition, names: Namespace = PROJECT) -> list[AssetsDefinition]:
     """Every table of the contract; months: the partitions of the dated ones."""
-    return [raw_asset(endpoint, months) for endpoint in ENDPOINTS]
+    return [raw_asset(endpoint, months, names) for endpoint in ENDPOINTS]

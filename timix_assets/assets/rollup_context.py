@@ -3,7 +3,7 @@
 from datetime import date
 
 import polars as pl
-from dagster import AssetKey, ConfigurableResource, Failure, ResourceDependency
+from dagster import ConfigurableResource, Failure, ResourceDependency
 from pydantic import PrivateAttr
 
 from timix_assets.launchpad import FirmSection
@@ -25,11 +25,6 @@ def table_path(name: str) -> str:
     if name == CLOSED_MONTHS.name:
         return CLOSED_MONTHS_TABLE
     return f"{'rollups' if name in BY_NAME else 'timix'}/{name}"
-
-
-def asset_key(table: str) -> AssetKey:
-    """The asset of a table that a formula names."""
-    return AssetKey(table_path(table).split("/"))
 
 
 class RollupContext(ConfigurableResource):  # type: ignore[type-arg]

@@ -1,12 +1,12 @@
 """The derived tables, each computed whole from the lake by its formula; `metrics/` declares them."""
 
+from functools import cache
 from typing import Any
 
 import polars as pl
 from dagster import (
     AssetExecutionContext,
     AssetIn,
-    AssetKey,
     AssetsDefinition,
     AutomationCondition,
     BackfillPolicy,
@@ -23,19 +23,20 @@ from timix_assets.assets.asset_details import HOURLY
 from timix_assets.assets.chart_metadata import chart_metadata
 from timix_assets.assets.io_manager import PRIMARY_KEY_METADATA, computed_tables
 from timix_assets.assets.preview import rollup_preview
-from timix_assets.assets.rollup_context import RollupContext, asset_key
+from timix_assets.assets.rollup_context import RollupContext, table_path
 from timix_assets.assets.table_schema import PERSONAL_DATA, code_version, type_name
 from timix_assets.metrics import FORMULAS, PRE_AGGREGATES, ROLLUPS, Column, Rollup
 from timix_assets.metrics.inputs import evaluate, inputs_of, tables_of
 from timix_assets.metrics.names import NAMES
 from timix_assets.metrics.restatements import CLOSED_MONTHS
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.runs.failure_messages import as_dagster_failure
 
 # Once per update of its inputs, also of an old month; a month that was never read must not block it.
 FOLLOWS_ITS_INPUTS = AutomationCondition.eager().without(~AutomationCondition.any_deps_missing())
 
 
-def rollup_asset(table: Rollup) -> AssetsDefinition:
+def rollup_asset(table: Rollup, names: Namespace = PROJECT) -> AssetsDefinition:
     """The asset that computes one rollup from its inputs."""
     read = inputs_of(FORMULAS[table.name])
     pre_aggregates = [name for name in read if name in PRE_AGGREGATES]
@@ -44,29 +45,31 @@ def rollup_asset(table: Rollup) -> AssetsDefinition:
     raw_dependencies = tables_of(FORMULAS[table.name]) - set(inputs)
 
     @asset(
-        key=asset_key(table.name),
+        key=names.key(table_path(table.name)),
         description=f"{table.description}\n\ndocs/metrics.md explains its figures with examples.",
         group_name=f"derived_{table.group}",
         kinds={"polars", "deltalake"},
         tags=HOURLY,
         code_version=code_version(table.schema, revision=table.revision),
-        ins={name: AssetIn(asset_key(name)) for name in inputs},
-        deps=[asset_key(name) for name in sorted(raw_dependencies)],
+        ins={name: AssetIn(names.key(table_path(name))) for name in inputs},
+        deps=[names.key(table_path(name)) for name in sorted(raw_dependencies)],
         backfill_policy=BackfillPolicy.single_run(),
         automation_condition=FOLLOWS_ITS_INPUTS,
         metadata={
             PRIMARY_KEY_METADATA: list(table.key),
             "dagster/column_schema": column_schema(table),
-            "dagster/column_lineage": column_lineage(table),
-            "dagster/table_name": f"rollups/{table.name}",
+            "dagster/column_lineage": column_lineage(table, names),
+            "dagster/table_name": table_path(table.name),
         },
+        io_manager_key=names.named("io_manager"),
     )
+    @names.bound
     def rollup(
         context: AssetExecutionContext, rollup_context: RollupContext, **tables: pl.LazyFrame
     ) -> MaterializeResult[Any]:
         with as_dagster_failure():
             # Here too, for a table that has no input but pre-aggregates.
-            rollup_context.lake.start_computing(context.instance, context.run, computed_tables(context.job_def))
+            rollup_context.lake.start_computing(context.instance, context.run, computed_tables(context.job_def, names))
             params = rollup_context.params
             given = {
                 **tables,
@@ -88,6 +91,7 @@ def rollup_asset(table: Rollup) -> AssetsDefinition:
     return rollup
 
 
+@cache
 def column_schema(table: Rollup) -> TableSchema:
     """The declared columns with types, units and descriptions."""
     return TableSchema(
@@ -103,13 +107,12 @@ def column_schema(table: Rollup) -> TableSchema:
     )
 
 
-def column_lineage(table: Rollup) -> TableColumnLineage:
+def column_lineage(table: Rollup, names: Namespace = PROJECT) -> TableColumnLineage:
     """For each column, the columns of raw tables and rollups that it depends on."""
     return TableColumnLineage(
         {
             column.name: [
-                TableColumnDep(asset_key=AssetKey(source.split("/")), column_name=name)
-                for source, name in column.lineage
+                TableColumnDep(asset_key=names.key(source), column_name=name) for source, name in column.lineage
             ]
             for column in table.columns
         }
@@ -126,4 +129,6 @@ def _meaning(column: Column) -> str:
     return f"{column.description}{unit} Made of {made_of}."
 
 
-ASSETS = [rollup_asset(table) for table in ROLLUPS]
+def rollup_assets(names: Namespace = PROJECT) -> list[AssetsDefinition]:
+    """Every rollup."""
+    return [rollup_asset(table, names) for table in ROLLUPS]

@@ -13,12 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from dagster import (
-    AssetKey,
     AssetObservation,
     DagsterInstance,
     DefaultSensorStatus,
     Failure,
     ResourceParam,
+    SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
     sensor,
@@ -74,6 +74,7 @@ from timix_assets.alerts.weekly_summary import (
 from timix_assets.api.redaction import Redactor
 from timix_assets.automation.tick_history import automations
 from timix_assets.lake.errors import OutdatedRollup
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.reporting.as_of import as_of_date_of
 from timix_assets.reporting.digest import ROLLUPS_READ, Digest, read_digest
 from timix_assets.reporting.digest_page import PAGE, as_html
@@ -83,6 +84,7 @@ from timix_assets.resources import LakeResource
 from timix_assets.runs.failed_runs import failed_at, failed_since, failure_of, has_succeeded, retry_of
 from timix_assets.runs.failure_messages import as_dagster_failure
 from timix_assets.runs.ours import location_name
+from timix_assets.runs.tags import WORKSPACE, workspace_tags
 from timix_assets.settings import Settings
 from timix_assets.settings.firm import FirmConfig
 from timix_assets.state.files import write_atomically
@@ -111,16 +113,7 @@ class TickResult:
 Evaluate = Callable[[Outbox], TickResult]
 
 
-@sensor(
-    name="budget_alerts",
-    minimum_interval_seconds=POLL_SECONDS,
-    default_status=DefaultSensorStatus.STOPPED,
-    description="Alerts when the status of a running project's budget gets worse (on track, at risk, over budget), or when "
-    f"it will be used up within TIMIX_ALERT_DAYS days: one message for all budgets that changed together, and "
-    f"another one for a budget only after it recovered. The first tick for a lake only records the current state. "
-    f"{DELIVERY_NOTE}",
-)
-def budget_alerts(
+def _budget_alerts(
     context: SensorEvaluationContext, lake: LakeResource, settings: ResourceParam[Settings]
 ) -> SensorResult:
     def evaluate(outbox: Outbox) -> TickResult:
@@ -137,7 +130,9 @@ def budget_alerts(
         transitions, after = find_transitions(budgets, before, today, days)
         as_of = as_of_date_of(lake.store, BUDGETS) or today
         message = (
-            [budget_message(transitions, as_of, today, BUDGETS, _link_to(settings, BUDGETS))] if transitions else []
+            [budget_message(transitions, as_of, today, BUDGETS, _link_to(settings, lake, BUDGETS))]
+            if transitions
+            else []
         )
         outbox.record(BUDGET_STATES.dump_python(after, mode="json"), message)
         if before is None:
@@ -147,20 +142,10 @@ def budget_alerts(
             f"{len(transitions)} of {count_noun(len(budgets), 'budget')} got worse ({compared}).", compared
         )
 
-    return _tick(context, settings, _outbox_of(lake, "budget_alerts"), evaluate)
+    return _tick(context, settings, lake.names, _outbox_of(lake, "budget_alerts"), evaluate)
 
 
-@sensor(
-    name="failure_alerts",
-    minimum_interval_seconds=POLL_SECONDS,
-    default_status=DefaultSensorStatus.STOPPED,
-    description="Alerts when a run of ours failed, no matter how it was started: the job, its months, each cause, and a link. "
-    "Once a run; for a run that Dagster retries by itself, only the last failure; and not again within "
-    f"{SUPPRESS_FOR // timedelta(hours=1)} hours when a job fails over the same months for causes already reported, unless it "
-    "succeeded in between. Also alerts when the ticks of a sensor or schedule of ours have failed for "
-    f"{ALERT_AFTER // timedelta(minutes=1)} minutes, and when they have recovered. {DELIVERY_NOTE}",
-)
-def failure_alerts(
+def _failure_alerts(
     context: SensorEvaluationContext, lake: LakeResource, settings: ResourceParam[Settings]
 ) -> SensorResult:
     # Dagster's own run_failure_sensor skips runs of the command line, and does not retry when it fails itself.
@@ -168,7 +153,7 @@ def failure_alerts(
         now, location = datetime.now(UTC), location_name(context.code_location_origin)
         since = min(_since(context.cursor, now), now)
         before = outbox.load_state(FAILURE_STATE)
-        failed = failed_since(context.instance, since - OVERLAP, location)
+        failed = failed_since(context.instance, since - OVERLAP, location, lake.names)
         records = {record.dagster_run.run_id: record for record in failed}
         if before is None:
             outbox.record(FailureState(list(records)).to_json(len(records)))
@@ -182,10 +167,12 @@ def failure_alerts(
         for run_id in found.due:
             failure = _without_keys(settings, failure_of(context.instance, records[run_id].dagster_run))
             known = reported if has_receivers else {}
-            if _is_new(context.instance, failure, failed_at(records[run_id]), known, location):
+            if _is_new(context.instance, failure, failed_at(records[run_id]), known, location, lake.names):
                 messages.append(run_failure_message(failure, f"{_ui(settings)}/runs/{run_id}"))
         suppressed = len(found.due) - len(messages)
-        transitions, failing = find_failing(automations(context.instance, location), before.failing, now)
+        transitions, failing = find_failing(
+            automations(context.instance, location, _of_others(context, lake.names)), before.failing, now
+        )
         messages += [_automation_message(settings, each, location) for each in transitions]
         after = FailureState([*before.reported, *found.due], found.waiting, reported, failing)
         if after != before or messages:
@@ -197,17 +184,12 @@ def failure_alerts(
             reason += f". {count_noun(len(found.waiting), 'more run')} may be retried by Dagster"
         return TickResult(f"{reason}.{_failing_since(failing)}", found.until.isoformat())
 
-    return _tick(context, settings, Path(lake.state_folder) / "alerts" / "failure_alerts.json", evaluate)
+    return _tick(context, settings, lake.names, Path(lake.state_folder) / "alerts" / "failure_alerts.json", evaluate)
 
 
-@sensor(
-    name="key_expiry",
-    minimum_interval_seconds=SLOW_POLL_SECONDS,
-    default_status=DefaultSensorStatus.STOPPED,
-    description=f"Alerts when the API key expires in {', '.join(map(str, WARNING_DAYS))} days, as /me reported at the last "
-    f"refresh: once each. {DELIVERY_NOTE}",
-)
-def key_expiry(context: SensorEvaluationContext, lake: LakeResource, settings: ResourceParam[Settings]) -> SensorResult:
+def _key_expiry(
+    context: SensorEvaluationContext, lake: LakeResource, settings: ResourceParam[Settings]
+) -> SensorResult:
     def evaluate(outbox: Outbox) -> TickResult:
         if not lake.store.exists(ME) or (key := _key(lake)) is None:
             return TickResult(f"{ME} has not been read yet, so the key's expiry is unknown.")
@@ -220,23 +202,14 @@ def key_expiry(context: SensorEvaluationContext, lake: LakeResource, settings: R
         if reached is not None and is_due(reached, reported):
             outbox.record(
                 KEY_EXPIRY_STATE.dump_python(KeyExpiryState(identity, reached), mode="json"),
-                [key_expiry_message(key, now, ME, _link_to(settings, ME))],
+                [key_expiry_message(key, now, ME, _link_to(settings, lake, ME))],
             )
         return TickResult(f"The key expires on {key.expires_at:%Y-%m-%d %H:%M} UTC.")
 
-    return _tick(context, settings, _outbox_of(lake, "key_expiry"), evaluate)
+    return _tick(context, settings, lake.names, _outbox_of(lake, "key_expiry"), evaluate)
 
 
-@sensor(
-    name="weekly_summary",
-    minimum_interval_seconds=SLOW_POLL_SECONDS,
-    default_status=DefaultSensorStatus.STOPPED,
-    description=f"Sends the executive summary on Mondays from {WEEKLY_SUMMARY_TIME:%H:%M} on: money, who "
-    "has not logged, utilization, running projects at risk or over budget, unbilled work; later in the week when the machine was "
-    "off then. "
-    f"The first one is sent on the Monday after the sensor is switched on. {DELIVERY_NOTE}",
-)
-def weekly_summary(
+def _weekly_summary(
     context: SensorEvaluationContext, lake: LakeResource, settings: ResourceParam[Settings]
 ) -> SensorResult:
     def evaluate(outbox: Outbox) -> TickResult:
@@ -258,21 +231,13 @@ def weekly_summary(
             summary, page = digest.summary, str(_attach(digest, _outbox_of(lake, "weekly_summary")))
         else:
             summary, page = summarize(lake.store, settings.as_of_date()), ""
-        outbox.record(this_week, [weekly_summary_message(summary, KPIS, _link_to(settings, KPIS), page)])
+        outbox.record(this_week, [weekly_summary_message(summary, KPIS, _link_to(settings, lake, KPIS), page)])
         return TickResult(f"Made the summary of Monday {due}.")
 
-    return _tick(context, settings, _outbox_of(lake, "weekly_summary"), evaluate)
+    return _tick(context, settings, lake.names, _outbox_of(lake, "weekly_summary"), evaluate)
 
 
-@sensor(
-    name="restatement_alerts",
-    minimum_interval_seconds=POLL_SECONDS,
-    default_status=DefaultSensorStatus.STOPPED,
-    description="Alerts when the hours, revenue or cost of a closed month differ from those when it was closed "
-    f"({RESTATEMENTS}): one message for all months that changed together, and another one when a month changes again. "
-    f"{DELIVERY_NOTE}",
-)
-def restatement_alerts(
+def _restatement_alerts(
     context: SensorEvaluationContext, lake: LakeResource, settings: ResourceParam[Settings]
 ) -> SensorResult:
     def evaluate(outbox: Outbox) -> TickResult:
@@ -283,7 +248,7 @@ def restatement_alerts(
             return TickResult(f"{RESTATEMENTS} has not changed since the last tick ({compared}).")
         found = read_restatements(lake.store)
         new, after = find_new(found, outbox.load_state(RESTATEMENT_STATE) or {})
-        message = [restatement_message(new, RESTATEMENTS, _link_to(settings, RESTATEMENTS))] if new else []
+        message = [restatement_message(new, RESTATEMENTS, _link_to(settings, lake, RESTATEMENTS))] if new else []
         outbox.record(after, message)
         changed, months = {each.month for each in found}, {each.month for each in new}
         return TickResult(
@@ -291,13 +256,71 @@ def restatement_alerts(
             compared,
         )
 
-    return _tick(context, settings, _outbox_of(lake, "restatement_alerts"), evaluate)
+    return _tick(context, settings, lake.names, _outbox_of(lake, "restatement_alerts"), evaluate)
 
 
-ALERTS = [budget_alerts, failure_alerts, key_expiry, restatement_alerts, weekly_summary]
+def alert_sensors(names: Namespace = PROJECT) -> list[SensorDefinition]:
+    """The sensors of a workspace."""
+    declared = (
+        (
+            "budget_alerts",
+            POLL_SECONDS,
+            _budget_alerts,
+            "Alerts when the status of a running project's budget gets worse (on track, at risk, over budget), or when "
+            f"it will be used up within TIMIX_ALERT_DAYS days: one message for all budgets that changed together, and "
+            f"another one for a budget only after it recovered. The first tick for a lake only records the current state. "
+            f"{DELIVERY_NOTE}",
+        ),
+        (
+            "failure_alerts",
+            POLL_SECONDS,
+            _failure_alerts,
+            "Alerts when a run of ours failed, no matter how it was started: the job, its months, each cause, and a link. "
+            "Once a run; for a run that Dagster retries by itself, only the last failure; and not again within "
+            f"{SUPPRESS_FOR // timedelta(hours=1)} hours when a job fails over the same months for causes already reported, "
+            "unless it succeeded in between. Also alerts when the ticks of a sensor or schedule of ours have failed for "
+            f"{ALERT_AFTER // timedelta(minutes=1)} minutes, and when they have recovered. {DELIVERY_NOTE}",
+        ),
+        (
+            "key_expiry",
+            SLOW_POLL_SECONDS,
+            _key_expiry,
+            f"Alerts when the API key expires in {', '.join(map(str, WARNING_DAYS))} days, as /me reported at the last "
+            f"refresh: once each. {DELIVERY_NOTE}",
+        ),
+        (
+            "restatement_alerts",
+            POLL_SECONDS,
+            _restatement_alerts,
+            "Alerts when the hours, revenue or cost of a closed month differ from those when it was closed "
+            f"({RESTATEMENTS}): one message for all months that changed together, and another one when a month changes again. "
+            f"{DELIVERY_NOTE}",
+        ),
+        (
+            "weekly_summary",
+            SLOW_POLL_SECONDS,
+            _weekly_summary,
+            f"Sends the executive summary on Mondays from {WEEKLY_SUMMARY_TIME:%H:%M} on: money, who "
+            "has not logged, utilization, running projects at risk or over budget, unbilled work; later in the week when the "
+            "machine was off then. "
+            f"The first one is sent on the Monday after the sensor is switched on. {DELIVERY_NOTE}",
+        ),
+    )
+    return [
+        sensor(
+            name=names.named(name),
+            minimum_interval_seconds=seconds,
+            default_status=DefaultSensorStatus.STOPPED,
+            description=description,
+            tags=workspace_tags(names),
+        )(names.bound(function))
+        for name, seconds, function, description in declared
+    ]
 
 
-def _tick(context: SensorEvaluationContext, settings: Settings, path: Path, evaluate: Evaluate) -> SensorResult:
+def _tick(
+    context: SensorEvaluationContext, settings: Settings, names: Namespace, path: Path, evaluate: Evaluate
+) -> SensorResult:
     """Evaluates the alert, then delivers what is pending, from this tick or an earlier one."""
     with as_dagster_failure(), _outbox_errors_as_failures():
         try:
@@ -306,7 +329,7 @@ def _tick(context: SensorEvaluationContext, settings: Settings, path: Path, eval
                 result = _evaluated(evaluate, outbox)
                 for pending in outbox.pending[before:]:
                     context.log.info(f"{pending.message.title}\n{pending.message.text}")
-                errors = deliver(outbox, [EventLog(context.instance), *_configured_receivers(settings)])
+                errors = deliver(outbox, [EventLog(context.instance, names), *_configured_receivers(settings)])
                 undelivered = count_noun(len(outbox.pending), "message")
         except OutboxBusy as busy:
             return SensorResult(skip_reason=str(busy))
@@ -337,13 +360,23 @@ class EventLog:
     """Dagster's event log as a receiver: an observation on the asset that a message is about. Failed runs are in it anyway."""
 
     instance: DagsterInstance
+    names: Namespace
     id: str = "event log"
 
     def send(self, message: Message) -> None:
         if message.asset:
             self.instance.report_runless_asset_event(
-                AssetObservation(AssetKey(message.asset.split("/")), description=f"{message.title}\n{message.text}")
+                AssetObservation(self.names.key(message.asset), description=f"{message.title}\n{message.text}")
             )
+
+
+def _of_others(context: SensorEvaluationContext, names: Namespace) -> set[str]:
+    """The sensors and schedules of the code location that are not this workspace's."""
+    if context.repository_def is None:
+        return set()
+    sensors = {each.name: each.tags for each in context.repository_def.sensor_defs}
+    schedules = {each.name: each.tags for each in context.repository_def.schedule_defs}
+    return {name for name, tags in (sensors | schedules).items() if tags.get(WORKSPACE, "") != names.name}
 
 
 def _configured_receivers(settings: Settings) -> list[AppriseReceiver]:
@@ -387,6 +420,7 @@ def _is_new(
     failed: datetime,
     reported: dict[str, ReportedFailure],
     location: str,
+    names: Namespace,
 ) -> bool:
     """Whether the job's causes over these months were not reported yet; updates `reported`.
 
@@ -398,7 +432,7 @@ def _is_new(
     causes = frozenset(cause_id(where, message) for where, message in failure.causes)
     known = reported.get(job)
     if known and known.covers(
-        causes, failed, succeeded_since=has_succeeded(instance, failure.job, known.at, failed, location)
+        causes, failed, succeeded_since=has_succeeded(instance, failure.job, known.at, failed, location, names)
     ):
         # A cause that did not occur again was fixed: it is new when it returns.
         reported[job] = ReportedFailure(known.at, causes)
@@ -437,5 +471,5 @@ def _link_to_automation(settings: Settings, automation: Automation, location: st
     )
 
 
-def _link_to(settings: Settings, table: str) -> str:
-    return f"{_ui(settings)}/assets/{table}"
+def _link_to(settings: Settings, lake: LakeResource, table: str) -> str:
+    return f"{_ui(settings)}/assets/{'/'.join(lake.names.key(table).path)}"

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,19 +22,21 @@ from dagster import (
 
 from timix_assets.api.client import TimixClient
 from timix_assets.api.errors import Closed, ConnectionFailed, DeadlineExceeded, Forbidden, RateLimited, TimixError
+from timix_assets.assets.rollup_context import CLOSED_MONTHS_TABLE
 from timix_assets.automation.cursor import Cursor
-from timix_assets.automation.jobs import CLOSING, refresh_changed
+from timix_assets.automation.jobs import jobs
 from timix_assets.automation.month_ranges import clip, recent_months
 from timix_assets.automation.tick_history import purge_skipped_ticks
 from timix_assets.contract.endpoints import BY_NAME
-from timix_assets.dagster_internals import AssetGraph
+from timix_assets.contract.schema import Endpoint
+from timix_assets.dagster_internals import AssetGraph, UnresolvedAssetJobDefinition
 from timix_assets.ingest.probes import PROBED_ENDPOINTS, Probe, probe_endpoint
-from timix_assets.lake.tables import Lake
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.partitions import range_tags
 from timix_assets.resources import LakeResource, TimixResource
 from timix_assets.runs.failure_messages import as_dagster_failure
 from timix_assets.runs.ours import is_ours, location_name, unfinished_run
-from timix_assets.runs.tags import ATTEMPT, CHANGE, CHANGED, MISSING_TABLES, MONTHS, STARTED_BY
+from timix_assets.runs.tags import ATTEMPT, CHANGE, CHANGED, MISSING_TABLES, MONTHS, STARTED_BY, workspace_tags
 from timix_assets.settings import Settings
 from timix_assets.text.wording import count_noun
 from timix_assets.webhooks.inbox import Inbox
@@ -64,18 +66,34 @@ DESCRIPTION = f"""Polls Timix and refreshes what changed, the reports on it and 
 - TIMIX_CHANGES_SECONDS sets the interval, webhooks shorten it; docs/operations.md says when a tick is skipped or fails."""
 
 
-def timix_changes(settings: Settings) -> SensorDefinition:
-    """The sensor, which ticks as often as the settings say."""
+def timix_changes(
+    settings: Settings,
+    job: UnresolvedAssetJobDefinition | None = None,
+    names: Namespace = PROJECT,
+    endpoints: Container[str] | None = None,
+) -> SensorDefinition:
+    """The sensor, which ticks as often as the settings say.
+
+    Args:
+        settings: Of the workspace.
+        job: Its job refresh_changed.
+        names: Of the workspace.
+        endpoints: Names of those that it reads; None for all.
+    """
+    refresh_changed = jobs(names)["refresh_changed"] if job is None else job
+    probed = [each for each in PROBED_ENDPOINTS if endpoints is None or each.name in endpoints]
 
     @sensor(
-        name=NAME,
+        name=names.named(NAME),
         job=refresh_changed,
         minimum_interval_seconds=min(settings.changes_seconds, EVENT_TICK_SECONDS)
         if settings.webhook_inbox
         else settings.changes_seconds,
         default_status=DefaultSensorStatus.STOPPED,
         description=DESCRIPTION,
+        tags=workspace_tags(names),
     )
+    @names.bound
     def changes(
         context: SensorEvaluationContext, timix: TimixResource, lake: LakeResource
     ) -> SensorResult | SkipReason:
@@ -88,12 +106,12 @@ def timix_changes(settings: Settings) -> SensorDefinition:
             events = _begin_look(settings)
             if settings.webhook_inbox and events is not None:
                 location = location_name(context.code_location_origin)
-                purge_skipped_ticks(context.instance, NAME, location, datetime.now(UTC) - SKIPPED_TICKS_KEPT)
+                before = datetime.now(UTC) - SKIPPED_TICKS_KEPT
+                purge_skipped_ticks(context.instance, names.named(NAME), location, before)
             if events is None:
                 return SkipReason(f"No new webhook; it looks without one every {settings.changes_seconds} s.")
-            return _tick(
-                context, timix, lake.store, settings, f" ({count_noun(events, 'new event')})" if events else ""
-            )
+            why = f" ({count_noun(events, 'new event')})" if events else ""
+            return _tick(context, timix, lake, settings, probed, refresh_changed.selection, why)
 
     return changes
 
@@ -115,17 +133,30 @@ def _begin_look(settings: Settings) -> int | None:
 
 
 def _tick(
-    context: SensorEvaluationContext, timix: TimixResource, lake: Lake, settings: Settings, why: str
+    context: SensorEvaluationContext,
+    timix: TimixResource,
+    lake: LakeResource,
+    settings: Settings,
+    probed: Sequence[Endpoint],
+    own: AssetSelection,
+    why: str,
 ) -> SensorResult | SkipReason:
-    """One look. why: what it is for, in brackets, or empty. It is not logged: each tick that logs leaves a file."""
+    """One look.
+
+    Args:
+        context, timix, lake, settings: Of the workspace.
+        probed: The endpoints to look at.
+        own: What its job refresh_changed may select.
+        why: What the look is for, in brackets, or empty. It is not logged: each tick that logs leaves a file.
+    """
     cursor = Cursor.read(context.cursor)
     location = location_name(context.code_location_origin)
     found = context.instance.get_runs(RunsFilter(tags={CHANGE: cursor.change})) if cursor.unread else []
-    runs = [run for run in found if is_ours(run, location)]
+    runs = [run for run in found if is_ours(run, location, lake.names)]
     if any(run.is_success for run in runs):
         cursor = cursor.acknowledged()
     try:
-        now = probe_all(timix, cursor.seen)
+        now = probe_all(timix, cursor.seen, probed=probed)
     except RateLimited as error:
         return SkipReason(f"No room in the rate limit for this tick: {error} The next tick probes again.")
     if not cursor.seen:
@@ -145,15 +176,20 @@ def _tick(
         f"To read: {', '.join(requested.unread)}, attempt {requested.attempts}{why}. Compared: {_summary(now)}."
     )
     graph = context.repository_def.asset_graph  # type: ignore[union-attr]
-    return SensorResult(run_requests=[_request(requested, graph, lake, settings)], cursor=requested.text())
+    return SensorResult(run_requests=[_request(requested, graph, own, lake, settings)], cursor=requested.text())
 
 
 def _skip(cursor: Cursor, reason: str) -> SensorResult:
     return SensorResult(skip_reason=reason, cursor=cursor.text())
 
 
-def probe_all(timix: TimixResource, before: Mapping[str, Probe], seconds: float = TICK_SECONDS) -> dict[str, Probe]:
-    """Probes every endpoint, except those that the key may not read and an override skips.
+def probe_all(
+    timix: TimixResource,
+    before: Mapping[str, Probe],
+    seconds: float = TICK_SECONDS,
+    probed: Sequence[Endpoint] = PROBED_ENDPOINTS,
+) -> dict[str, Probe]:
+    """Probes the endpoints, except those that the key may not read and an override skips.
 
     Raises:
         RateLimited: a 429, or most of `seconds` went into waiting for the rate limit.
@@ -162,7 +198,7 @@ def probe_all(timix: TimixResource, before: Mapping[str, Probe], seconds: float 
     """
     probes = {}
     with _client_with_deadline(timix, seconds) as client:
-        for declared in PROBED_ENDPOINTS:
+        for declared in probed:
             endpoint = timix.endpoint(declared.name)
             known = before.get(endpoint.name)
             try:
@@ -214,9 +250,14 @@ def _timeout_error(seconds: float, waited: float) -> TimixError:
     )
 
 
-def _request(requested: Cursor, graph: AssetGraph, lake: Lake, settings: Settings) -> RunRequest:
-    changed = (AssetKey(["timix", name]) for name in with_implied_changes(requested.unread))
-    selected = (AssetSelection.assets(*changed).downstream() - CLOSING).resolve(graph)
+def _request(
+    requested: Cursor, graph: AssetGraph, own: AssetSelection, lake: LakeResource, settings: Settings
+) -> RunRequest:
+    names = lake.names
+    changed = {names.key(f"timix/{name}") for name in with_implied_changes(requested.unread)}
+    below = AssetSelection.assets(*(changed & graph.get_all_asset_keys())).downstream()
+    # Without closing, and without the assets of other people, who run theirs themselves.
+    selected = (below & own).resolve(graph)
     missing = _missing(selected, graph, lake)
     keys = selected - AssetSelection.assets(*missing).downstream().resolve(graph)
     months = clip(recent_months(MONTHS_BEFORE)(settings.today()), settings.first_month())
@@ -225,7 +266,7 @@ def _request(requested: Cursor, graph: AssetGraph, lake: Lake, settings: Setting
         run_key=requested.change,
         asset_selection=sorted(keys),
         tags={
-            STARTED_BY: NAME,
+            STARTED_BY: names.named(NAME),
             CHANGED: ", ".join(requested.unread),
             ATTEMPT: str(requested.attempts),
             CHANGE: requested.change,
@@ -235,10 +276,13 @@ def _request(requested: Cursor, graph: AssetGraph, lake: Lake, settings: Setting
     )
 
 
-def _missing(selected: Set[AssetKey], graph: AssetGraph, lake: Lake) -> set[AssetKey]:
+def _missing(selected: Set[AssetKey], graph: AssetGraph, lake: LakeResource) -> set[AssetKey]:
     """Upstream tables that are neither selected nor in the lake; a lake without closed months is complete."""
-    upstream = {parent for key in selected for parent in graph.get(key).parent_keys} - selected - CLOSING.resolve(graph)
-    return {key for key in upstream if not lake.exists(key.to_user_string())}
+    parents = {parent for key in selected for parent in graph.get(key).parent_keys}
+    upstream = parents - selected - {lake.names.key(CLOSED_MONTHS_TABLE)}
+    # Somebody else's table is not in this lake.
+    ours = {key for key in upstream if not lake.names.name or lake.names.owns(key)}
+    return {key for key in ours if not lake.store.exists(lake.names.table(key))}
 
 
 def with_implied_changes(changed: Iterable[str]) -> set[str]:

@@ -10,6 +10,7 @@ from dagster import (
     EventLogRecord,
     FreshnessPolicy,
     ResourceParam,
+    SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
     sensor,
@@ -26,8 +27,10 @@ from timix_assets.dagster_internals import (
     AssetCheckEvaluationTargetMaterializationData,
     AssetCheckExecutionRecordStatus,
 )
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.resources import LakeResource
 from timix_assets.runs.failure_messages import as_dagster_failure
+from timix_assets.runs.tags import workspace_tags
 from timix_assets.settings import Settings
 
 TICK_INTERVAL_SECONDS = 300
@@ -35,34 +38,42 @@ TICK_INTERVAL_SECONDS = 300
 DAILY = FreshnessPolicy.time_window(fail_window=STALE_AFTER)
 """Of a whole table. Any month makes a monthly table fresh in this sense, so those have the check `current_month_read` too."""
 
-TABLES = ("timix", "rollups")
+TABLES = ("timix/", "rollups/")
 
 FINISHED_STATUSES = (AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED)
 
 
-def with_freshness(spec: AssetSpec) -> AssetSpec:
+def with_freshness(spec: AssetSpec, names: Namespace = PROJECT) -> AssetSpec:
     """The spec, with a freshness policy if it is of a table."""
-    return spec.replace_attributes(freshness_policy=DAILY) if spec.key.path[0] in TABLES else spec
+    return spec.replace_attributes(freshness_policy=DAILY) if names.table(spec.key).startswith(TABLES) else spec
 
 
-@sensor(
-    name="current_month_freshness",
-    minimum_interval_seconds=TICK_INTERVAL_SECONDS,
-    default_status=DefaultSensorStatus.STOPPED,
-    description="Evaluates the check current_month_read of every monthly table, also when no run reads them. Reports only "
-    "results that have changed. Starts no runs and makes no requests to Timix.",
-)
-def current_month_freshness(
+def _report_current_month(
     context: SensorEvaluationContext, lake: LakeResource, settings: ResourceParam[Settings]
 ) -> SensorResult:
     now = local_time(settings)
     with as_dagster_failure():
-        results = [evaluate_current_month(context.instance, lake.store, table, now) for table in MONTHLY_TABLES]
+        results = [
+            evaluate_current_month(context.instance, lake.store, lake.names.key(table), now, lake.names)
+            for table in MONTHLY_TABLES
+        ]
     stale = ", ".join(result.asset_key.to_user_string() for result in results if result.asset_key and not result.passed)
     return SensorResult(
         skip_reason=f"The current month {now:%Y-%m} is stale in {stale}." if stale else "The current month is fresh.",
         asset_events=unreported(context.instance, results),
     )
+
+
+def current_month_sensor(names: Namespace = PROJECT) -> SensorDefinition:
+    """The sensor of a workspace."""
+    return sensor(
+        name=names.named("current_month_freshness"),
+        minimum_interval_seconds=TICK_INTERVAL_SECONDS,
+        default_status=DefaultSensorStatus.STOPPED,
+        description="Evaluates the check current_month_read of every monthly table, also when no run reads them. Reports only "
+        "results that have changed. Starts no runs and makes no requests to Timix.",
+        tags=workspace_tags(names),
+    )(names.bound(_report_current_month))
 
 
 def unreported(instance: DagsterInstance, results: list[AssetCheckResult]) -> list[AssetCheckEvaluation]:

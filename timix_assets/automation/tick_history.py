@@ -1,5 +1,6 @@
 """The recorded ticks of our sensors and schedules."""
 
+from collections.abc import Container
 from datetime import UTC, datetime
 
 from dagster import DagsterInstance
@@ -15,9 +16,13 @@ MAX_FAILED_TICKS = 200
 """Failed ticks of one sensor that are read at a time: over three hours at one a minute."""
 
 
-def automations(instance: DagsterInstance, location: str) -> list[Automation]:
-    """Our sensors and schedules that are on. location: the name of our code location."""
-    return [_automation(instance, state) for state in _states(instance, location) if state.is_running]
+def automations(instance: DagsterInstance, location: str, of_others: Container[str] = ()) -> list[Automation]:
+    """Our sensors and schedules that are on. location: the name of our code location, in which these are of others."""
+    return [
+        _automation(instance, state)
+        for state in _states(instance, location)
+        if state.is_running and state.instigator_name not in of_others
+    ]
 
 
 def purge_skipped_ticks(instance: DagsterInstance, sensor: str, location: str, before: datetime) -> None:

@@ -50,7 +50,7 @@ class Connection:
             api_key=settings.api_key.get_secret_value(),
             authentication=settings.authentication,
             overrides_file=settings.overrides,
-            state_folder=settings.state_folder,
+            state_folder=settings.machine_folder,
             limits=settings,
         )
 

@@ -30,6 +30,6 @@ def with_organization_time_zone(settings: Settings) -> Settings:
     with suppress(LakeError, pl.exceptions.PolarsError, OSError):
         options = _QUICKLY if "://" in location else {}
         rows = Lake(settings.lake, options).scan(_TABLE).select(pl.col("time_zone").first()).collect()
-        store_time_zone(settings.state_folder, settings.lake, rows.item() if rows.height else None)
-    known = stored_time_zone(settings.state_folder, settings.lake)
+        store_time_zone(settings.machine_folder, settings.lake, rows.item() if rows.height else None)
+    known = stored_time_zone(settings.machine_folder, settings.lake)
     return settings.model_copy(update={"organization_time_zone": known})

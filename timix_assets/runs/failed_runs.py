@@ -15,15 +15,18 @@ from timix_assets.dagster_internals import (
     WILL_RETRY_TAG,
     RunFailureReason,
 )
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.runs.failure_messages import error_message
 from timix_assets.runs.ours import is_ours
 
 
-def failed_since(instance: DagsterInstance, time: datetime, location: str) -> list[RunRecord]:
-    """Our runs that failed after a time (aware). location: the name of our code location."""
+def failed_since(
+    instance: DagsterInstance, time: datetime, location: str, names: Namespace = PROJECT
+) -> list[RunRecord]:
+    """The workspace's runs that failed after a time (aware). location: the name of our code location."""
     # Tagging a run updates it: the time that it failed decides.
     updated = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.FAILURE], updated_after=time))
-    return [record for record in updated if failed_at(record) > time and is_ours(record.dagster_run, location)]
+    return [record for record in updated if failed_at(record) > time and is_ours(record.dagster_run, location, names)]
 
 
 def failed_at(record: RunRecord) -> datetime:
@@ -41,10 +44,18 @@ def retry_of(instance: DagsterInstance, run: DagsterRun) -> Retry:
     return Retry.EXPECTED if instance.run_retries_enabled and run.remote_job_origin else Retry.NEVER
 
 
-def has_succeeded(instance: DagsterInstance, job: str, after: datetime, before: datetime, location: str) -> bool:
-    """Whether a run of our job succeeded between two moments (aware)."""
+def has_succeeded(
+    instance: DagsterInstance,
+    job: str,
+    after: datetime,
+    before: datetime,
+    location: str,
+    names: Namespace = PROJECT,
+) -> bool:
+    """Whether a run of the workspace's job succeeded between two moments (aware)."""
     successes = RunsFilter(job_name=job, statuses=[DagsterRunStatus.SUCCESS], updated_after=after)
-    ends = (record.end_time for record in instance.get_run_records(successes) if is_ours(record.dagster_run, location))
+    records = instance.get_run_records(successes)
+    ends = (record.end_time for record in records if is_ours(record.dagster_run, location, names))
     return any(after.timestamp() < end < before.timestamp() for end in ends if end)
 
 

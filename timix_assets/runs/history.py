@@ -20,7 +20,8 @@ from timix_assets.dagster_internals import (
     SqlEventLogStorageTable,
     SqliteEventLogStorage,
 )
-from timix_assets.runs.ours import is_ours
+from timix_assets.namespace import PROJECT, Namespace
+from timix_assets.runs.ours import is_only_ours
 
 _UNFINISHED_BACKFILLS = [status for status in BulkActionStatus if status not in BULK_ACTION_TERMINAL_STATUSES]
 
@@ -33,7 +34,9 @@ class DeletedRuns:
     kept: int
 
 
-def delete_old_runs(instance: DagsterInstance, *, now: datetime, retention: timedelta, location: str) -> DeletedRuns:
+def delete_old_runs(
+    instance: DagsterInstance, *, now: datetime, retention: timedelta, location: str, names: Namespace = PROJECT
+) -> DeletedRuns:
     """Deletes our old runs that hold no latest state, and the empty event logs of runs deleted before, e.g. in the UI.
 
     If the process is killed, the next call continues.
@@ -42,10 +45,15 @@ def delete_old_runs(instance: DagsterInstance, *, now: datetime, retention: time
         now: the time (aware).
         retention: how long ended runs are kept; never one that is queued or running.
         location: our code location; runs of others are kept.
+        names: of the workspace; runs of others, and runs that others need, are kept.
     """
     ended_before = now - retention
     records = instance.get_run_records(RunsFilter(created_before=ended_before))
-    ours = (record for record in records if record.dagster_run.is_finished and is_ours(record.dagster_run, location))
+    ours = (
+        record
+        for record in records
+        if record.dagster_run.is_finished and is_only_ours(record.dagster_run, location, names)
+    )
     old = [record.dagster_run.run_id for record in ours if _ended_at(record) < ended_before]
     keepers = _keepers(instance)
     deleted = [run_id for run_id in old if run_id not in keepers]

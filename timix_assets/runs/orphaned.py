@@ -2,18 +2,27 @@
 
 from pathlib import Path
 
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from timix_assets.dagster_internals import IN_PROGRESS_RUN_STATUSES
 from timix_assets.lake.lease import Holder
 from timix_assets.lake.liveness import claim_process_lock, dead_processes, remove_lock
-from timix_assets.runs.tags import PROCESS
+from timix_assets.namespace import PROJECT, Namespace
+from timix_assets.runs.tags import PROCESS, workspace_tags
 from timix_assets.text.printable import printable
 
 
-def claim_run(instance: DagsterInstance, run_id: str, state_folder: Path) -> None:
-    """Records that this process executes the run, so that the run can be ended when the process is killed."""
-    instance.add_run_tags(run_id, {PROCESS: process_tag(run_id, claim_process_lock(state_folder))})
+def claim_run(instance: DagsterInstance, run_id: str, state_folder: Path, names: Namespace = PROJECT) -> None:
+    """Records that the run is of the workspace, and that this process executes it, so that the run can be ended when the
+    process is killed.
+
+    A process that executes one step of many is not recorded: the run goes on without it.
+    """
+    tags = workspace_tags(names)
+    steps = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_WORKER_STARTING, limit=1).records
+    if not steps:
+        tags[PROCESS] = process_tag(run_id, claim_process_lock(state_folder))
+    instance.add_run_tags(run_id, tags)
 
 
 def process_tag(run_id: str, process: str) -> str:

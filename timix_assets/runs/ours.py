@@ -1,8 +1,12 @@
-"""Which recorded runs are ours: the instance may be shared with code locations that have jobs of the same names."""
+"""Which recorded runs are of a workspace.
+
+The instance may be shared with code locations that have jobs of the same names, and the code location with other
+workspaces, and with jobs and assets of other people.
+"""
 
 from pathlib import Path
 
-from dagster import DagsterError, DagsterInstance, DagsterRun, RunsFilter
+from dagster import AssetKey, DagsterError, DagsterInstance, DagsterRun, RunsFilter
 from yaml import YAMLError
 
 from timix_assets.dagster_internals import (
@@ -16,7 +20,8 @@ from timix_assets.dagster_internals import (
     RemoteRepositoryOrigin,
     location_origins_from_yaml_paths,
 )
-from timix_assets.runs.tags import JOB, TAG_PREFIX
+from timix_assets.namespace import PROJECT, Namespace
+from timix_assets.runs.tags import JOB, TAG_PREFIX, WORKSPACE
 
 LOCATION = "timix_assets"
 """The default name of our code location, as in our workspace.yaml."""
@@ -39,12 +44,33 @@ def location_of(run: DagsterRun) -> str | None:
     return label.partition("@")[2] if label else None
 
 
-def is_ours(run: DagsterRun, location: str) -> bool:
-    """Whether a run is of our code location; if it has none, whether it has one of our tags."""
+def is_ours(run: DagsterRun, location: str, names: Namespace = PROJECT) -> bool:
+    """Whether a run concerns the workspace: it has its tag, or selects one of its assets.
+
+    Of the project without a prefix it is every other run of our code location; if a run has none, one with a tag of ours.
+    """
     of_run = location_of(run)
-    if of_run is not None:
-        return of_run == location
-    return any(tag.startswith(TAG_PREFIX) for tag in run.tags)
+    if of_run is not None and of_run != location:
+        return False
+    if (workspace := run.tags.get(WORKSPACE)) is not None:
+        return workspace == names.name
+    selected = _selected(run)
+    if selected or names.name:
+        return any(names.owns(key) for key in selected)
+    return of_run is not None or any(tag.startswith(TAG_PREFIX) for tag in run.tags)
+
+
+def is_only_ours(run: DagsterRun, location: str, names: Namespace = PROJECT) -> bool:
+    """Whether nobody else needs the run: it is of a job of the workspace, or selects assets of the workspace and no others."""
+    if not is_ours(run, location, names):
+        return False
+    return JOB in run.tags or (bool(selected := _selected(run)) and all(names.owns(key) for key in selected))
+
+
+def _selected(run: DagsterRun) -> set[AssetKey]:
+    """The assets that a run was started for, those of its checks included; none if it is of its whole job."""
+    checked = {check.asset_key for check in run.asset_check_selection or ()}
+    return set(run.asset_selection or ()) | checked
 
 
 def unfinished_run(instance: DagsterInstance, job: str) -> str | None:

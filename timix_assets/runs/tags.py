@@ -1,12 +1,17 @@
 """The run tags of this package. Each run of our jobs has one of them, and so has each run that reached the lake.
 
-The UI lists runs with the first three by name.
+The UI lists runs with some of them by name.
 """
+
+from timix_assets.namespace import Namespace
 
 TAG_PREFIX = "timix/"
 
 JOB = "timix/job"
 """The job, on each of its runs, whoever starts it: a job of another team may have the same name."""
+
+WORKSPACE = "timix/workspace"
+"""The workspace, on each of its runs; none on those of the project without a prefix."""
 
 MONTHS = "timix/months"
 """The months that a run reads, for people: `2026-09 to 2026-11`. Dagster's own tags of the range decide."""
@@ -31,3 +36,8 @@ ATTEMPT = "timix/attempt"
 
 MISSING_TABLES = "timix/missing"
 """Tables that were never read; the assets downstream of them are left out."""
+
+
+def workspace_tags(names: Namespace) -> dict[str, str]:
+    """The tag of a workspace's runs, sensors and schedules; none of the project without a prefix."""
+    return {WORKSPACE: names.name} if names.name else {}

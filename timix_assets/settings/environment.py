@@ -181,6 +181,7 @@ class Settings(WebhookSettings, ClientLimits, QuarantineLimits, LakeLimits, Impo
     )
 
     home: Path = Field(default_factory=Path.cwd, exclude=True, description="The folder of the Dagster instance.")
+    workspace: str = Field(default="", exclude=True, description="The name of one of several workspaces.")
     organization_time_zone: str | None = Field(
         default=None,
         exclude=True,
@@ -214,7 +215,7 @@ class Settings(WebhookSettings, ClientLimits, QuarantineLimits, LakeLimits, Impo
         home = environ.get("DAGSTER_HOME")
         try:
             settings = cls.model_validate({**given, **({"home": home} if home else {})})
-            known = stored_time_zone(settings.state_folder, settings.lake)
+            known = stored_time_zone(settings.machine_folder, settings.lake)
             return settings.model_copy(update={"organization_time_zone": known})
         except ValidationError as wrong:
             problem = explain(wrong, cls, names={field: variable for variable, field in VARIABLES.items()})
@@ -254,7 +255,15 @@ class Settings(WebhookSettings, ClientLimits, QuarantineLimits, LakeLimits, Impo
 
     @property
     def state_folder(self) -> Path:
-        """Where locks, logs and the rate limiter's state are kept: `.dagster/` beside the instance that all commands share."""
+        """Where a workspace keeps its process locks, the state of its alerts and its webhooks."""
+        return self.machine_folder / "workspaces" / self.workspace if self.workspace else self.machine_folder
+
+    @property
+    def machine_folder(self) -> Path:
+        """Where lake locks and the rate limiter's state are kept: `.dagster/` beside the instance that all commands share.
+
+        Two workspaces with one key share its limit, and two with one lake its lock.
+        """
         return self.home / ".dagster"
 
     @property

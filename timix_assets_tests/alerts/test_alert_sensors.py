@@ -24,13 +24,6 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from timix_assets.alerts.failed_runs import RETRY_GRACE
 from timix_assets.alerts.outbox import open_outbox
-from timix_assets.automation.alert_sensors import (
-    ALERTS,
-    budget_alerts,
-    failure_alerts,
-    key_expiry,
-    weekly_summary,
-)
 from timix_assets.contract.endpoints import UNBILLED_TIME_REPORT
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
@@ -42,7 +35,7 @@ from timix_assets.metrics.timesheets import TIMESHEET_COMPLIANCE
 from timix_assets.metrics.unbilled import UNBILLED_AGING
 from timix_assets.partitions import range_tags
 from timix_assets_tests.alerts.receiver import WebhookReceiver
-from timix_assets_tests.alerts.watch import Watch
+from timix_assets_tests.alerts.watch import ALERTS, Watch, budget_alerts, failure_alerts, key_expiry, weekly_summary
 
 from ..conftest import TODAY
 

@@ -3,10 +3,9 @@
 import pytest
 from dagster import SensorDefinition
 
-from timix_assets.automation.alert_sensors import budget_alerts, failure_alerts
 from timix_assets_tests.alerts.hours import log_hours_over_a_cap
 from timix_assets_tests.alerts.receiver import WebhookReceiver
-from timix_assets_tests.alerts.watch import Watch
+from timix_assets_tests.alerts.watch import Watch, budget_alerts, failure_alerts
 from timix_assets_tests.workspace import ALL_ROLLUPS, Workspace, failures
 
 from ..conftest import TODAY

@@ -9,10 +9,9 @@ from dagster import DagsterInstance
 from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType, TickStatus
 
 from timix_assets.alerts.failing_ticks import ALERT_AFTER, Automation, FailedTick, FailingState, find_failing
-from timix_assets.automation.alert_sensors import failure_alerts
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 from timix_assets_tests.alerts.ticks import Ticks
-from timix_assets_tests.alerts.watch import Watch
+from timix_assets_tests.alerts.watch import Watch, failure_alerts
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -20,8 +20,7 @@ from timix_assets.alerts.key_expiry import KEY_EXPIRY_STATE
 from timix_assets.alerts.message import Message
 from timix_assets.alerts.outbox import Outbox, OutboxBusy, OutboxError, open_outbox
 from timix_assets.alerts.weekly_summary import WEEKLY_SUMMARY_STATE
-from timix_assets.automation.alert_sensors import failure_alerts
-from timix_assets_tests.alerts.watch import Watch
+from timix_assets_tests.alerts.watch import Watch, failure_alerts
 
 NOBODY = 65534
 JSON = st.recursive(

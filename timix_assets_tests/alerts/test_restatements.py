@@ -15,11 +15,10 @@ from timix_assets.alerts.restatements import (
     read_restatements,
     restatement_message,
 )
-from timix_assets.automation.alert_sensors import restatement_alerts
 from timix_assets.lake.tables import Lake
 from timix_assets.metrics.restatements import RESTATEMENTS as TABLE
 from timix_assets_tests.alerts.receiver import WebhookReceiver
-from timix_assets_tests.alerts.watch import Watch
+from timix_assets_tests.alerts.watch import Watch, restatement_alerts
 
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
 

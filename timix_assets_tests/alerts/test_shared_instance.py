@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance, Failure, job, op
 
-from timix_assets.automation.alert_sensors import failure_alerts
 from timix_assets_tests.alerts.receiver import WebhookReceiver
-from timix_assets_tests.alerts.watch import Watch
+from timix_assets_tests.alerts.watch import Watch, failure_alerts
 from timix_assets_tests.runs import another_team
 from timix_assets_tests.workspace import QUIET
 

@@ -6,8 +6,12 @@ from typing import Any
 from dagster import AssetKey, DagsterInstance, SensorDefinition, build_sensor_context
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
+from timix_assets.automation.alert_sensors import alert_sensors
 from timix_assets.resources import LakeResource
 from timix_assets.settings import Settings
+
+ALERTS = alert_sensors()
+budget_alerts, failure_alerts, key_expiry, restatement_alerts, weekly_summary = ALERTS
 
 
 @dataclass

@@ -6,12 +6,11 @@ import polars as pl
 import pytest
 from dagster import ExecuteInProcessResult
 
-from timix_assets.assets.checks.declarations import CHECKS
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.lake.months import Months
 from timix_assets.runs.tags import ACCEPT_SHRINK
 from timix_assets.sandbox.faults import Fault
-from timix_assets_tests.workspace import EVERYTHING, Workspace, failures, warnings
+from timix_assets_tests.workspace import CHECKS, EVERYTHING, Workspace, failures, warnings
 
 from ..conftest import TODAY
 

@@ -6,12 +6,17 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, AssetSelection, materialize
 
-from timix_assets.assets import rollups
-from timix_assets.assets.checks import declarations as checks
-from timix_assets.assets.digest import weekly_digest
 from timix_assets.reporting.digest_record import DIGESTS, failed_checks
 from timix_assets_tests.conftest import TODAY
-from timix_assets_tests.workspace import EXPORT_ASSETS, QUIET, RAW_ASSETS, Workspace
+from timix_assets_tests.workspace import (
+    CHECKS,
+    EXPORT_ASSETS,
+    QUIET,
+    RAW_ASSETS,
+    ROLLUP_ASSETS,
+    WEEKLY_DIGEST,
+    Workspace,
+)
 
 HEALTH = AssetKey(["rollups", "budget_health"])
 
@@ -20,8 +25,8 @@ def test_digest_comes_after_the_checks_of_its_run(refreshed: Workspace, monkeypa
     monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
     # Months of a project's past were never read, as the check history_complete finds.
     done = materialize(
-        [*RAW_ASSETS, *EXPORT_ASSETS, *rollups.ASSETS, weekly_digest, *checks.CHECKS],
-        selection=AssetSelection.assets(HEALTH, weekly_digest.key),
+        [*RAW_ASSETS, *EXPORT_ASSETS, *ROLLUP_ASSETS, WEEKLY_DIGEST, *CHECKS],
+        selection=AssetSelection.assets(HEALTH, WEEKLY_DIGEST.key),
         resources=refreshed._resources(),
         instance=refreshed.instance,
         run_config=QUIET,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dagster import ExecuteInProcessResult, materialize
 
-from timix_assets.assets.maintenance import compact
+from timix_assets.assets.maintenance import maintenance_assets
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.lake.months import Months
 from timix_assets.resources import LakeResource
@@ -230,6 +230,7 @@ def test_maintenance_deletes_old_replaced_exports(workspace: Workspace) -> None:
         content = f"{days} days ago".encode()
         workspace.lake.exports.put("budget_health_report.csv", content, now=datetime.now(UTC) - timedelta(days=days))
     lake = LakeResource(url=str(workspace.folder / "lake"), state_folder=str(workspace.folder / ".dagster"))
+    [compact, _] = maintenance_assets()
     done = materialize([compact], resources={"lake": lake}, instance=workspace.instance, run_config=QUIET)
     assert [path.read_bytes() for path in replaced(workspace)] == [b"31 days ago", b"29 days ago"]
     assert metadata(done, "maintenance/compact")["replaced_exports_deleted"] == 1

@@ -239,7 +239,7 @@ def test_folder_written_today_is_kept(tmp_path: Path) -> None:
 def compacted(workspace: Workspace, days: int = 30) -> ExecuteInProcessResult:
     resource = LakeResource(url=workspace.lake.url, state_folder=str(workspace.folder / ".dagster"))
     return materialize(
-        maintenance.ASSETS,
+        maintenance.maintenance_assets(),
         resources={"lake": resource, "settings": Settings()},
         instance=workspace.instance,
         run_config={

@@ -33,10 +33,11 @@ from timix_assets.assets.checks.current_month import (
     evaluate_current_month,
     local_time,
 )
-from timix_assets.automation.freshness import current_month_freshness, unreported
+from timix_assets.automation.freshness import current_month_sensor, unreported
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.definitions import defs
 from timix_assets.lake.months import Months
+from timix_assets.namespace import PROJECT
 from timix_assets.partitions import partition_key
 from timix_assets.resources import LakeResource
 from timix_assets.settings import Settings
@@ -107,7 +108,7 @@ def test_every_monthly_table_has_the_check_and_no_other() -> None:
     assert REVENUE in tables
     assert len(tables) < len(ENDPOINTS)
     assert {key.asset_key for key in graph.asset_check_keys if key.name == CURRENT_MONTH_READ} == tables
-    assert set(MONTHLY_TABLES) == tables
+    assert {PROJECT.key(table) for table in MONTHLY_TABLES} == tables
 
 
 def test_current_month_is_fresh_for_26_hours() -> None:
@@ -214,11 +215,11 @@ def test_refresh_without_changes_counts_as_read(workspace: Workspace) -> None:
 
 
 def test_sensor_is_off_and_reports_every_table_without_runs(workspace: Workspace) -> None:
-    sensor: SensorDefinition = current_month_freshness
+    sensor: SensorDefinition = current_month_sensor()
     lake = LakeResource(url=workspace.lake.url, state_folder=str(workspace.folder))
     with build_sensor_context(instance=workspace.instance, resources={"lake": lake, "settings": Settings()}) as context:
         data = sensor.evaluate_tick(context)
-    assert {event.asset_key for event in data.asset_events} == set(MONTHLY_TABLES)
+    assert {event.asset_key for event in data.asset_events} == {PROJECT.key(table) for table in MONTHLY_TABLES}
     assert not data.run_requests
     assert f"{local_time(Settings()):%Y-%m}" in str(data.skip_message)
     assert sensor.default_status.value == "STOPPED"

@@ -24,7 +24,7 @@ NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 SCHEDULE_SPECS = schedule_specs(Settings())
 NAMES = [spec.name for spec in SCHEDULE_SPECS]
 DATED = [spec.name for spec in SCHEDULE_SPECS if spec.months]
-JOB_OF = {spec.name: spec.job.name for spec in SCHEDULE_SPECS}
+JOB_OF = {spec.name: spec.job for spec in SCHEDULE_SPECS}
 
 
 @pytest.fixture

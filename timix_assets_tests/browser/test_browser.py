@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from timix_assets.assets.checks.declarations import CHECKS
+from timix_assets.assets.checks.declarations import check_definitions
 from timix_assets.definitions import defs
 from timix_assets.lake.tables import Lake
 from timix_assets.metrics import BY_NAME
@@ -96,7 +96,7 @@ def test_asset_page_shows_description_columns_chart_and_checks(site: Site, page:
     assert chart.evaluate("image => image.complete && image.naturalWidth") > 400
     page.get_by_role("button", name="Close").click()
     page.get_by_role("tab", name="Checks").or_(page.get_by_role("link", name="Checks")).first.click()
-    for check in (key.name for each in CHECKS for key in each.check_keys if key.asset_key.path[-1] == table.name):
+    for check in (key.name for each in check_definitions() for key in each.check_keys if key.asset_key.path[-1] == table.name):
         expect(page.get_by_text(check, exact=True).first).to_be_visible()
 
 

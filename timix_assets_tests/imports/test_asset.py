@@ -8,10 +8,10 @@ import pytest
 from dagster import AssetKey, AssetsDefinition, ExecuteInProcessResult, asset, materialize
 
 from timix_assets.assets.imports import structure, structure_import, time_entries, time_entry_import
-from timix_assets.definitions import build_definitions
 from timix_assets.imports.mapping import ImportMapping
 from timix_assets.resources import ImportResource, TimixResource
 from timix_assets.settings import Settings
+from timix_assets.workspace import build_definitions
 from timix_assets_tests.workspace import QUIET, Workspace, failures, metadata, warnings
 
 from .firm import COLUMNS, month_of_rows, row, write_csv, wrong_rows

@@ -24,13 +24,13 @@ from timix_assets.commands import refresh as command
 from timix_assets.commands import refresh_output
 from timix_assets.commands.terminal import TerminalConsole
 from timix_assets.contract.endpoints import BY_NAME
-from timix_assets.definitions import build_definitions
 from timix_assets.lake.maintenance import list_tables
 from timix_assets.lake.tables import Lake
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
 from timix_assets.settings import Settings
+from timix_assets.workspace import build_definitions
 from timix_assets_tests import workspace as assets
 from timix_assets_tests.commands.conftest import Project, new_project, settings_of
 from timix_assets_tests.conftest import built_once

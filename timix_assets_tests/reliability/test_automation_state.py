@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance, Failure
 
-from timix_assets.automation.alert_sensors import failure_alerts
 from timix_assets.automation.cursor import Cursor
-from timix_assets_tests.alerts.watch import Watch
+from timix_assets_tests.alerts.watch import Watch, failure_alerts
 from timix_assets_tests.reliability.conftest import Workplace
 
 DATABASES = {

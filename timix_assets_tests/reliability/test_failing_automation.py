@@ -9,7 +9,6 @@ from dagster import DagsterInstance, Failure, build_sensor_context
 from dagster._core.scheduler.instigation import InstigatorType, TickStatus
 from dagster._utils.error import SerializableErrorInfo, serializable_error_info_from_exc_info
 
-from timix_assets.automation.alert_sensors import failure_alerts
 from timix_assets.automation.changes import timix_changes
 from timix_assets.definitions import defs
 from timix_assets.resources import LakeResource, TimixResource
@@ -18,7 +17,7 @@ from timix_assets.sandbox.server import Sandbox
 from timix_assets.settings import Settings
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 from timix_assets_tests.alerts.ticks import Ticks
-from timix_assets_tests.alerts.watch import Watch
+from timix_assets_tests.alerts.watch import Watch, failure_alerts
 
 MINUTE = timedelta(minutes=1)
 

@@ -197,7 +197,7 @@ def test_a_backfill_under_way_keeps_all_its_runs(instance: DagsterInstance) -> N
 def upkeep(instance: DagsterInstance, folder: Path, days: int = 90) -> ExecuteInProcessResult:
     lake = LakeResource(url=str(folder / "lake"), state_folder=instance.root_directory)
     return materialize(
-        [maintenance.run_history],
+        [maintenance.maintenance_assets()[1]],
         resources={"lake": lake, "settings": Settings(run_retention_days=days)},
         instance=instance,
         run_config=QUIET,

@@ -10,7 +10,7 @@ from dagster import DagsterInstance, DagsterRunStatus, DefaultSensorStatus, Skip
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.utils import make_new_run_id
 
-from timix_assets.automation.orphaned_runs import orphaned_runs
+from timix_assets.automation.orphaned_runs import orphaned_runs_sensor
 from timix_assets.lake.lease import Holder
 from timix_assets.lake.liveness import claim_process_lock, is_dead
 from timix_assets.resources import LakeResource
@@ -127,6 +127,7 @@ def test_process_is_alive_to_itself(folder: Path) -> None:
 def test_sensor_is_on_and_reports_the_runs_it_ended(
     instance: DagsterInstance, folder: Path, other: tuple[subprocess.Popen[str], str]
 ) -> None:
+    orphaned_runs = orphaned_runs_sensor()
     assert orphaned_runs.default_status is DefaultSensorStatus.RUNNING
     process, name = other
     run_id = running(instance, name)

@@ -9,7 +9,7 @@ from dagster import AssetCheckKey, AssetKey, DagsterInstance, DagsterRunStatus, 
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster._core.test_utils import create_run_for_test
 
-from timix_assets.automation.jobs import refresh_recent
+from timix_assets.automation.jobs import jobs
 from timix_assets.automation.schedules import schedules
 from timix_assets.lake.liveness import claim_process_lock
 from timix_assets.runs.history import delete_old_runs
@@ -41,7 +41,7 @@ def test_ours_is_found_among_the_others(instance: DagsterInstance) -> None:
         job_name="refresh_recent",
         status=DagsterRunStatus.QUEUED,
         remote_job_origin=another_team.origin("refresh_recent", LOCATION),
-        tags=dict(refresh_recent.tags or {}),
+        tags=dict(jobs()["refresh_recent"].tags or {}),
     )
     another_team.started(instance, "refresh_recent")
     assert unfinished_run(instance, "refresh_recent") == ours.run_id

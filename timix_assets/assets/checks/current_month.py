@@ -23,6 +23,7 @@ from timix_assets.assets.checks.outcome import check_result
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.contract.schema import Window
 from timix_assets.lake.tables import Lake
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.partitions import partition_key
 from timix_assets.resources import LakeResource
 from timix_assets.runs.failure_messages import as_dagster_failure
@@ -33,9 +34,7 @@ CURRENT_MONTH_READ = "current_month_read"
 STALE_AFTER = timedelta(hours=26)
 """A nightly refresh, and two hours of delay."""
 
-MONTHLY_TABLES = tuple(
-    AssetKey(["timix", endpoint.name]) for endpoint in ENDPOINTS if endpoint.window is not Window.NONE
-)
+MONTHLY_TABLES = tuple(f"timix/{endpoint.name}" for endpoint in ENDPOINTS if endpoint.window is not Window.NONE)
 
 Clock = Callable[[Settings], datetime]
 
@@ -87,26 +86,32 @@ def current_month_result(table: AssetKey, last_read: datetime | None, now: datet
     )
 
 
-def evaluate_current_month(instance: DagsterInstance, lake: Lake, table: AssetKey, now: datetime) -> AssetCheckResult:
-    """The result for a table, from the lake's metadata and Dagster's event log.
+def evaluate_current_month(
+    instance: DagsterInstance, lake: Lake, table: AssetKey, now: datetime, names: Namespace = PROJECT
+) -> AssetCheckResult:
+    """The result for a table, from the lake's metadata and Dagster's event log. names: of the lake.
 
     Raises:
         LakeError: the lake cannot be read.
     """
-    return current_month_result(table, _last_read(instance, lake, table, now), now)
+    return current_month_result(table, _last_read(instance, lake, table, now, names), now)
 
 
-def _last_read(instance: DagsterInstance, lake: Lake, table: AssetKey, now: datetime) -> datetime | None:
+def _last_read(
+    instance: DagsterInstance, lake: Lake, table: AssetKey, now: datetime, names: Namespace
+) -> datetime | None:
     current = now.date().replace(day=1)
     # The event log may be of another lake, such as the demo's.
-    if current not in lake.metadata.months_read(table.to_user_string()):
+    if current not in lake.metadata.months_read(names.table(table)):
         return None
     filters = AssetRecordsFilter(asset_key=table, asset_partitions=[partition_key(current)])
     found = instance.fetch_materializations(filters, limit=1).records
     return datetime.fromtimestamp(found[0].timestamp, UTC) if found else None
 
 
-def current_month_check(table: AssetKey, clock: Clock = local_time) -> AssetChecksDefinition:
+def current_month_check(
+    table: AssetKey, clock: Clock = local_time, names: Namespace = PROJECT
+) -> AssetChecksDefinition:
     """The check as a step of every run that reads the table, whichever months that is."""
 
     @asset_check(
@@ -115,13 +120,16 @@ def current_month_check(table: AssetKey, clock: Clock = local_time) -> AssetChec
         description=f"The current month was read, or began, in the last {STALE_AFTER // timedelta(hours=1)} hours. Evaluated "
         "by every run of the table, and by the sensor current_month_freshness.",
     )
+    @names.bound
     def current_month_read(
         context: AssetCheckExecutionContext, lake: LakeResource, settings: ResourceParam[Settings]
     ) -> AssetCheckResult:
         with as_dagster_failure():
-            return evaluate_current_month(context.instance, lake.store, table, clock(settings))
+            return evaluate_current_month(context.instance, lake.store, table, clock(settings), names)
 
     return current_month_read
 
 
-CHECKS = [current_month_check(table) for table in MONTHLY_TABLES]
+def check_definitions(names: Namespace = PROJECT) -> list[AssetChecksDefinition]:
+    """The check of every monthly table."""
+    return [current_month_check(names.key(table), names=names) for table in MONTHLY_TABLES]

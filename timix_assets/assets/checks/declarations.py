@@ -19,8 +19,8 @@ from timix_assets.assets.preview import preview
 from timix_assets.assets.rollup_context import TIME_REPORTS, RollupContext
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.lake.errors import TableMissing
-from timix_assets.lake.tables import Lake
 from timix_assets.metrics.limits import LIMITED
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.resources import LakeResource
 from timix_assets.runs.failure_messages import as_dagster_failure
 from timix_assets.text.printable import printable
@@ -45,21 +45,20 @@ class Check:
     blocking: bool = False
     is_error: bool = False
 
-    @property
-    def spec(self) -> AssetCheckSpec:
+    def spec(self, names: Namespace) -> AssetCheckSpec:
         return AssetCheckSpec(
             self.name,
-            asset=AssetKey(self.asset.split("/")),
+            asset=names.key(self.asset),
             description=self.description,
             blocking=self.blocking,
-            additional_deps=[AssetKey(other.split("/")) for other in self.reads],
+            additional_deps=[names.key(other) for other in self.reads],
         )
 
-    def result(self, outcome: RuleOutcome) -> AssetCheckResult:
+    def result(self, outcome: RuleOutcome, key: AssetKey) -> AssetCheckResult:
         count = outcome.violations.height
         shown = {"violations": MetadataValue.md(preview(outcome.violations.head(MAX_SHOWN)))} if count else {}
         return check_result(
-            AssetKey(self.asset.split("/")),
+            key,
             self.name,
             passed=not count,
             is_error=self.blocking or self.is_error,
@@ -198,7 +197,7 @@ def _checks() -> Iterator[Check]:
     )
 
 
-def _check_definition(checks: Sequence[Check]) -> AssetChecksDefinition:
+def _check_definition(checks: Sequence[Check], names: Namespace) -> AssetChecksDefinition:
     """Checks of one asset as one step.
 
     Blocking checks are a separate step, so that downstream assets wait only for them; so are checks that read other tables,
@@ -208,10 +207,11 @@ def _check_definition(checks: Sequence[Check]) -> AssetChecksDefinition:
     kind = "blocking" if first.blocking else first.name if first.reads else "checks"
 
     @multi_asset_check(
-        name=f"{first.asset.replace('/', '__')}__{kind}",
-        specs=[check.spec for check in checks],
+        name=f"{names.key(first.asset).to_python_identifier()}__{kind}",
+        specs=[check.spec(names) for check in checks],
         can_subset=True,
     )
+    @names.bound
     def evaluate_checks(
         context: AssetCheckExecutionContext, lake: LakeResource, rollup_context: RollupContext
     ) -> Iterator[AssetCheckResult]:
@@ -219,26 +219,23 @@ def _check_definition(checks: Sequence[Check]) -> AssetChecksDefinition:
         with as_dagster_failure():
             for check in checks:
                 if check.name in selected:
-                    yield _evaluate(check, lake.store, rollup_context)
+                    yield _evaluate(check, lake, rollup_context)
 
     return evaluate_checks
 
 
-def _evaluate(check: Check, lake: Lake, context: RollupContext) -> AssetCheckResult:
+def _evaluate(check: Check, lake: LakeResource, context: RollupContext) -> AssetCheckResult:
     """A rule on a table that was never read warns: it neither passes nor stops the run."""
+    key = lake.names.key(check.asset)
     try:
-        return check.result(check.rule(lake, context))
+        return check.result(check.rule(lake.store, context), key)
     except TableMissing as missing:
-        return check_result(
-            AssetKey(check.asset.split("/")), check.name, passed=False, lines=[f"Not checked: {missing}"]
-        )
+        return check_result(key, check.name, passed=False, lines=[f"Not checked: {missing}"])
 
 
-def _grouped() -> Iterator[AssetChecksDefinition]:
+def check_definitions(names: Namespace = PROJECT) -> list[AssetChecksDefinition]:
+    """Every check, in steps."""
     steps: dict[tuple[str, bool, tuple[str, ...]], list[Check]] = {}
     for check in _checks():
         steps.setdefault((check.asset, check.blocking, check.reads), []).append(check)
-    return map(_check_definition, steps.values())
-
-
-CHECKS = [*_grouped(), *current_month.CHECKS]
+    return [*(_check_definition(step, names) for step in steps.values()), *current_month.check_definitions(names)]

@@ -1,0 +1,341 @@
+"""One organization of Timix as Dagster definitions; any number of them stand in one code location.
+
+defs = build_definitions(
+    Workspace("acme", api_key=EnvVar("ACME_KEY"), lake="data/acme", start_month="2025-01"),
+    Workspace("globex", api_key=EnvVar("GLOBEX_KEY"), lake="s3://lakes/globex"),
+)
+"""
+
+import os
+import re
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import cached_property, partial
+from typing import Any
+
+from dagster import (
+    AssetChecksDefinition,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    Definitions,
+    EnvVar,
+    Failure,
+    InitResourceContext,
+    IOManagerDefinition,
+    ResourceDefinition,
+    in_process_executor,
+    map_asset_specs,
+)
+from pydantic import ValidationError
+
+from timix_assets.assets.asset_details import with_details
+from timix_assets.assets.checks.declarations import check_definitions
+from timix_assets.assets.closing import closed_months_asset
+from timix_assets.assets.digest import digest_asset
+from timix_assets.assets.exports import export_assets
+from timix_assets.assets.imports import structure_import, time_entry_import
+from timix_assets.assets.io_manager import DeltaIOManager
+from timix_assets.assets.maintenance import maintenance_assets
+from timix_assets.assets.quarantine import quarantine_assets
+from timix_assets.assets.raw_tables import raw_assets
+from timix_assets.assets.rollup_context import RollupContext
+from timix_assets.assets.rollups import rollup_assets
+from timix_assets.automation.alert_sensors import alert_sensors
+from timix_assets.automation.changes import timix_changes
+from timix_assets.automation.followers import automation_sensor
+from timix_assets.automation.freshness import current_month_sensor, with_freshness
+from timix_assets.automation.jobs import jobs
+from timix_assets.automation.orphaned_runs import orphaned_runs_sensor
+from timix_assets.automation.schedules import cron_expression, schedule_specs, schedules
+from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.errors import TimixAssetsError
+from timix_assets.lake.storage import reject_malformed_url
+from timix_assets.launchpad import firm_resources
+from timix_assets.namespace import PROJECT, RESOURCES, Namespace
+from timix_assets.partitions import monthly_partitions
+from timix_assets.resources import import_resource, lake_resource, timix_resource
+from timix_assets.settings import Settings, SettingsError
+from timix_assets.settings.declaration import explain, suggestion
+from timix_assets.settings.environment import SECRETS
+from timix_assets.settings.firm import FirmConfig
+from timix_assets.state.permissions import restrict_to_owner
+from timix_assets.state.time_zone import stored_time_zone
+from timix_assets.text.wording import quoted
+
+Asset = AssetsDefinition | AssetSpec
+
+CRON_SETTINGS = {spec.name: spec.cron_setting for spec in schedule_specs(Settings())}
+"""Each schedule, and the setting of its cron expression."""
+
+_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+
+
+class Workspace:
+    """One organization of Timix, with a lake, jobs, automation and resources of its own.
+
+    Its asset keys begin with its name (`acme/timix/time_reports`), as do the names of its jobs, schedules, sensors and resources
+    (`acme_refresh_recent`). Nothing is requested, and no lake is opened, before a run or a sensor needs it. A wrong setting
+    fails the runs and sensors of this workspace with a message; the code location loads.
+
+    Args:
+        name: Letters, digits and underscores; different from those of the other workspaces.
+        api_key: The key of the organization, or `EnvVar("ACME_KEY")`.
+        lake: Folder or object-store URL that holds the tables; one for each organization.
+        start_month: First month to read; by default January of the year before last.
+        key_prefix: Stands before the asset keys instead of the name.
+        endpoints: Names of the endpoints to read, such as `time_reports`; by default all. What needs others is left out.
+        schedules: Name -> cron expression of the schedules that the workspace has; by default all five, at their usual times.
+        automation_sensor: Whether it has a sensor of its own that evaluates its automation conditions; False where a sensor of
+            yours targets all assets.
+        settings: Further fields of `Settings`, such as `timezone`, `as_of`, `overrides` or `firm_config`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        api_key: str = "",
+        lake: str = "",
+        start_month: str | date | None = None,
+        *,
+        key_prefix: Sequence[str] | None = None,
+        endpoints: Iterable[str] | None = None,
+        schedules: Mapping[str, str] | None = None,
+        automation_sensor: bool = True,
+        **settings: Any,
+    ) -> None:
+        if not _NAME.fullmatch(name):
+            raise SettingsError(
+                f"{quoted(name)} cannot be the name of a workspace; use letters, digits and underscores, e.g. acme."
+            )
+        problems = _Problems()
+        self.automation_sensor = automation_sensor
+        self._plain = Namespace(name, tuple(key_prefix) if key_prefix is not None else (name,))
+        self.endpoints = problems.known("endpoints", endpoints, BY_NAME)
+        self.schedules = problems.known("schedules", schedules, CRON_SETTINGS)
+        crons = {CRON_SETTINGS[each]: (schedules or {})[each] for each in self.schedules or ()}
+        given = {
+            "api_key": api_key.get_value() if isinstance(api_key, EnvVar) else api_key,
+            "lake": lake,
+            "start_month": start_month,
+            "home": os.environ.get("DAGSTER_HOME"),
+            **crons,
+            **settings,
+            "workspace": name,
+        }
+        if not lake:
+            problems.add("lake: no location is given; set a folder or an object-store URL of its own.")
+        self.settings = problems.checked({field: value for field, value in given.items() if value not in (None, "")})
+        self.problem = f"The workspace {name} has a wrong setting. {problems}" if problems else ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Workspace":
+        """The project without a prefix."""
+        made = cls.__new__(cls)
+        made._plain, made.settings, made.problem = PROJECT, settings, ""
+        made.endpoints = made.schedules = None
+        # Dagster makes one for all assets.
+        made.automation_sensor = False
+        return made
+
+    def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
+        """The spec of one of the workspace's assets: override it to change its group, owners, tags, description or key.
+
+        Args:
+            spec: As the workspace has it by itself; `spec.metadata["dagster/table_name"]` is its table in the lake.
+        """
+        return spec
+
+    @cached_property
+    def names(self) -> Namespace:
+        """What Dagster calls its tables, jobs and resources."""
+        if type(self).get_asset_spec is Workspace.get_asset_spec:
+            return self._plain
+        specs = [spec for each in self._plain_assets for spec in _specs(each)]
+        moved = {spec.key: self.get_asset_spec(spec).key for spec in specs}
+        changed = {self._plain.table(key): moved[key] for key in moved if moved[key] != key}
+        return replace(self._plain, moved=changed) if changed else self._plain
+
+    def build_definitions(self) -> Definitions:
+        """Its assets, checks, jobs, schedules, sensors and resources."""
+        names, settings = self.names, self.settings
+        # Dagster has made it by now, open to all, when it was started by itself.
+        restrict_to_owner(settings.state_folder)
+        unchanged = self._plain_assets if names is self._plain else self._assets(names)
+        assets = map_asset_specs(self._final_spec, unchanged)
+        own = {key for each in assets for key in _computed(each)}
+        of = jobs(names, own if names.name else None)
+        return Definitions(
+            assets=assets,
+            asset_checks=[check for check in check_definitions(names) if _reads(check) <= own],
+            jobs=list(of.values()),
+            schedules=schedules(settings, of, names, self.schedules),
+            sensors=[
+                timix_changes(settings, of["refresh_changed"], names, self.endpoints),
+                orphaned_runs_sensor(names),
+                current_month_sensor(names),
+                *alert_sensors(names),
+                *([automation_sensor(names, own)] if self.automation_sensor else []),
+            ],
+            resources={names.named(name): resource for name, resource in self._resources().items()},
+            # A workspace stands beside other people's assets, whose executor is theirs; its jobs have their own.
+            executor=None if names.name else in_process_executor,
+        )
+
+    @cached_property
+    def _plain_assets(self) -> list[Asset]:
+        return self._assets(self._plain)
+
+    def _assets(self, names: Namespace) -> list[Asset]:
+        """Everything that can be read or computed of the endpoints."""
+        months = monthly_partitions(self.settings)
+        every: list[Asset] = [
+            *raw_assets(months, names),
+            *export_assets(months, names),
+            *rollup_assets(names),
+            digest_asset(names),
+            closed_months_asset(names),
+            *maintenance_assets(names),
+            time_entry_import(names=names),
+            *quarantine_assets(names),
+            structure_import(names=names),
+        ]
+        detailed = with_details(self.settings)
+        every = list(map_asset_specs(lambda spec: with_freshness(detailed(spec), names), every))
+        return every if self.endpoints is None else _without_missing_inputs(every, self.endpoints, names)
+
+    def _final_spec(self, spec: AssetSpec) -> AssetSpec:
+        """With what `get_asset_spec` changes; metadata that it leaves out stays, since reading and writing need it."""
+        changed = self.get_asset_spec(spec.replace_attributes(key=self._plain.key(self.names.table(spec.key))))
+        return changed.replace_attributes(metadata={**spec.metadata, **changed.metadata})
+
+    def _resources(self) -> dict[str, Any]:
+        if self.problem:
+            return {
+                "io_manager": IOManagerDefinition(_failing(self.problem)),
+                **{name: ResourceDefinition(_failing(self.problem)) for name in (*RESOURCES, *FirmConfig.model_fields)},
+            }
+        settings = self.settings
+        lake, firm = lake_resource(settings, self.names), firm_resources(FirmConfig.from_file(settings.firm_config))
+        return {
+            "settings": ResourceDefinition(
+                lambda _: settings, config_schema={}, description="The settings of the environment."
+            ),
+            "timix": timix_resource(settings),
+            "lake": lake,
+            "imports": import_resource(settings),
+            "io_manager": DeltaIOManager(lake=lake),
+            **firm,
+            "rollup_context": RollupContext(settings=settings, lake=lake, **firm),
+        }
+
+
+def build_definitions(*workspaces: Workspace | Settings) -> Definitions:
+    """The definitions of all workspaces, to be merged with other people's. Settings are those of the project without a prefix.
+
+    Raises:
+        SettingsError: Two workspaces have one name.
+    """
+    built = [each if isinstance(each, Workspace) else Workspace.of(each) for each in workspaces]
+    called = [each.names.name for each in built]
+    if twice := sorted({name for name in called if called.count(name) > 1}):
+        raise SettingsError(f"Two workspaces are called {quoted(twice[0])}; give each a name of its own.")
+    definitions = [each.build_definitions() for each in built]
+    return definitions[0] if len(definitions) == 1 else Definitions.merge(*definitions)
+
+
+class _Problems:
+    """What is wrong with the settings of a workspace, which is built without them."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def __str__(self) -> str:
+        return " ".join(self._found)
+
+    def add(self, problem: str) -> None:
+        self._found.append(problem)
+
+    def known(self, setting: str, given: Iterable[str] | None, known: Mapping[str, Any]) -> frozenset[str] | None:
+        """Those of the given names that there are; None for all."""
+        if given is None:
+            return None
+        names = frozenset(given)
+        for name in sorted(names - known.keys()):
+            self.add(f"{setting}: there is no {quoted(name)}; {suggestion(name, known)}")
+        return names & known.keys()
+
+    def checked(self, given: dict[str, Any]) -> Settings:
+        """The settings, without those that do not fit."""
+        while True:
+            try:
+                settings = Settings.model_validate(given)
+                break
+            except ValidationError as wrong:
+                field = str(wrong.errors(include_url=False)[0]["loc"][0])
+                self.add(explain(wrong, Settings, quote=field not in SECRETS))
+                del given[field]
+        checks: dict[str, Callable[[Settings], Any]] = {
+            "start_month": Settings.first_month,
+            "lake": lambda settings: reject_malformed_url(settings.lake),
+            "firm_config": lambda settings: FirmConfig.from_file(settings.firm_config),
+            **{cron: partial(cron_expression, setting=cron) for cron in CRON_SETTINGS.values()},
+        }
+        for field, check in checks.items():
+            try:
+                check(settings)
+            except TimixAssetsError as wrong:
+                self.add(str(wrong))
+                settings = settings.model_copy(update={field: Settings.model_fields[field].get_default()})
+        zone = stored_time_zone(settings.machine_folder, settings.lake)
+        return settings.model_copy(update={"organization_time_zone": zone})
+
+
+def _failing(problem: str) -> Callable[[InitResourceContext], Any]:
+    """Makes a resource that fails the run or the tick that needs it."""
+
+    def fail(_: InitResourceContext) -> None:
+        raise Failure(problem, allow_retries=False)
+
+    return fail
+
+
+def _specs(asset: Asset) -> Iterable[AssetSpec]:
+    return [asset] if isinstance(asset, AssetSpec) else asset.specs
+
+
+def _computed(asset: Asset) -> Iterable[AssetKey]:
+    return () if isinstance(asset, AssetSpec) else asset.keys
+
+
+def _reads(check: AssetChecksDefinition) -> set[AssetKey]:
+    return {spec.asset_key for spec in check.check_specs} | {
+        dep.asset_key for spec in check.check_specs for dep in spec.additional_deps
+    }
+
+
+def _without_missing_inputs(every: list[Asset], endpoints: Container[str], names: Namespace) -> list[Asset]:
+    """The assets that need no other endpoints."""
+    missing = {
+        names.key(f"{folder}/{name}")
+        for folder in ("timix", "exports", "quarantine")
+        for name in BY_NAME
+        if name not in endpoints
+    }
+    while True:
+        left = [
+            each
+            for each in every
+            if all(
+                spec.key not in missing and missing.isdisjoint(dep.asset_key for dep in spec.deps)
+                for spec in _specs(each)
+            )
+        ]
+        if len(left) == len(every):
+            return left
+        missing |= {spec.key for each in every if each not in left for spec in _specs(each)}
+        every = left

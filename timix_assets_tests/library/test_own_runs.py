@@ -1,0 +1,216 @@
+"""Whatever looks at runs looks at those of its own workspace, also where others share instance and code location."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    Definitions,
+    JobDefinition,
+    SensorDefinition,
+    asset,
+    build_schedule_context,
+    build_sensor_context,
+    define_asset_job,
+    execute_job,
+    job,
+    multiprocess_executor,
+    op,
+    reconstructable,
+)
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.test_utils import create_run_for_test
+from dagster._core.utils import make_new_run_id
+
+from timix_assets import Workspace, build_definitions
+from timix_assets.runs.history import delete_old_runs
+from timix_assets.runs.orphaned import claim_run, end_orphaned_runs, process_tag
+from timix_assets.runs.ours import LOCATION
+from timix_assets.runs.tags import JOB, PROCESS, WORKSPACE
+from timix_assets_tests.runs import another_team
+from timix_assets_tests.runs.test_orphaned import PROCESS_CODE, status
+from timix_assets_tests.workspace import QUIET
+
+from .conftest import FIRMS, THEIRS, workspace
+
+NEXT_YEAR = datetime.now(UTC) + timedelta(days=366)
+
+
+@pytest.fixture
+def firms(tmp_path: Path) -> dict[str, Workspace]:
+    return {name: workspace(name, tmp_path) for name in FIRMS}
+
+
+@pytest.fixture
+def definitions(firms: dict[str, Workspace]) -> Definitions:
+    return Definitions.merge(build_definitions(*firms.values()), THEIRS)
+
+
+def recorded(
+    instance: DagsterInstance,
+    job: str,
+    status: DagsterRunStatus,
+    tags: Mapping[str, str] | None = None,
+    selection: frozenset[AssetKey] | None = None,
+) -> DagsterRun:
+    """A run of our code location."""
+    origin = another_team.origin(job, LOCATION)
+    return create_run_for_test(
+        instance,
+        job_name=job,
+        status=status,
+        remote_job_origin=origin,
+        tags=dict(tags or {}),
+        asset_selection=selection,
+    )
+
+
+def of_job(definitions: Definitions, instance: DagsterInstance, job: str, status: DagsterRunStatus) -> DagsterRun:
+    return recorded(instance, job, status, definitions.resolve_job_def(job).tags)
+
+
+def sensor(definitions: Definitions, name: str) -> SensorDefinition:
+    return definitions.get_repository_def().get_sensor_def(name)
+
+
+def tick(
+    definitions: Definitions, firm: Workspace, instance: DagsterInstance, name: str, cursor: str | None = None
+) -> SensorExecutionData:
+    with build_sensor_context(
+        instance=instance,
+        cursor=cursor,
+        repository_def=definitions.get_repository_def(),
+        resources={
+            key: value for key, value in (definitions.resources or {}).items() if key.startswith(firm.names.name)
+        },
+    ) as context:
+        return sensor(definitions, name).evaluate_tick(context)
+
+
+def test_schedule_waits_for_its_own_job_alone(definitions: Definitions, instance: DagsterInstance) -> None:
+    of_job(definitions, instance, "acme_refresh_recent", DagsterRunStatus.STARTED)
+    recorded(instance, "refresh_recent", DagsterRunStatus.STARTED)
+    due = datetime(2026, 11, 18, 9, tzinfo=UTC)
+    requested = {}
+    for name in FIRMS:
+        schedule = definitions.get_repository_def().get_schedule_def(f"{name}_recent_hourly")
+        ticked = schedule.evaluate_tick(build_schedule_context(instance, scheduled_execution_time=due))
+        requested[name] = len(ticked.run_requests or [])
+    assert requested == {"acme": 0, "globex": 1}
+
+
+@op
+def fail() -> None:
+    raise ValueError("no room")
+
+
+@job(name="acme_refresh_recent", tags={JOB: "acme_refresh_recent", WORKSPACE: "acme"})
+def acme_fails() -> None:
+    fail()
+
+
+@job(name="their_job")
+def they_fail() -> None:
+    fail()
+
+
+def test_failure_alerts_report_own_runs_alone(
+    definitions: Definitions, firms: dict[str, Workspace], instance: DagsterInstance
+) -> None:
+    for name in FIRMS:
+        tick(definitions, firms[name], instance, f"{name}_failure_alerts")
+    for failing in (acme_fails, they_fail):
+        failing.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
+    since = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+    said = {
+        name: tick(definitions, firms[name], instance, f"{name}_failure_alerts", since).skip_message for name in FIRMS
+    }
+    assert str(said["acme"]).startswith("1 run failed")
+    assert str(said["globex"]).startswith("0 runs failed")
+
+
+def test_run_history_deletes_own_runs_alone(
+    definitions: Definitions, firms: dict[str, Workspace], instance: DagsterInstance
+) -> None:
+    ended = DagsterRunStatus.FAILURE
+    own = {
+        of_job(definitions, instance, "acme_refresh_recent", ended).run_id,
+        recorded(instance, "__ASSET_JOB", ended, selection=frozenset({AssetKey(["acme", "timix", "me"])})).run_id,
+    }
+    kept = {
+        of_job(definitions, instance, "globex_refresh_recent", ended).run_id,
+        recorded(instance, "refresh_recent", ended).run_id,
+        # Theirs, in which an asset of ours was read.
+        recorded(instance, "their_job", ended, {WORKSPACE: "acme", PROCESS: "x"}).run_id,
+        recorded(
+            instance,
+            "__ASSET_JOB",
+            ended,
+            {WORKSPACE: "acme"},
+            frozenset({AssetKey(["acme", "timix", "me"]), AssetKey(["warehouse", "orders"])}),
+        ).run_id,
+    }
+    deleted = delete_old_runs(
+        instance, now=NEXT_YEAR, retention=timedelta(days=90), location=LOCATION, names=firms["acme"].names
+    )
+    assert set(deleted.deleted) == own
+    assert set(instance.run_storage.get_run_ids()) == kept
+
+
+def test_project_without_prefix_deletes_no_run_of_a_workspace_or_of_another_teams_job(
+    definitions: Definitions, instance: DagsterInstance
+) -> None:
+    ended = DagsterRunStatus.FAILURE
+    own = recorded(instance, "refresh_recent", ended, {JOB: "refresh_recent"}).run_id
+    of_job(definitions, instance, "acme_refresh_recent", ended)
+    recorded(instance, "their_job", ended)
+    recorded(instance, "__ASSET_JOB", ended, selection=frozenset({AssetKey(["warehouse", "orders"])}))
+    deleted = delete_old_runs(instance, now=NEXT_YEAR, retention=timedelta(days=90), location=LOCATION)
+    assert deleted.deleted == [own]
+
+
+def test_orphans_of_another_workspace_are_left(
+    definitions: Definitions, firms: dict[str, Workspace], instance: DagsterInstance
+) -> None:
+    folder = firms["acme"].settings.state_folder
+    arguments = [sys.executable, "-c", PROCESS_CODE, str(folder)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        name, run_id = process.stdout.readline().strip(), make_new_run_id()
+        process.kill()
+    create_run_for_test(
+        instance, run_id=run_id, status=DagsterRunStatus.STARTED, tags={PROCESS: process_tag(run_id, name)}
+    )
+    tick(definitions, firms["globex"], instance, "globex_orphaned_runs")
+    assert status(instance, run_id) is DagsterRunStatus.STARTED
+    tick(definitions, firms["acme"], instance, "acme_orphaned_runs")
+    assert status(instance, run_id) is DagsterRunStatus.FAILURE
+
+
+@asset
+def first(context: AssetExecutionContext) -> None:
+    claim_run(context.instance, context.run.run_id, Path(context.instance.root_directory) / "state")
+
+
+@asset(deps=[first])
+def second(context: AssetExecutionContext) -> None:
+    assert end_orphaned_runs(context.instance, Path(context.instance.root_directory) / "state") == []
+
+
+def one_process_a_step() -> JobDefinition:
+    definitions = Definitions([first, second], jobs=[define_asset_job("their_job", executor_def=multiprocess_executor)])
+    return definitions.resolve_job_def("their_job")
+
+
+@pytest.mark.long
+def test_run_outlives_the_process_of_a_step(instance: DagsterInstance) -> None:
+    with execute_job(reconstructable(one_process_a_step), instance) as done:
+        assert done.success

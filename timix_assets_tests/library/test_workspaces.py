@@ -1,0 +1,252 @@
+"""Any number of workspaces stand in one code location, each with keys, resources, a lake and state of its own."""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from dagster import (
+    AssetKey,
+    AssetSpec,
+    DagsterInstance,
+    Definitions,
+    EnvVar,
+    ExecuteInProcessResult,
+    build_sensor_context,
+    evaluate_automation_conditions,
+)
+
+from timix_assets import Workspace, build_definitions
+from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.lake.tables import Lake
+from timix_assets.runs.failed_runs import failure_of
+from timix_assets.sandbox.server import Sandbox
+from timix_assets.settings import Settings, SettingsError
+from timix_assets_tests.workspace import QUIET, failures
+
+from .conftest import FIRMS, RAW, THEIRS, run, workspace
+
+
+def keys(definitions: Definitions) -> set[str]:
+    return {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
+
+
+def ours(names: Iterable[str]) -> set[str]:
+    return {name for name in names if not name.startswith("__")}
+
+
+@pytest.fixture
+def both(sandboxes: dict[str, Sandbox], tmp_path: Path) -> Definitions:
+    """Two firms, merged with another team's definitions."""
+    workspaces = (workspace(name, tmp_path, sandboxes[name]) for name in FIRMS)
+    return Definitions.merge(build_definitions(*workspaces), THEIRS)
+
+
+def materialized(done: ExecuteInProcessResult) -> set[str]:
+    return {event.asset_key.to_user_string() for event in done.get_asset_materialization_events() if event.asset_key}
+
+
+def test_names_begin_with_that_of_the_workspace(both: Definitions) -> None:
+    project = build_definitions(Settings())
+    expected = {f"{name}/{key}" for name in FIRMS for key in keys(project)} | {"warehouse/orders"}
+    assert keys(both) == expected
+    jobs = ours(job.name for job in project.resolve_all_job_defs())
+    assert ours(job.name for job in both.resolve_all_job_defs()) == {
+        *(f"{name}_{job}" for name in FIRMS for job in jobs),
+        "refresh_recent",
+    }
+    Definitions.validate_loadable(both)
+
+
+def test_no_job_of_a_workspace_needs_resources_of_others(both: Definitions) -> None:
+    for name in FIRMS:
+        for job in both.resolve_all_job_defs():
+            if job.name.startswith(f"{name}_"):
+                assert {key.path[0] for key in job.asset_layer.executable_asset_keys} == {name}
+                # Dagster gives the outputs of all checks the location's io_manager, which nobody calls.
+                needed = set(job.required_resource_keys) - {"io_manager"}  # type: ignore[attr-defined]
+                assert needed
+                assert all(key.startswith(f"{name}_") for key in needed)
+
+
+@pytest.mark.long
+def test_each_firm_has_its_own_rows_in_its_own_lake(
+    both: Definitions, sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
+) -> None:
+    for name in FIRMS:
+        done = run(both, instance, f"{name}_refresh_everything")
+        assert failures(done) == {}
+        assert {key.partition("/")[0] for key in materialized(done)} == {name}
+        assert {check.asset_key.path[0] for check in done.get_asset_check_evaluations()} == {name}
+    for name in FIRMS:
+        lake, sandbox = Lake(str(tmp_path / name)), sandboxes[name]
+        ids = {row["id"] for row in sandbox.workspace.rows("projects")}
+        assert set(lake.scan("timix/projects").collect()["id"]) == ids
+        assert lake.scan("rollups/budget_health").collect().height
+        assert (tmp_path / name / "reports/weekly_digest.html").is_file()
+        assert {table.partition("/")[0] for table in lake.names()} <= {
+            "timix",
+            "rollups",
+            "meta",
+            "quarantine",
+            "_timix",
+        }
+
+
+@pytest.mark.long
+def test_rollups_follow_in_each_firm_alone(both: Definitions, instance: DagsterInstance) -> None:
+    for name in FIRMS:
+        run(both, instance, f"{name}_refresh_everything")
+    cursor = evaluate_automation_conditions(both, instance).cursor
+    run(both, instance, "globex_refresh_recent", "timix/customers")
+    evaluated = evaluate_automation_conditions(both, instance, cursor=cursor)
+    requested = {each.key for each in evaluated.results if evaluated.get_num_requested(each.key)}
+    assert {key.path[0] for key in requested} <= {"globex"}
+    [sensor] = [each for each in both.get_repository_def().sensor_defs if each.name == "globex_automation"]
+    assert sensor.run_tags == {"timix/workspace": "globex"}  # type: ignore[attr-defined]
+
+
+def test_change_refreshes_what_is_below_in_its_firm_alone(
+    both: Definitions, sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
+) -> None:
+    repository, cursor, requested = both.get_repository_def(), None, set()
+    for table in BY_NAME:
+        Lake(str(tmp_path / "acme")).replace(f"timix/{table}", pl.DataFrame(schema={"id": pl.String}), key=["id"])
+    for _ in range(2):
+        resources = {name: each for name, each in (both.resources or {}).items() if name.startswith("acme_")}
+        with build_sensor_context(
+            instance=instance, cursor=cursor, repository_def=repository, resources=resources
+        ) as context:
+            ticked = repository.get_sensor_def("acme_timix_changes").evaluate_tick(context)
+        cursor = ticked.cursor
+        requested = {key.to_user_string() for each in ticked.run_requests or [] for key in each.asset_selection or []}
+        sandboxes["acme"].workspace.create("customers", {"name": "Newcomer"})
+    assert {"acme/timix/customers", "acme/rollups/organization_money"} <= requested
+    assert {key.partition("/")[0] for key in requested} == {"acme"}
+    assert not sandboxes["globex"].requests
+
+
+def test_workspaces_with_one_key_share_its_rate_limit(sandboxes: dict[str, Sandbox], tmp_path: Path) -> None:
+    acme, again = (workspace(name, tmp_path, sandboxes["acme"]) for name in ("acme", "again"))
+    assert acme.settings.machine_folder == again.settings.machine_folder
+    assert acme.settings.state_folder != again.settings.state_folder
+
+
+class Finance(Workspace):
+    """As a user writes it."""
+
+    def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
+        spec = super().get_asset_spec(spec)
+        table = spec.metadata.get("dagster/table_name")
+        if table == "timix/projects":
+            return spec.replace_attributes(key=AssetKey(["finance", "projects"]), metadata={"cost_center": "7"})
+        return spec.replace_attributes(owners=["team:finance"], group_name="finance").merge_attributes(
+            tags={"tier": "1"}
+        )
+
+
+def test_asset_spec_is_overridable(sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance) -> None:
+    sandbox = sandboxes["acme"]
+    finance = Finance("acme", sandbox.key, str(tmp_path / "acme"), "2026-09", base_url=sandbox.base_url, home=tmp_path)
+    definitions = build_definitions(finance)
+    specs = {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    assert specs["acme/timix/customers"].owners == ["team:finance"]
+    assert specs["acme/timix/customers"].group_name == "finance"
+    assert specs["acme/timix/customers"].tags["tier"] == "1"
+    assert "acme/timix/projects" not in specs
+    below = [
+        key for key, spec in specs.items() if AssetKey(["finance", "projects"]) in {d.asset_key for d in spec.deps}
+    ]
+    assert "acme/rollups/budget_health" in below
+
+    job = definitions.resolve_job_def("acme_refresh_everything")
+    moved = AssetKey(["finance", "projects"])
+    assert moved in job.asset_layer.executable_asset_keys
+    done = job.execute_in_process(instance=instance, asset_selection=[moved], raise_on_error=False)
+    assert failures(done) == {}
+    assert materialized(done) == {"finance/projects"}
+    assert {check.asset_key for check in done.get_asset_check_evaluations()} == {moved}
+    assert Lake(str(tmp_path / "acme")).scan("timix/projects").collect().height
+
+
+def test_selected_endpoints_leave_out_what_needs_others(tmp_path: Path) -> None:
+    definitions = build_definitions(workspace("acme", tmp_path, endpoints=["customers", "projects"]))
+    found = keys(definitions)
+    assert {"acme/timix/customers", "acme/timix/projects", "acme/quarantine/projects"} <= found
+    assert not {key for key in found if key.startswith(("acme/rollups/", "acme/reports/", "acme/exports/"))}
+    assert {key.asset_key.to_user_string() for key in definitions.resolve_asset_graph().asset_check_keys} <= found
+    Definitions.validate_loadable(definitions)
+
+
+def test_schedules_are_those_that_are_named(tmp_path: Path) -> None:
+    definitions = build_definitions(workspace("acme", tmp_path, schedules={"everything_nightly": "15 1 * * *"}))
+    [schedule] = definitions.get_repository_def().schedule_defs
+    assert (schedule.name, schedule.cron_schedule) == ("acme_everything_nightly", "15 1 * * *")
+    assert schedule.tags == {"timix/workspace": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"start_month": "2031-01"}, "2031-01 is in the future"),
+        ({"start_month": "January"}, "start_month"),
+        ({"lake": "s3:/bucket"}, "s3:/bucket"),
+        ({"lake": ""}, "lake: no location is given"),
+        ({"cron_nightly": "every night"}, "TIMIX_CRON_NIGHTLY"),
+        ({"schedules": {"hourly": "0 * * * *"}}, "schedules: there is no"),
+        ({"endpoints": ["time_report"]}, "did you mean time_reports?"),
+        ({"timezone": "Mars/Base"}, "timezone"),
+        ({"lock_timeout": 3}, "lock_timeout: there is no such field"),
+        ({"firm_config": "absent.yaml"}, "absent.yaml"),
+    ],
+)
+def test_wrong_setting_fails_its_firm_and_no_other(
+    wrong: dict[str, Any], message: str, sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
+) -> None:
+    acme = workspace("acme", tmp_path, sandboxes["acme"], **wrong)
+    definitions = build_definitions(acme, workspace("globex", tmp_path, sandboxes["globex"]))
+    done = run(definitions, instance, "globex_refresh_everything", RAW[0])
+    assert failures(done) == {}
+    job = definitions.resolve_job_def("acme_compact_lake")
+    failed = job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
+    [(_, why)] = failure_of(instance, failed.dagster_run).causes
+    assert why.startswith("The workspace acme has a wrong setting. ")
+    assert message in why
+    assert not sandboxes["acme"].requests
+
+
+def test_missing_key_fails_the_run_that_needs_it(
+    tmp_path: Path, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ACME_KEY", raising=False)
+    definitions = build_definitions(workspace("acme", tmp_path, api_key=EnvVar("ACME_KEY")))
+    [why] = failures(run(definitions, instance, "acme_refresh_everything", RAW[0])).values()
+    assert why.startswith("The workspace acme has no api_key")
+
+
+def test_two_workspaces_need_two_names(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="Two workspaces are called"):
+        build_definitions(workspace("acme", tmp_path), workspace("acme", tmp_path))
+    with pytest.raises(SettingsError, match="cannot be the name of a workspace"):
+        workspace("acme corp", tmp_path)
+
+
+def test_nothing_runs_at_import(tmp_path: Path) -> None:
+    code = (
+        "import timix_assets\n"
+        "timix_assets.build_definitions(timix_assets.Workspace('acme', 'bbl_x', 's3://no-such-bucket/acme'))"
+    )
+    # A setting that the project itself would refuse.
+    environ = {"TIMIX_CRON_RECENT": "never", "PYTHONPATH": ":".join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, check=True, timeout=60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_key_is_in_no_definition(tmp_path: Path) -> None:
+    key = "bbl_0123456789abcdef0123456789abcdef"
+    definitions = build_definitions(workspace("acme", tmp_path, api_key=key))
+    assert key not in repr(definitions)
+    assert key not in repr(workspace("acme", tmp_path, api_key=key).settings)
