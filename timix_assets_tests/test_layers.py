@@ -24,6 +24,7 @@ LAYERS = (
     {"assets"},
     {"automation"},
     {"workspace"},
+    {"component"},
     {"definitions"},
     {"commands"},
     {"cli"},

@@ -73,6 +73,7 @@ def test_no_job_of_a_workspace_needs_resources_of_others(both: Definitions) -> N
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_each_firm_has_its_own_rows_in_its_own_lake(
     both: Definitions, sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
 ) -> None:
@@ -97,6 +98,7 @@ def test_each_firm_has_its_own_rows_in_its_own_lake(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_rollups_follow_in_each_firm_alone(both: Definitions, instance: DagsterInstance) -> None:
     for name in FIRMS:
         run(both, instance, f"{name}_refresh_everything")
@@ -236,7 +238,7 @@ def test_two_workspaces_need_two_names(tmp_path: Path) -> None:
 
 def test_nothing_runs_at_import(tmp_path: Path) -> None:
     code = (
-        "import timix_assets\n"
+        "import timix_assets; timix_assets.TimixComponent\n"
         "timix_assets.build_definitions(timix_assets.Workspace('acme', 'bbl_x', 's3://no-such-bucket/acme'))"
     )
     # A setting that the project itself would refuse.

@@ -1,0 +1,135 @@
+"""A workspace as a Dagster component: `type: timix_assets.TimixComponent` in a `defs.yaml`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from dagster import AssetSpec, Definitions
+from dagster.components import (
+    Component,
+    ComponentLoadContext,
+    ComponentTypeSpec,
+    Model,
+    Resolvable,
+    Scaffolder,
+    ScaffoldRequest,
+    scaffold_with,
+)
+from dagster.components.component_scaffolding import scaffold_component
+from dagster.components.utils.translation import TranslationFn, TranslationFnResolver
+from pydantic import BaseModel, Field
+
+from timix_assets.settings import Settings
+from timix_assets.workspace import Workspace, build_definitions
+
+
+class TimixConnection(Resolvable, Model):
+    """The API of one organization."""
+
+    api_key: Annotated[
+        str | None,
+        Field(default=None, repr=False, description='The key, as `"{{ env.ACME_KEY }}"`: the file must not hold it.'),
+    ] = None
+    base_url: Annotated[str | None, Field(default=None, description="Default: the documented one.")] = None
+    overrides: Annotated[
+        str | None,
+        Field(default=None, description="YAML file that corrects what the contract assumes about the workspace."),
+    ] = None
+
+
+class ScaffoldParams(BaseModel):
+    """What `dg scaffold defs timix_assets.TimixComponent` takes."""
+
+    key_prefix: str = Field(default="", description="Of the asset keys. Default: the name of the folder.")
+
+
+class TimixScaffolder(Scaffolder[ScaffoldParams]):
+    """Writes a `defs.yaml` whose key comes from the environment."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[ScaffoldParams]:
+        return ScaffoldParams
+
+    def scaffold(self, request: ScaffoldRequest[ScaffoldParams]) -> None:
+        prefix = request.params.key_prefix or request.target_path.name
+        scaffold_component(
+            request,
+            {
+                "key_prefix": prefix,
+                "timix": {"api_key": f"{{{{ env.{prefix.upper()}_TIMIX_KEY }}}}"},
+                "lake": f"data/{prefix}",
+            },
+        )
+
+
+@scaffold_with(TimixScaffolder)
+class TimixComponent(Component, Resolvable, Model):
+    """A Timix.AI workspace: its raw tables, rollups, checks, jobs, schedules and sensors."""
+
+    key_prefix: Annotated[
+        str | list[str],
+        Field(
+            description="Stands before every asset key, and joined by underscores before the names of jobs and sensors."
+        ),
+    ]
+    lake: Annotated[
+        str, Field(description="Folder or object-store URL that holds the tables of this organization alone.")
+    ]
+    timix: Annotated[TimixConnection, Field(description="The API of the organization.")] = TimixConnection()
+    start_month: Annotated[
+        str | None, Field(default=None, description=Settings.model_fields["start_month"].description)
+    ] = None
+    endpoints: Annotated[
+        list[str] | None, Field(default=None, description="The endpoints to read, such as time_reports. Default: all.")
+    ] = None
+    schedules: Annotated[
+        Mapping[str, str] | None,
+        Field(
+            default=None, description="Name -> cron expression of the schedules. Default: all, at their usual times."
+        ),
+    ] = None
+    settings: Annotated[
+        Mapping[str, Any],
+        Field(default={}, description="Further settings, such as timezone or firm_config (docs/library.md)."),
+    ] = {}
+    translation: Annotated[
+        TranslationFn[str] | None,
+        TranslationFnResolver[str](lambda table: {"table": table}),
+        Field(default=None, description="Changes asset specs; `spec` and its `table` can be used in templates."),
+    ] = None
+
+    @classmethod
+    def get_spec(cls) -> ComponentTypeSpec:
+        return ComponentTypeSpec(
+            description=cls.__doc__,
+            tags=["timix"],
+            produces=["asset", "asset_check", "job", "schedule", "sensor", "resource"],
+        )
+
+    def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
+        """The spec of an asset after the translation; a subclass may override it, as of `Workspace`."""
+        table = str(spec.metadata.get("dagster/table_name", "/".join(spec.key.path[-2:])))
+        return self.translation(spec, table) if self.translation else spec
+
+    def workspace(self) -> Workspace:
+        """The workspace that it describes."""
+        component, prefix = self, [self.key_prefix] if isinstance(self.key_prefix, str) else self.key_prefix
+
+        class Translated(Workspace):
+            def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
+                return component.get_asset_spec(spec)
+
+        return Translated(
+            "_".join(prefix),
+            self.timix.api_key or "",
+            self.lake,
+            self.start_month,
+            key_prefix=prefix,
+            endpoints=self.endpoints,
+            schedules=self.schedules,
+            base_url=self.timix.base_url,
+            overrides=self.timix.overrides,
+            **self.settings,
+        )
+
+    def build_defs(self, context: ComponentLoadContext) -> Definitions:
+        return build_definitions(self.workspace())

@@ -1,0 +1,142 @@
+"""Two firms as components in another team's project, loaded and listed by the functions that `dg` calls."""
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+from dagster import AssetKey, DagsterInstance, Definitions
+from dagster.components import load_from_defs_folder
+from dagster.components.component_scaffolding import scaffold_object
+from dagster.components.core.component_tree import ComponentTreeException
+from dagster.components.core.package_entry import get_package_objects_in_module
+
+from timix_assets import TimixComponent
+from timix_assets.lake.tables import Lake
+from timix_assets.sandbox.server import Sandbox
+from timix_assets_tests.conftest import TODAY
+from timix_assets_tests.workspace import failures
+
+from .conftest import FIRMS, RAW, run
+
+PROJECT = "a_group_of_firms"
+PYPROJECT = f"""
+[tool.dg]
+directory_type = "project"
+
+[tool.dg.project]
+root_module = "{PROJECT}"
+"""
+COMPONENT = """
+type: timix_assets.TimixComponent
+
+attributes:
+  key_prefix: {name}
+  timix:
+    api_key: "{{{{ env.{variable} }}}}"
+    base_url: {base_url}
+  lake: "{{{{ context.project_root }}}}/{name}"
+  start_month: 2026-09
+  schedules:
+    everything_nightly: "15 1 * * *"
+  settings:
+    as_of: {today}
+  translation:
+    owners: ["team:{name}"]
+    metadata:
+      told: "{{{{ table }}}}"
+"""
+THEIRS = "from timix_assets_tests.library.conftest import orders\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a project, whose definitions are in files below `defs`."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    defs = tmp_path / PROJECT / "defs"
+    defs.mkdir(parents=True)
+    for package in (defs.parent, defs):
+        (package / "__init__.py").touch()
+    yield tmp_path
+    for name in [name for name in sys.modules if name.partition(".")[0] == PROJECT]:
+        del sys.modules[name]
+
+
+def firm(project: Path, name: str, sandbox: Sandbox, more: str = "") -> None:
+    folder = project / PROJECT / "defs" / name
+    folder.mkdir()
+    text = COMPONENT.format(name=name, variable=f"{name.upper()}_KEY", base_url=sandbox.base_url, today=TODAY)
+    (folder / "defs.yaml").write_text(text + more)
+
+
+@pytest.fixture
+def loaded(project: Path, sandboxes: dict[str, Sandbox], monkeypatch: pytest.MonkeyPatch) -> Definitions:
+    for name in FIRMS:
+        monkeypatch.setenv(f"{name.upper()}_KEY", sandboxes[name].key)
+        firm(project, name, sandboxes[name])
+    (project / PROJECT / "defs" / "theirs.py").write_text(THEIRS)
+    return load_from_defs_folder(path_within_project=project)
+
+
+def test_project_has_the_firms_beside_its_own(loaded: Definitions) -> None:
+    specs = {spec.key.to_user_string(): spec for spec in loaded.resolve_all_asset_specs()}
+    assert {name.partition("/")[0] for name in specs} == {*FIRMS, "warehouse"}
+    entries = specs["acme/timix/time_reports"]
+    assert (entries.owners, entries.metadata["told"]) == (["team:acme"], "timix/time_reports")
+    schedules = loaded.get_repository_def().schedule_defs
+    assert {each.name for each in schedules} == {f"{name}_everything_nightly" for name in FIRMS}
+    Definitions.validate_loadable(loaded)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_each_firm_runs_in_its_own_lake(
+    loaded: Definitions, project: Path, sandboxes: dict[str, Sandbox], instance: DagsterInstance
+) -> None:
+    for name in FIRMS:
+        done = run(loaded, instance, f"{name}_refresh_everything")
+        assert failures(done) == {}
+        assert instance.get_latest_materialization_event(AssetKey([name, "rollups", "budget_health"]))
+    for name in FIRMS:
+        rows = Lake(str(project / name)).scan("timix/projects").collect()
+        assert set(rows["id"]) == {row["id"] for row in sandboxes[name].workspace.rows("projects")}
+
+
+def test_firm_without_its_key_fails_alone(
+    loaded: Definitions, project: Path, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ACME_KEY")
+    again = load_from_defs_folder(path_within_project=project)
+    [why] = failures(run(again, instance, "acme_refresh_everything", RAW[0])).values()
+    assert why.startswith("The workspace acme has no api_key")
+    assert failures(run(again, instance, "globex_refresh_everything", RAW[0])) == {}
+
+
+def test_misspelt_attribute_is_refused(project: Path, sandboxes: dict[str, Sandbox]) -> None:
+    firm(project, "acme", sandboxes["acme"], "  lakes: data\n")
+    with pytest.raises(ComponentTreeException) as refused:
+        load_from_defs_folder(path_within_project=project)
+    assert "lakes" in str(refused.value.__cause__)
+
+
+def test_component_is_listed() -> None:
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    [module] = declared["project"]["entry-points"]["dagster_dg_cli.registry_modules"].values()
+    assert dict(get_package_objects_in_module(import_module(module))) == {"TimixComponent": TimixComponent}
+
+
+def test_scaffolded_component_loads(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORTH_TIMIX_KEY", "bbl_x")
+    folder = project / PROJECT / "defs" / "north"
+    scaffold_object(folder, "timix_assets.TimixComponent", None, "yaml", project)
+    written = yaml.safe_load((folder / "defs.yaml").read_text())
+    assert written["attributes"]["timix"] == {"api_key": "{{ env.NORTH_TIMIX_KEY }}"}
+    definitions = load_from_defs_folder(path_within_project=project)
+    assert AssetKey(["north", "timix", "me"]) in {spec.key for spec in definitions.resolve_all_asset_specs()}
+    assert "bbl_x" not in repr(TimixComponent(key_prefix="n", lake="x", timix={"api_key": "bbl_x"}))  # type: ignore[arg-type]

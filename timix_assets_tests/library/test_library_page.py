@@ -1,0 +1,55 @@
+"""The examples of docs/library.md."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dagster import AssetKey, DagsterInstance, Definitions
+from dagster.components import ComponentLoadContext
+from dagster.components.core.component_tree import ComponentTree
+
+from timix_assets import TimixComponent
+from timix_assets.sandbox.server import Sandbox
+from timix_assets_tests.workspace import failures
+
+from .conftest import RAW, run
+
+PAGE = (Path(__file__).parents[2] / "docs" / "library.md").read_text(encoding="utf-8")
+
+
+def examples(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_examples_run(
+    sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    for name, sandbox in sandboxes.items():
+        monkeypatch.setenv(f"{name.upper()}_KEY", sandbox.key)
+    namespace: dict[str, Any] = {}
+    for example in examples("python"):
+        exec(example.replace('lake="data/', f'base_url="{sandboxes["acme"].base_url}", lake="data/'), namespace)
+
+    definitions: Definitions = namespace["defs"]
+    Definitions.validate_loadable(definitions)
+    graph = definitions.resolve_asset_graph()
+    assert graph.get(AssetKey("board_pack")).parent_keys == {AssetKey(["acme", "rollups", "budget_health"])}
+    money = graph.get(AssetKey(["finance", "money"]))
+    assert (money.owners, money.group_name) == (["team:finance"], "board")
+    assert AssetKey(["initech", "rollups", "organization_money"]) not in graph.get_all_asset_keys()
+    assert failures(run(definitions, instance, "acme_refresh_everything", RAW[0])) == {}
+    assert (tmp_path / "data/acme/timix/customers/_delta_log").is_dir()
+
+
+def test_component_of_the_page_loads() -> None:
+    [text] = examples("yaml")
+    attributes = yaml.safe_load(text)["attributes"]
+    context: ComponentLoadContext = ComponentTree.for_test().load_context
+    component = TimixComponent.load(TimixComponent.model()(**attributes), context)
+    definitions = component.build_defs(context)
+    specs = {spec.key: spec for spec in definitions.resolve_all_asset_specs()}
+    assert specs[AssetKey(["acme", "timix", "me"])].owners == ["team:finance"]
