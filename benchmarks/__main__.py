@@ -21,6 +21,7 @@ from . import (
     soak,
     validate,
     webhooks,
+    workspaces,
 )
 from .child import MeasurementFailedError
 from .figures import Figure, Measurement, store, table, write
@@ -34,6 +35,7 @@ MEASUREMENTS = (
     Measurement("requests", "two minutes, for that is what it measures", requests.figures),
     Measurement("memory", "five minutes", memory.figures),
     Measurement("rollups", "three minutes", rollups.figures),
+    Measurement("workspaces", "three minutes", workspaces.figures),
     Measurement("imports", "a quarter of an hour", imports.figures, by_default=False),
     Measurement("pages", "ten minutes", pages.figures, by_default=False),
     Measurement("webhooks", "seven minutes", webhooks.figures, by_default=False),
