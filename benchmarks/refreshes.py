@@ -94,7 +94,7 @@ class _Live:
         months = clip(spec.months(self.today), self.sandbox.firm.first_day)
         assert months is not None
         self._edit_an_entry()
-        return self._run(spec.job.name, months)
+        return self._run(spec.job, months)
 
     def _everything(self, *, edited: bool) -> _Cost:
         if edited:

@@ -107,12 +107,16 @@ class TimixComponent(Component, Resolvable, Model):
 
     def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
         """The spec of an asset after the translation; a subclass may override it, as of `Workspace`."""
-        table = str(spec.metadata.get("dagster/table_name", "/".join(spec.key.path[-2:])))
+        table = "/".join(spec.key.path[len(self._prefix) :])
         return self.translation(spec, table) if self.translation else spec
+
+    @property
+    def _prefix(self) -> list[str]:
+        return [self.key_prefix] if isinstance(self.key_prefix, str) else self.key_prefix
 
     def workspace(self) -> Workspace:
         """The workspace that it describes."""
-        component, prefix = self, [self.key_prefix] if isinstance(self.key_prefix, str) else self.key_prefix
+        component, prefix = self, self._prefix
 
         class Translated(Workspace):
             def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:

@@ -143,9 +143,13 @@ class Workspace:
         """The spec of one of the workspace's assets: override it to change its group, owners, tags, description or key.
 
         Args:
-            spec: As the workspace has it by itself; `spec.metadata["dagster/table_name"]` is its table in the lake.
+            spec: As the workspace has it by itself; `table` tells which one it is.
         """
         return spec
+
+    def table(self, spec: AssetSpec) -> str:
+        """The table that a spec which `get_asset_spec` is given is of, such as `timix/projects`."""
+        return self._plain.table(spec.key)
 
     @cached_property
     def names(self) -> Namespace:
@@ -201,7 +205,7 @@ class Workspace:
             *quarantine_assets(names),
             structure_import(names=names),
         ]
-        detailed = with_details(self.settings)
+        detailed = with_details(self.settings, names)
         every = list(map_asset_specs(lambda spec: with_freshness(detailed(spec), names), every))
         return every if self.endpoints is None else _without_missing_inputs(every, self.endpoints, names)
 

@@ -58,6 +58,9 @@ def test_names_begin_with_that_of_the_workspace(both: Definitions) -> None:
         *(f"{name}_{job}" for name in FIRMS for job in jobs),
         "refresh_recent",
     }
+    tables = [spec.metadata.get("dagster/table_name") for spec in both.resolve_all_asset_specs()]
+    named = [table for table in tables if table]
+    assert len(set(named)) == len(named), "the UI links assets of one table name"
     Definitions.validate_loadable(both)
 
 
@@ -142,8 +145,7 @@ class Finance(Workspace):
 
     def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
         spec = super().get_asset_spec(spec)
-        table = spec.metadata.get("dagster/table_name")
-        if table == "timix/projects":
+        if self.table(spec) == "timix/projects":
             return spec.replace_attributes(key=AssetKey(["finance", "projects"]), metadata={"cost_center": "7"})
         return spec.replace_attributes(owners=["team:finance"], group_name="finance").merge_attributes(
             tags={"tier": "1"}
