@@ -96,7 +96,9 @@ def test_asset_page_shows_description_columns_chart_and_checks(site: Site, page:
     assert chart.evaluate("image => image.complete && image.naturalWidth") > 400
     page.get_by_role("button", name="Close").click()
     page.get_by_role("tab", name="Checks").or_(page.get_by_role("link", name="Checks")).first.click()
-    for check in (key.name for each in check_definitions() for key in each.check_keys if key.asset_key.path[-1] == table.name):
+    for check in (
+        key.name for each in check_definitions() for key in each.check_keys if key.asset_key.path[-1] == table.name
+    ):
         expect(page.get_by_text(check, exact=True).first).to_be_visible()
 
 
