@@ -341,7 +341,7 @@ def _import(what: str, config: dict[str, Any], as_format: str, file: Path | None
             show(lines, console, applied=config["apply"])
             if not config["apply"]:
                 click.echo("Nothing was written. To write it: --apply, with TIMIX_ALLOW_WRITES=1.")
-        sys.exit(1 if (lines["step"] == "refuse").any() or (lines["outcome"] == "in doubt").any() else 0)
+        sys.exit(1 if import_run.leaves_rows_unwritten(lines) else 0)
 
 
 @main.command(short_help="Check how your workspace matches the contract.")

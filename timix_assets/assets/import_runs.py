@@ -30,10 +30,10 @@ from timix_assets.contract.schema import Endpoint
 from timix_assets.imports.importer import C, Importer
 from timix_assets.imports.ledger import Ledger, V
 from timix_assets.imports.mapping import READY_NAMES, M, read_mapping, ready_file
-from timix_assets.imports.outcome import L, Occasion, Planned
+from timix_assets.imports.outcome import UNWRITTEN, L, Occasion, Planned
 from timix_assets.imports.pace import Pace
 from timix_assets.imports.sources import Table, read_source, rows_of_frame
-from timix_assets.imports.steps import PlanLine, Step, counts
+from timix_assets.imports.steps import Step, counts
 from timix_assets.namespace import Namespace
 from timix_assets.resources import ImportResource, LakeResource, TimixResource
 from timix_assets.runs.failure_messages import as_dagster_failure
@@ -113,7 +113,11 @@ class ImportKind(Generic[C, L, V, M]):
             ins={"rows": AssetIn(key=rows)} if rows else {},
             backfill_policy=BackfillPolicy.single_run(),
             check_specs=[
-                AssetCheckSpec(NO_ROWS_REFUSED, asset=key, description="Every row of the file can be imported.")
+                AssetCheckSpec(
+                    NO_ROWS_REFUSED,
+                    asset=key,
+                    description="Every row of the file can be imported, and what was applied was written.",
+                )
             ],
             metadata={
                 "dagster/column_schema": column_schema(self.importer.columns),
@@ -217,15 +221,22 @@ class ImportKind(Generic[C, L, V, M]):
             "dagster/row_count": MetadataValue.int(frame.height),
             "requests": MetadataValue.int(importer.workspace.requests),
         }
-        return MaterializeResult(metadata=metadata, check_results=[_check(key, [each.line for each in planned])])
+        return MaterializeResult(metadata=metadata, check_results=[_check(key, frame)])
 
 
 def _rows(frame: pl.DataFrame, columns: Sequence[str | pl.Expr]) -> MetadataValue[Any]:
     return MetadataValue.md(preview(frame.select(columns).head(MAX_SHOWN), characters=MAX_REASON))
 
 
-def _check(key: AssetKey, lines: Sequence[PlanLine]) -> AssetCheckResult:
-    refused = [line for line in lines if line.step is Step.REFUSE]
-    shown = [f"row {line.row}: {line.reason}" if line.row else line.reason for line in refused[:MAX_SHOWN]]
-    heading = [f"{count_noun(len(refused), 'row')} refused:"] if refused else []
-    return check_result(key, NO_ROWS_REFUSED, passed=not refused, lines=[*heading, *shown])
+def _check(key: AssetKey, frame: pl.DataFrame) -> AssetCheckResult:
+    lines = []
+    for rows, what in (
+        (frame.filter(pl.col("step") == Step.REFUSE.value), "refused"),
+        (frame.filter(pl.col("outcome").is_in(UNWRITTEN)), "not written"),
+    ):
+        if rows.height:
+            lines.append(f"{count_noun(rows.height, 'row')} {what}:")
+        for row, outcome, reason in rows.select("row", "outcome", "reason").head(MAX_SHOWN).iter_rows():
+            why = ": ".join(part for part in (outcome, reason) if part)
+            lines.append(f"row {row}: {why}" if row else why)
+    return check_result(key, NO_ROWS_REFUSED, passed=not lines, lines=lines)

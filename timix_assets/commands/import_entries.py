@@ -5,7 +5,9 @@ from decimal import Decimal
 import polars as pl
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from timix_assets.imports.outcome import UNWRITTEN
 from timix_assets.imports.steps import WORDS, Step
 from timix_assets.text.wording import count_noun
 
@@ -22,8 +24,11 @@ def show(lines: pl.DataFrame, console: Console, *, applied: bool) -> None:
         if of_step.is_empty():
             continue
         console.print(f"[bold]{_heading(of_step, words, applied=applied)}[/]", highlight=False)
-        shown = of_step if step is Step.REFUSE else of_step.head(MAX_SHOWN)
-        console.print(_table(shown, with_reason=step is not Step.CREATE))
+        # What an applied plan did not write stands first, and all of it is shown.
+        unwritten = of_step.filter(pl.col("outcome").is_in(UNWRITTEN))
+        of_step = pl.concat([unwritten, of_step.filter(~pl.col("outcome").is_in(UNWRITTEN).fill_null(value=False))])
+        shown = of_step if step is Step.REFUSE else of_step.head(max(MAX_SHOWN, unwritten.height))
+        console.print(_table(shown, with_reason=step is not Step.CREATE or not unwritten.is_empty()))
         if of_step.height > shown.height:
             console.print(f"… and {of_step.height - shown.height:,} more, in the table {TABLE}", highlight=False)
 
@@ -49,11 +54,13 @@ def _table(lines: pl.DataFrame, *, with_reason: bool) -> Table:
     table.add_column("why" if with_reason else "subtask", overflow="fold")
     for line in lines.iter_rows(named=True):
         hours = line["hours"]
-        table.add_row(
+        cells = (
             str(line["row"] or ""),
             line["person"] or "",
             str(line["date"] or ""),
             f"{hours.normalize():f}" if hours is not None else "",
-            (line["reason"] or line["outcome"] or "") if with_reason else line["subtask"],
+            (line["reason"] or line["outcome"] or "") if with_reason else line["subtask"] or "",
         )
+        # As Text, so that a bracket in a name, or the mark of a text, is not markup.
+        table.add_row(*map(Text, cells))
     return table

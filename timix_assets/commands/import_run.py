@@ -12,6 +12,8 @@ from timix_assets.commands.refresh import project_instance
 from timix_assets.commands.refresh_output import printed_logs
 from timix_assets.dagster_internals import MAX_RETRIES_TAG, execute_job
 from timix_assets.imports.mapping import READY_NAMES
+from timix_assets.imports.outcome import UNWRITTEN
+from timix_assets.imports.steps import Step
 from timix_assets.lake.tables import Lake
 from timix_assets.resources import import_resource
 from timix_assets.runs.failure_messages import error_message
@@ -70,6 +72,11 @@ def files_of(file: Path | None, base: Path, mapping: str) -> tuple[dict[str, str
 def latest(settings: Settings, what: str) -> pl.DataFrame:
     """The plan or outcome of the run, a line per row."""
     return Lake(settings.lake).scan(f"imports/{what}").sort("number").collect()
+
+
+def leaves_rows_unwritten(lines: pl.DataFrame) -> bool:
+    """Whether a row was refused by the plan, or not written though the plan was applied."""
+    return lines.filter((pl.col("step") == Step.REFUSE.value) | pl.col("outcome").is_in(UNWRITTEN)).height > 0
 
 
 def as_json(lines: pl.DataFrame) -> str:

@@ -30,8 +30,8 @@ FIRST = (
     Column(
         "outcome",
         Type.TEXT,
-        "What was done: created, updated, deleted, matched, refused by Timix, not sent, in doubt; planned where nothing was "
-        "applied; null where there is nothing to do.",
+        "What was done: created, updated, deleted, matched, refused by Timix, not sent, not written (no response in three "
+        "tries), in doubt; planned where nothing was applied; null where there is nothing to do.",
     ),
     Column("reason", Type.TEXT, "Why, or what differs."),
 )
@@ -44,6 +44,9 @@ LAST = (
 """The columns of every import's table, before and after those of what is imported."""
 
 _DONE = {Action.CREATE: "created", Action.UPDATE: "updated", Action.DELETE: "deleted", Action.MATCH: "matched"}
+_REFUSED, _NOT_SENT, _NOT_WRITTEN, _IN_DOUBT = "refused by Timix", "not sent", "not written", "in doubt"
+UNWRITTEN = (_REFUSED, _NOT_SENT, _NOT_WRITTEN, _IN_DOUBT)
+"""The outcomes of an applied plan that leave a row unwritten, as far as is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,12 @@ def outcome_of(planned: Planned[L, V], result: Write[V] | None, *, applied: bool
     if not applied:
         return "planned"
     if result is None:
-        return "not sent"
+        return _NOT_SENT
     return {
         Outcome.DONE: _DONE[result.action],
-        Outcome.REFUSED: "refused by Timix",
-        Outcome.ABSENT: "not sent" if result.message == "not sent" else "not written",
-        Outcome.INTENDED: "in doubt",
+        Outcome.REFUSED: _REFUSED,
+        Outcome.ABSENT: _NOT_SENT if result.message == "not sent" else _NOT_WRITTEN,
+        Outcome.INTENDED: _IN_DOUBT,
     }[result.outcome]
 
 

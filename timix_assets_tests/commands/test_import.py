@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from timix_assets.commands.import_entries import TABLE, show
+from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.server import Sandbox
-from timix_assets_tests.imports.firm import row, write_csv, wrong_rows
+from timix_assets_tests.imports.firm import month_of_rows, row, write_csv, wrong_rows
 
 from .conftest import Project, new_project, settings_of
 
@@ -61,6 +62,24 @@ def test_plan_fits_80_columns(fixed: Project) -> None:
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     assert max(map(len, printed.splitlines())) <= 80
     assert "10 rows refused" in printed
+
+
+def test_row_that_timix_refuses_is_printed_with_its_reason(fixed: Project, sandbox: Sandbox) -> None:
+    sandbox.faults.add(
+        Fault("invalid", path="/time-reports", method="POST", nth=25, status=409, value="The week is locked.")
+    )
+    write_csv(fixed.folder / "rows.csv", month_of_rows(30))
+    done = fixed.run("import", "time-entries", "rows.csv", "--apply", TIMIX_ALLOW_WRITES="1")
+    assert done.returncode == 1
+    assert "29 created, 1 refused by Timix" in done.stdout
+    assert "The week is locked." in done.stdout
+
+
+def test_brackets_of_a_row_are_printed(fixed: Project) -> None:
+    write_csv(fixed.folder / "rows.csv", [row("A", person="[/b]"), row("B", subtask="[red]Bug")])
+    done = fixed.run("import", "time-entries", "rows.csv")
+    assert "no person has the id, e-mail address or name “[/b]”" in done.stdout
+    assert "[red]Bug" in done.stdout
 
 
 def test_plan_as_json_and_a_missing_mapping(fixed: Project) -> None:

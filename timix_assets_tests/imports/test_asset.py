@@ -10,6 +10,7 @@ from dagster import AssetKey, AssetsDefinition, ExecuteInProcessResult, asset, m
 from timix_assets.assets.imports import structure, structure_import, time_entries, time_entry_import
 from timix_assets.imports.mapping import ImportMapping
 from timix_assets.resources import ImportResource, TimixResource
+from timix_assets.sandbox.faults import Fault
 from timix_assets.settings import Settings
 from timix_assets.workspace import build_definitions
 from timix_assets_tests.workspace import QUIET, Workspace, failures, metadata, warnings
@@ -90,6 +91,17 @@ def test_applied_run_writes_and_logs_every_entry(workspace: Workspace, file: Pat
     assert all(f"created {entry_id}" in logged for entry_id in table["entry_id"])
     undone = launch(workspace, roll_back="october.csv", apply=True)
     assert metadata(undone, ASSET)["outcome"] == "3 deleted"
+
+
+def test_row_that_timix_refuses_is_named_by_the_check(workspace: Workspace, file: Path) -> None:
+    workspace.sandbox.faults.add(
+        Fault("invalid", path="/time-reports", method="POST", nth=2, status=409, value="The week is locked.")
+    )
+    run = launch(workspace, file="october.csv", apply=True)
+    assert failures(run) == {}
+    assert (
+        "1 row not written:  \nrow 3: refused by Timix: The week is locked." in warnings(run, ASSET)["no_rows_refused"]
+    )
 
 
 def test_run_plans_structure_unless_it_says_apply_and_shows_the_tree(workspace: Workspace, tree_file: Path) -> None:
