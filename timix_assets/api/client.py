@@ -377,6 +377,7 @@ class TimixClient:
             ReadOnly: The client was created with `read_only=True`.
             NotFound: There is no record with that id.
             Invalid, Conflict, Forbidden: The server does not accept the record.
+            ValueError: The id is empty, or a Decimal has more digits than a JSON number keeps.
             TimixError: Any other failure; `error.maybe_applied` says whether the change may have been made all the same.
         """
         return self._write(Request("PUT", _record_path(resource, id), body=_json_body(record), single=True), "changed")
@@ -391,6 +392,7 @@ class TimixClient:
         Raises:
             ReadOnly: The client was created with `read_only=True`.
             NotFound: There is no record with that id.
+            ValueError: The id is empty.
             TimixError: Any other failure.
         """
         request = Request("DELETE", _record_path(resource, id), single=True)
@@ -529,7 +531,11 @@ def _plan_of(me: Mapping[str, Any]) -> str | None:
 
 
 def _record_path(resource: str, id: object) -> str:
-    return path_of(f"{resource.strip('/')}/{str(id).replace('/', '%2F')}")
+    name = "" if id is None else str(id)
+    # Such a path is that of the whole list, or of something else.
+    if name.strip() in ("", ".", ".."):
+        raise ValueError(f"{id!r} is not the id of a record")
+    return path_of(f"{resource.strip('/')}/{name.replace('/', '%2F')}")
 
 
 def _latest_of_each(rows: Iterator[Row], key: str) -> list[Row]:

@@ -360,6 +360,15 @@ def test_read_only_client_sends_no_write(key: str) -> None:
         assert server.asked == []
 
 
+@pytest.mark.parametrize("id", ["", " ", ".", "..", None])
+def test_write_without_an_id_is_not_sent(key: str, id: str | None) -> None:
+    with serving(in_turn("/customers", Reply({}))) as server, writer(server, key) as client:
+        for write in (lambda: client.update("customers", id, {}), lambda: client.delete("customers", id)):
+            with pytest.raises(ValueError, match="is not the id of a record"):
+                write()
+        assert server.asked == []
+
+
 def test_records_are_created_updated_and_deleted(key: str) -> None:
     def script(asked: Asked) -> Reply:
         if asked.path == "/me":
