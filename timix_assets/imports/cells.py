@@ -65,6 +65,8 @@ def day_of(spec: FieldMapping, cells: Cells) -> date | None:
     """The field as a day; None where it is empty, ValueError for anything else."""
     cell = cells.get(spec.columns[0]) if len(spec.columns) == 1 else None
     if isinstance(cell, datetime):
+        if cell.tzinfo is not None:
+            raise ValueError(f"“{cell}” has a time zone, so its day depends on the place; give a date, without a time")
         return cell.date()
     if isinstance(cell, date):
         return cell
@@ -84,7 +86,8 @@ def number_of(spec: FieldMapping, cells: Cells) -> Decimal | None:
     if not text:
         return None
     try:
-        number = Decimal(text.replace(",", ".") if spec.decimal_comma else text)
+        # Decimal ignores underscores: 1_5 would be 15.
+        number = Decimal((text.replace(",", ".") if spec.decimal_comma else text).replace("_", "?"))
     except InvalidOperation:
         hint = "; set decimal_comma in the mapping" if re.fullmatch(r"\d+,\d+", text) else ""
         raise ValueError(f"“{excerpt(text)}” is not a number{hint}") from None

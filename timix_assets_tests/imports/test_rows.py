@@ -1,6 +1,6 @@
 """What a row means: cells, mappings and files."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def test_hours_are_read_exactly(cell: object, hours: str) -> None:
     assert one(row("A", hours=None) | {"hours": cell}).hours == Decimal(hours)
 
 
-@pytest.mark.parametrize("cell", ["7,5", "1:75", "8h", "NaN", "1e99", "Infinity"])
+@pytest.mark.parametrize("cell", ["7,5", "1:75", "8h", "NaN", "1e99", "Infinity", "1_5"])
 def test_other_hours_are_a_problem_of_the_row(cell: str) -> None:
     [problem] = one(row("A", cell)).problems
     assert problem.startswith("hours: “")
@@ -58,6 +58,11 @@ def test_decimal_comma_is_read_where_the_mapping_says_so() -> None:
 @pytest.mark.parametrize("cell", [date(2026, 11, 9), datetime(2026, 11, 9), "2026-11-09"])
 def test_dates_of_every_kind_of_file_are_read(cell: object) -> None:
     assert one(row("A", date=cell)).day == date(2026, 11, 9)
+
+
+def test_moment_with_a_time_zone_is_no_day() -> None:
+    [problem] = one(row("A", date=datetime(2026, 11, 9, 23, 30, tzinfo=UTC))).problems
+    assert problem.startswith("date: “2026-11-09 23:30:00+00:00” has a time zone")
 
 
 def test_every_missing_value_is_named() -> None:
