@@ -80,12 +80,21 @@ class Writer(Generic[V]):
             ImportStopped: Timix cannot be reached or no longer accepts the key; the writes before stand.
         """
         for start in range(0, len(writes), BATCH):
-            batch = self.ledger.record(writes[start : start + BATCH])
+            batch = self.ledger.record(self._checked(writes[start : start + BATCH]))
             results = {write.number: write for write in batch}
             try:
-                self._send(batch, results)
+                self._send([write for write in batch if write.outcome is Outcome.INTENDED], results)
             finally:
                 self.ledger.record(results.values())
+
+    def _checked(self, writes: Sequence[Write[V]]) -> list[Write[V]]:
+        """The writes; ABSENT are those whose record somebody has changed since the plan, which takes minutes to apply."""
+        changing = [write for write in writes if write.before is not None]
+        try:
+            existing = self.target.look(changing) if changing else {}
+        except TimixError as error:
+            raise self._stopped(error) from error
+        return [_unless_changed(write, existing) for write in writes]
 
     def _send(self, batch: Sequence[Write[V]], results: dict[int, Write[V]]) -> None:
         """Sends a batch; `results` has the outcomes so far, also when this raises."""
@@ -126,7 +135,8 @@ class Writer(Generic[V]):
 
     def _once(self, write: Write[V]) -> Write[V]:
         """Sends one write; a refusal is an outcome."""
-        self.pace.wait()
+        if write.action is not Action.MATCH:
+            self.pace.wait()
         try:
             record_id = self._request(write)
         except _REFUSALS as error:
@@ -152,6 +162,20 @@ class Writer(Generic[V]):
     def _stopped(self, error: TimixError) -> ImportStopped:
         hint = " Run it again to continue." if not isinstance(error, Forbidden) else ""
         return ImportStopped(f"The import stopped: {error} What was written before is in the ledger.{hint}")
+
+
+def _unless_changed(write: Write[V], existing: Mapping[RecordKey, V]) -> Write[V]:
+    current = existing.get((write.kind, write.record_id or ""))
+    if write.before is None or (current is None and write.action is Action.DELETE):
+        return write
+    if current is None:
+        return replace(write, outcome=Outcome.ABSENT, message="deleted in Timix since the plan")
+    changes = ", ".join(write.before.changes_to(current))
+    return (
+        replace(write, outcome=Outcome.ABSENT, message=f"changed in Timix since the plan ({changes})")
+        if changes
+        else write
+    )
 
 
 _PAST = {Action.CREATE: "created", Action.UPDATE: "updated", Action.DELETE: "deleted", Action.MATCH: "found"}

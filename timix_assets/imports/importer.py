@@ -73,7 +73,7 @@ class Importer(ABC, Generic[C, L, V, M]):
             selection: The import's name, or the beginning of a run's id.
 
         Raises:
-            ImportRefused: The ledger has no such import.
+            ImportRefused: The ledger has no such import, or the key may not write.
         """
 
     @abstractmethod

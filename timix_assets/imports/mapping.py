@@ -18,6 +18,9 @@ READY_NAMES = tuple(sorted(file.stem for file in READY.glob("*.yaml")))
 Rule = Literal["refuse", "allow"]
 Source = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,40}$")]
 
+NO_SOURCE = "rows"
+"""The source of a mapping that names none."""
+
 
 class FieldMapping(Declaration):
     """How one field of a time entry is read from a row."""
@@ -61,7 +64,9 @@ class Fields(Declaration):
 class MappingFile(Declaration):
     """What the mapping files of all imports say."""
 
-    source: Source = Field(default="rows", description="The tool that the rows come from; references are unique in it.")
+    source: Source = Field(
+        default=NO_SOURCE, description="The tool that the rows come from; references are unique in it."
+    )
     page: str = Field(default="", description="The page that documents the columns.")
     sheet: str = Field(default="", description="The sheet of an Excel file. Default: the first one.")
 

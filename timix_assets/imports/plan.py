@@ -11,7 +11,7 @@ from timix_assets.text.wording import excerpt
 from .directory import Directory, NoMatch, Person, Subtask
 from .entry import TIME_ENTRY, Entry, Existing, mark_of, marked, unmarked
 from .ledger import Action, Known, Write
-from .mapping import ImportMapping
+from .mapping import NO_SOURCE, ImportMapping
 from .permissions import KeyOwner
 from .rows import Row
 from .rules import Rules
@@ -82,7 +82,7 @@ def plan(
         name: The import's name: rows that it wrote before and that are missing now were removed.
         delete_removed: Delete the entries of removed rows, instead of listing them.
     """
-    planner = _Planner(mapping, facts)
+    planner = _Planner(mapping, name, facts)
     lines = [planner.line(row) for row in rows]
     return [*lines, *_removed(rows, name, facts, delete_removed=delete_removed)]
 
@@ -99,6 +99,9 @@ def _removed(rows: Iterable[Row], name: str, facts: Facts, *, delete_removed: bo
             reason = "no longer in the file; the entry stays, since the import did not create it"
         elif delete_removed and current.fixed:
             step, reason = Step.REFUSE, f"no longer in the file, but the entry stays: {current.fixed}"
+        elif delete_removed and (changes := known.values.changes_to(current.entry)):
+            why = f"changed in Timix since ({', '.join(changes)})"
+            step, reason = Step.REFUSE, f"no longer in the file, but the entry stays: {why}"
         elif delete_removed:
             step, reason = Step.DELETE, "no longer in the file"
         person = facts.directory.name_of(known.values.user_id)
@@ -106,8 +109,9 @@ def _removed(rows: Iterable[Row], name: str, facts: Facts, *, delete_removed: bo
 
 
 class _Planner:
-    def __init__(self, mapping: ImportMapping, facts: Facts) -> None:
+    def __init__(self, mapping: ImportMapping, name: str, facts: Facts) -> None:
         self._mapping = mapping
+        self._name = name
         self._facts = facts
         self._rules = Rules(
             mapping,
@@ -196,8 +200,17 @@ class _Planner:
             return replace(line, step=Step.LEAVE, reason=reason)
         step, reason = correction(entry, known.values, current.entry)
         if step is Step.UPDATE:
+            self._check_import(line.reference, known, reason)
             return self._update(line, entry, current, reason, person, subtask)
         return replace(line, step=step, reason=reason, before=current)
+
+    def _check_import(self, reference: str, known: Known[Entry], changes: str) -> None:
+        """Files whose mapping names no source can have equal references by accident, such as 1, 2, 3."""
+        if known.name != self._name and self._mapping.source == NO_SOURCE:
+            raise RuleBroken(
+                f"the import {excerpt(known.name)} has a row with the reference {excerpt(reference)}, whose entry this would "
+                f"change ({changes}); import a correction under that name, or name this file's tool as the source in a mapping"
+            )
 
     def _update(
         self, line: Line, entry: Entry, current: Existing, changes: str, person: Person, subtask: Subtask

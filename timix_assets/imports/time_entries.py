@@ -65,6 +65,8 @@ class TimeEntryImporter(Importer[Workspace, Line, Entry, ImportMapping]):
         return [Planned(line, mapping.source, line.write(self.occasion.name, mapping.source)) for line in lines]
 
     def plan_rollback(self, selection: str, ledger: Ledger[Entry]) -> list[PlannedEntry]:
+        if refusal := self.workspace.key_owner().may_not_write:
+            raise ImportRefused(f"Nothing can be rolled back: {refusal}.")
         settle(self.workspace, ledger, self.notify, self.settle_seconds)
         undone = self._undone(selection, ledger)
         known = {name: each for name, each in ledger.known().items() if name in {write.key for write in undone}}

@@ -2,14 +2,16 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from timix_assets.imports.errors import ImportRefused
 from timix_assets.imports.mapping import READY_NAMES, ImportMapping, load_mapping
 from timix_assets.imports.sources import read_source
+from timix_assets.imports.time_entries import TimeEntryImporter
 
-from .firm import CAPPED, COLUMNS, MONDAY, PERSON, WRONG, Firm, month_of_rows, row, wrong_rows
+from .firm import CAPPED, COLUMNS, MONDAY, OTHER, PERSON, WRONG, Firm, month_of_rows, row, wrong_rows
 from .structure import Structure
 from .test_rows import EXPORTS
 
@@ -83,6 +85,47 @@ def test_removed_row_is_deleted_only_on_request(firm: Firm) -> None:
     assert len(firm.created()) == 2
     assert firm.run([row("A")], delete_removed=True).outcomes == [None, "deleted"]
     assert len(firm.created()) == 1
+
+
+def test_removed_row_keeps_its_entry_where_somebody_changed_it(firm: Firm) -> None:
+    firm.run([row("A"), row("B")])
+    firm.sandbox.workspace.update("time_reports", firm.created()[1]["id"], {"hours": Decimal(4)})
+    run = firm.run([row("A")], delete_removed=True)
+    assert run.steps == ["leave", "refuse"]
+    assert run.reasons[1].endswith("the entry stays: changed in Timix since (hours 1.5 -> 4)")
+    assert len(firm.created()) == 2
+
+
+def test_equal_references_of_another_file_change_no_entry(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    firm.run([row("1"), row("2")])
+    monkeypatch.setattr(firm, "name", "another file")
+    other = [row("1", 3, person=OTHER), row("2")]
+    run = firm.run(other)
+    assert run.steps == ["refuse", "leave"]
+    assert run.reasons[0].startswith("the import october has a row with the reference 1, whose entry this would change")
+    named = ImportMapping.of_columns(other[0]).model_copy(update={"source": "planner"})
+    assert firm.run(other[:1], mapping=named).outcomes == ["created"]
+    # Of a tool that is named, a later export corrects an earlier one.
+    monkeypatch.setattr(firm, "name", "a later export")
+    assert firm.run([row("1", 4, person=OTHER)], mapping=named).outcomes == ["updated"]
+
+
+def test_entry_that_is_changed_while_an_import_runs_stays(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    firm.run([row("A"), row("B"), row("C")])
+    ids = [entry["id"] for entry in firm.created()]
+    apply = TimeEntryImporter.apply
+
+    def edited_before(*arguments: Any, **named: Any) -> None:
+        firm.sandbox.workspace.update("time_reports", ids[0], {"hours": Decimal(4)})
+        firm.sandbox.workspace.delete("time_reports", ids[1])
+        apply(*arguments, **named)
+
+    monkeypatch.setattr(TimeEntryImporter, "apply", edited_before)
+    run = firm.run([row("A", 2), row("B", 2), row("C", 2)])
+    assert run.outcomes == ["not written", "not written", "updated"]
+    messages = [write.message for write in run.ledger.writes if write.run_id == run.ledger.writes[-1].run_id]
+    assert messages == ["changed in Timix since the plan (hours 1.5 -> 4)", "deleted in Timix since the plan", None]
+    assert [entry["hours"] for entry in firm.created()] == [4, 2]
 
 
 def test_rollback_deletes_what_the_import_created(firm: Firm) -> None:
@@ -221,6 +264,9 @@ def test_rate_is_written(firm: Firm) -> None:
 def test_viewer_may_not_import(firm: Firm) -> None:
     with pytest.raises(ImportRefused, match="the key's role is Viewer"):
         firm.run([row("A")], key=firm.sandbox.key_for("Viewer"))
+    firm.run([row("A")])
+    with pytest.raises(ImportRefused, match="Nothing can be rolled back: the key's role is Viewer"):
+        firm.roll_back(key=firm.sandbox.key_for("Viewer"))
 
 
 def test_larger_plan_than_allowed_writes_nothing(firm: Firm) -> None:

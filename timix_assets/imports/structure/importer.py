@@ -52,6 +52,8 @@ class StructureImporter(Importer[StructureWorkspace, ElementLine, Element, Struc
         return [Planned(line, mapping.source, line.write(name, mapping.source)) for line in plan(rows, name, facts)]
 
     def plan_rollback(self, selection: str, ledger: Ledger[Element]) -> list[PlannedElement]:
+        if refusal := self.workspace.key_owner().may_not_write_structure:
+            raise ImportRefused(f"Nothing can be rolled back: {refusal}.")
         settle(self.workspace, ledger, self.notify, self.settle_seconds)
         name_of = {write.key: write.name for write in self._undone(selection, ledger)}
         lines = rollback(ledger.writes, selection, self.workspace.elements(), LoggedHours(self.lake).on)
