@@ -212,7 +212,13 @@ class Ledger(Generic[V]):
                 )
             self._rows = rows.select(_SCHEMA.names()).collect()
         ours = self._rows.filter(pl.col("kind").is_in(list(self._kinds)))
-        self._writes = {row["number"]: self._write(row) for row in ours.iter_rows(named=True)}
+        try:
+            self._writes = {row["number"]: self._write(row) for row in ours.iter_rows(named=True)}
+        except (ValueError, KeyError, ArithmeticError) as error:
+            raise LakeError(
+                f"{TABLE}: a row has a value that no import writes ({error}), so it is not known what was imported; nothing "
+                "was written. Restore the table's earlier version (docs/operations.md)."
+            ) from error
         if self._seen is None:
             self._planned_until = self._last
         self._seen = snapshot

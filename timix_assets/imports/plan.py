@@ -180,7 +180,10 @@ class _Planner:
             )
         if mark and (current := self._by_mark.pop(mark, None)):
             if changes := entry.differences(current.entry):
-                return self._update(line, entry, current, ", ".join(changes), person, subtask)
+                raise RuleBroken(
+                    f"{current.id} has its mark and differs ({', '.join(changes)}), and the ledger does not know who changed "
+                    "it; settle it in Timix"
+                )
             return replace(line, step=Step.MATCH, reason=f"found in Timix by its mark: {current.id}", before=current)
         if same := self._unowned[_content(plain, row.text)]:
             current = same.pop(0)

@@ -202,6 +202,14 @@ def test_only_roles_that_see_everything_may_import(structure: Structure, role: s
         structure.run(ACME, key=structure.sandbox.key_for(role))
 
 
+def test_equal_references_of_another_file_rename_nothing(structure: Structure, monkeypatch: pytest.MonkeyPatch) -> None:
+    structure.run([{"reference": "1", "path": "Acme"}, {"reference": "2", "path": "Beta"}])
+    monkeypatch.setattr(structure, "name", "another file")
+    run = structure.run([{"reference": "1", "path": "Gamma"}, {"reference": "2", "path": "Beta"}])
+    assert run.steps == ["refuse", "leave"]
+    assert run.reasons[0].startswith(f"the import {Structure.name} has the customer “Acme” with the reference 1; ")
+
+
 def test_same_name_twice_in_timix_is_ambiguous(structure: Structure) -> None:
     for _ in range(2):
         structure.sandbox.workspace.create("customers", {"name": "Acme"})

@@ -1,15 +1,19 @@
 """An import from its plan to its rollback, against the sandbox: who changes what, and what is never done twice."""
 
+import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from timix_assets.imports.errors import ImportRefused
+from timix_assets.imports.ledger import TABLE
 from timix_assets.imports.mapping import READY_NAMES, ImportMapping, load_mapping
 from timix_assets.imports.sources import read_source
 from timix_assets.imports.time_entries import TimeEntryImporter
+from timix_assets.lake.errors import LakeError
 
 from .firm import CAPPED, COLUMNS, MONDAY, OTHER, PERSON, WRONG, Firm, month_of_rows, row, wrong_rows
 from .structure import Structure
@@ -126,6 +130,26 @@ def test_entry_that_is_changed_while_an_import_runs_stays(firm: Firm, monkeypatc
     messages = [write.message for write in run.ledger.writes if write.run_id == run.ledger.writes[-1].run_id]
     assert messages == ["changed in Timix since the plan (hours 1.5 -> 4)", "deleted in Timix since the plan", None]
     assert [entry["hours"] for entry in firm.created()] == [4, 2]
+
+
+def test_lost_ledger_overwrites_nothing(firm: Firm, tmp_path: Path) -> None:
+    rows = [row("A"), row("B")]
+    firm.run(rows)
+    shutil.rmtree(tmp_path / "lake" / TABLE)
+    firm.sandbox.workspace.update("time_reports", firm.created()[1]["id"], {"hours": Decimal(4)})
+    run = firm.run(rows)
+    assert run.steps == ["match", "refuse"]
+    assert "has its mark and differs (hours 4 -> 1.5)" in run.reasons[1]
+    assert [entry["hours"] for entry in firm.created()] == [Decimal("1.5"), 4]
+
+
+def test_damaged_ledger_stops_the_import(firm: Firm) -> None:
+    firm.run([row("A")])
+    damaged = firm.lake.scan(TABLE).with_columns(values=pl.lit("{")).collect()
+    firm.lake.replace(TABLE, damaged, key=["number"])
+    with pytest.raises(LakeError, match="a row has a value that no import writes"):
+        firm.run([row("A"), row("B")])
+    assert len(firm.created()) == 1
 
 
 def test_rollback_deletes_what_the_import_created(firm: Firm) -> None:

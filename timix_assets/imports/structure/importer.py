@@ -47,7 +47,7 @@ class StructureImporter(Importer[StructureWorkspace, ElementLine, Element, Struc
             raise ImportRefused(f"Nothing can be imported: {refusal}.")
         settle(self.workspace, ledger, self.notify, self.settle_seconds)
         known = {reference: each for (source, reference), each in ledger.known().items() if source == mapping.source}
-        facts = Facts(self.workspace.elements(), known, LoggedHours(self.lake).on)
+        facts = Facts(self.workspace.elements(), known, LoggedHours(self.lake).on, mapping.source)
         name = self.occasion.name
         return [Planned(line, mapping.source, line.write(name, mapping.source)) for line in plan(rows, name, facts)]
 

@@ -8,6 +8,7 @@ from timix_assets.text.wording import count_noun, excerpt
 
 from ..directory import SEPARATOR, folded
 from ..ledger import Action, Known, Write
+from ..mapping import NO_SOURCE
 from ..steps import PlanLine, RuleBroken, Step, correction
 from .element import Element
 from .levels import LEVELS
@@ -62,11 +63,13 @@ class Facts:
         existing: What Timix has.
         known: Reference -> what the ledger knows, of the mapping's source.
         hours_on: Why hours may be logged on a subtask, by its id; empty when there are none.
+        source: Of the mapping.
     """
 
     existing: Elements
     known: Mapping[str, Known[Element]]
     hours_on: Callable[[str], str]
+    source: str = NO_SOURCE
 
 
 @dataclass(eq=False, slots=True)
@@ -86,7 +89,7 @@ def plan(rows: Sequence[StructureRow], name: str, facts: Facts) -> list[ElementL
     Args:
         name: The import's name: rows that it wrote before and that are missing now were removed.
     """
-    planner = _Planner(facts)
+    planner = _Planner(name, facts)
     # Parents before children; and those that the ledger knows first, whose elements no other row can be about.
     ordered = sorted(rows, key=lambda row: (len(row.path), row.reference not in facts.known, row.number))
     lines = sorted(map(planner.line, ordered), key=lambda line: line.row or 0)
@@ -121,7 +124,8 @@ def _removed(rows: Iterable[StructureRow], name: str, facts: Facts) -> Iterable[
 
 
 class _Planner:
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, name: str, facts: Facts) -> None:
+        self._name = name
         self._facts = facts
         self._rules = Rules(facts.existing, facts.hours_on)
         self._seen: set[str] = set()
@@ -164,6 +168,7 @@ class _Planner:
         wanted = Element(row.level, parent.id or "", {"name": row.path[-1], **row.columns})
         line = replace(line, values=wanted, parent=parent.reference)
         if known:
+            self._check_import(row, known)
             return self._of_node(line, wanted, known.values, self._nodes[row.level, known.record_id], above)
         same = parent.children[folded(row.path[-1])]
         if len(same) > 1:
@@ -175,6 +180,15 @@ class _Planner:
         node = _Node(wanted, reference=row.reference, row=row.number)
         parent.children[folded(wanted.name)].append(node)
         return replace(line, step=Step.CREATE, reason=_shown(wanted))
+
+    def _check_import(self, row: StructureRow, known: Known[Element]) -> None:
+        """Files whose mapping names no source can have equal references by accident, such as 1, 2, 3."""
+        is_renamed = folded(row.path[-1]) != folded(known.values.name)
+        if is_renamed and known.name != self._name and self._facts.source == NO_SOURCE:
+            raise RuleBroken(
+                f"the import {excerpt(known.name)} has the {row.level} “{excerpt(known.values.name)}” with the reference "
+                f"{excerpt(row.reference)}; rename it under that name, or name this file's tool as the source in a mapping"
+            )
 
     def _of_node(
         self, line: ElementLine, wanted: Element, written: Element | None, node: _Node, above: Sequence[_Node]
