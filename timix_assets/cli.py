@@ -293,7 +293,7 @@ _FORMAT = click.option(
 @_APPLY
 @_FORMAT
 def import_time_entries(file: Path, mapping: str, name: str, delete_removed: bool, apply: bool, as_format: str) -> None:
-    """Show what would become of every row of FILE, or write it with --apply. Exits with 1 when rows are refused."""
+    """Show what would become of every row of FILE, or write it with --apply. Exits with 1 unless every row is accepted."""
     config = {"file": file.name, "name": name, "delete_removed": delete_removed, "apply": apply}
     _import("time_entries", config, as_format, file.resolve(), mapping)
 
@@ -305,7 +305,7 @@ def import_time_entries(file: Path, mapping: str, name: str, delete_removed: boo
 @_APPLY
 @_FORMAT
 def import_structure(file: Path, mapping: str, name: str, apply: bool, as_format: str) -> None:
-    """Show the tree of changes that FILE makes, or write them with --apply. Exits with 1 when rows are refused."""
+    """Show the tree of changes that FILE makes, or write them with --apply. Exits with 1 unless every row is accepted."""
     _import("structure", {"file": file.name, "name": name, "apply": apply}, as_format, file.resolve(), mapping)
 
 
