@@ -288,10 +288,10 @@ def require_api_key(key: str) -> str:
 
 VARIABLES = {
     f"{PREFIX}{(field.alias or name).upper()}": name
-    for name, field in Settings.model_fields.items()
+    for name, field in sorted(Settings.model_fields.items(), key=lambda each: each[0] not in Settings.__annotations__)
     if not field.exclude
 }
-"""Each variable, and the field of `Settings` that it sets."""
+"""Each variable, and the field of `Settings` that it sets; those that people set first, before limits and webhooks."""
 
 SECRETS = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
 """Fields whose value is never shown, and may come from a file."""

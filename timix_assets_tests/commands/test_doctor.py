@@ -161,6 +161,7 @@ def test_lists_settings_with_their_source_but_no_secret(project: Project, live: 
     settings = dict(line.split(maxsplit=1) for line in done.stdout.partition("\n\n")[0].splitlines())
 
     assert list(settings) == ["setting", *VARIABLES]
+    assert list(settings)[1] == "TIMIX_API_KEY"
     wanted = {
         "TIMIX_API_KEY": "environment  set",
         "TIMIX_ALERT_URLS": "file         set",
