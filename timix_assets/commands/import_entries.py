@@ -46,7 +46,7 @@ def _heading(lines: pl.DataFrame, words: str, *, applied: bool) -> str:
 
 
 def _table(lines: pl.DataFrame, *, with_reason: bool) -> Table:
-    table = Table(pad_edge=False, header_style="bold")
+    table = Table(header_style="bold")
     table.add_column("row", justify="right")
     table.add_column("person", max_width=16, overflow="ellipsis", no_wrap=True)
     table.add_column("date", no_wrap=True, min_width=10)

@@ -22,7 +22,7 @@ MAX_NAMED_FIRST = 3
 
 def show(outcome: Outcome, console: Console, errors: Console) -> None:
     """Prints the closing table, and failures on `errors`."""
-    table = Table(title=None, header_style="bold", pad_edge=False)
+    table = Table(header_style="bold")
     table.add_column("asset", no_wrap=True)
     for heading in ("rows", "requests", "seconds"):
         table.add_column(heading, justify="right")
