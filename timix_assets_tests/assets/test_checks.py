@@ -164,7 +164,7 @@ def test_late_first_month_is_reported_as_first_cause(workspace: Workspace, monke
     ):
         said = warnings(result, f"rollups/{rollup}")["agrees_with_timix"]
         assert "started before 2026-11, since when every month was read" in said
-        assert "first set TIMIX_START_MONTH earlier" in said
+        assert "first read those months too (`timix-assets refresh --from`, TIMIX_START_MONTH)" in said
         assert others in said
 
 

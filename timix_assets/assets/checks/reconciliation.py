@@ -178,7 +178,7 @@ def _first_cause(began_earlier: pl.LazyFrame, context: RollupContext, whose: str
         return ""
     return (
         f"{count:,} {whose} started before {context.params.complete_since:%Y-%m}, since when every month was read, and Timix "
-        "counts earlier entries, so first set TIMIX_START_MONTH earlier and refresh; then "
+        "counts earlier entries, so first read those months too (`timix-assets refresh --from`, TIMIX_START_MONTH); then "
     )
 
 

@@ -271,7 +271,7 @@ def history_complete(lake: Lake, _: RollupContext) -> RuleOutcome:
         truncated.sort("start_date", "project_id").collect(),
         "capped project",
         "of which not every month since the start was read, so their budget use may be too low; if Timix has earlier entries, "
-        "set TIMIX_START_MONTH earlier.",
+        "read those months too (`timix-assets refresh --from`, TIMIX_START_MONTH).",
     )
 
 
