@@ -29,9 +29,9 @@ def quarantine_asset(endpoint: Endpoint, names: Namespace = PROJECT) -> AssetSpe
     personal = PERSONAL_DATA if any(column.personal for column in endpoint.columns) else None
     return AssetSpec(
         names.key(table),
-        description=f"Rows of timix/{endpoint.name} that could not be read, with the reason and the whole record; there is no "
-        "table while there was never one. Each read replaces them. Correct them in Timix, or fix the column by an override "
-        "(TIMIX_OVERRIDES), and read the same months again (docs/operations.md).",
+        description=f"Rows of timix/{endpoint.name} that could not be read, with the reason and the whole record. The "
+        "table appears with the first such row; each read replaces its rows. Correct them in Timix, or fix the column by an "
+        "override (TIMIX_OVERRIDES), and read the same months again (docs/operations.md).",
         group_name="quarantine",
         kinds={"deltalake"},
         metadata={

@@ -36,7 +36,7 @@ def lockup_lines(*, working_capital: pl.DataFrame, lockup_months: pl.DataFrame, 
     """SVG: WIP days, debtor days and their sum, the lock-up, a panel for each currency; None where no days are known.
 
     The month-ends of `lockup_months`, then as-of, from `working_capital`: the latest 24 months together. The 4 currencies with
-    the longest lock-up as of as-of. Unknown days are a gap.
+    the longest lock-up as of the as-of date. Unknown days are a gap.
     """
     rows = _points(working_capital, lockup_months, params.as_of)
     known = rows.filter(pl.any_horizontal(pl.col(*_LINES).is_not_null()))
@@ -73,7 +73,7 @@ def lockup_lines(*, working_capital: pl.DataFrame, lockup_months: pl.DataFrame, 
 
 
 def _points(working_capital: pl.DataFrame, lockup_months: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    """month, currency and the days, at each month's end and as of as-of."""
+    """month, currency and the days, at each month's end and as of the as-of date."""
     now = working_capital.select(pl.lit(as_of.replace(day=1)).alias("month"), "currency", *_LINES)
     return pl.concat([lockup_months.select(*LOCKUP_MONTHS), now.select(*LOCKUP_MONTHS)])
 

@@ -28,9 +28,9 @@ BUDGET_HEALTH = Rollup(
     "budget_health",
     group="budgets",
     key=("level", "project_id", "task_id", "subtask_id", "scope"),
-    description="One row per budget, as of as-of: hour caps (TM, Fix, OVH) and money caps on projects, hour caps on tasks and "
-    "subtasks. A cap of null or 0 is no cap: Timix keeps 0 for unlimited. Add up the rows of one level only: the same hour is "
-    "in all three. Working days are those of the default week (Monday to Friday); holidays are not taken off.",
+    description="One row per budget, as of the as-of date: hour caps (TM, Fix, OVH) and money caps on projects, hour caps on "
+    "tasks and subtasks. A cap of null or 0 is no cap: Timix keeps 0 for unlimited. Add up the rows of one level only: the same "
+    "hour is in all three. Working days are those of the default week (Monday to Friday); holidays are not taken off.",
     columns=(
         columns.text("level", "project, task or subtask.", _CAPS),
         columns.text("project_id", "The project.", raw("projects", "id") + raw("tasks", "project_id")),
@@ -148,7 +148,7 @@ def budget_health(
     """How far each budget is used, how fast, and when it runs out. Source: docs/metrics.md, 3.
 
     Returns:
-        One row per budget, as of as-of; hours and money, Decimal(38, 10), ratios and rates, Float64.
+        One row per budget, as of the as-of date; hours and money, Decimal(38, 10), ratios and rates, Float64.
     """
     hierarchy = Hierarchy(
         subtasks=subtasks, tasks=tasks, projects=projects, customers=customers, organization=organization

@@ -73,8 +73,8 @@ FIXED_PRICE_PROGRESS = Rollup(
     group="money",
     key=("project_id",),
     description="How far is each fixed-price project, and what will be left of its price? One row per project with a contract "
-    "amount, as of as-of, by hours worked against hours expected. Today's plan prices every month, as today's cap does: a "
-    "figure for steering, not for closed books.",
+    "amount, as of the as-of date, by hours worked against hours expected. Today's plan prices every month, as today's cap does: "
+    "a figure for steering, not for closed books.",
     columns=(
         columns.text("project_id", "The project.", raw("projects", "id")),
         columns.text("customer_id", "The project's customer.", raw("projects", "customer_id")),

@@ -32,7 +32,7 @@ def net() -> pl.Expr:
 
 
 def balance(as_of: date | pl.Expr) -> pl.Expr:
-    """What is owed on an invoice as of as-of: 0 where nothing is, null where the total is unknown. docs/metrics.md, 5.
+    """What is owed on an invoice as of the as-of date: 0 where nothing is, null where the total is unknown. docs/metrics.md, 5.
 
     as_of: a date, or an expression of one, such as the end of the row's month.
     """

@@ -61,7 +61,7 @@ ORGANIZATION_MONEY = Rollup(
         ),
         columns.money(
             "outstanding",
-            "What is owed as of as-of on the invoices issued in the month: total less what is paid of it.",
+            "What is owed as of the as-of date on the invoices issued in the month: total less what is paid of it.",
             _ISSUED + raw("invoices", "amount_paid", "paid_date"),
         ),
         columns.money(

@@ -27,7 +27,7 @@ RECEIVABLES_AGING = Rollup(
     group="money",
     key=("customer_id", "bucket", "currency"),
     description="What is invoiced and not paid, and how late is it? One row per customer, bucket of days overdue and currency, "
-    "as of as-of: the balances of all invoices in the lake, tax included.",
+    "as of the as-of date: the balances of all invoices in the lake, tax included.",
     columns=(
         columns.text("customer_id", "The customer.", raw("invoices", "customer_id")),
         columns.text("bucket", "Days overdue on the as-of date: not_due, 1-30, 31-60, 61-90, 91+ (a setting).", _DUE),
@@ -76,7 +76,7 @@ def receivables_aging(
 
 
 def open_invoices(invoices: pl.LazyFrame, params: RollupParams) -> pl.LazyFrame:
-    """The invoices on which something is owed as of as-of, or of which the total is unknown; with `balance`."""
+    """The invoices on which something is owed as of the as-of date, or of which the total is unknown; with `balance`."""
     return invoices.with_columns(balance(params.as_of).alias("balance")).filter(
         (pl.col("balance") != 0).fill_null(True)
     )
@@ -103,7 +103,7 @@ WORKING_CAPITAL = Rollup(
     group="money",
     key=("currency",),
     description="How many days lie between work and cash? Unbilled work and receivables as days of the revenue and the invoices "
-    "of the last 90 days (a setting), per currency, as of as-of.",
+    "of the last 90 days (a setting), per currency, as of the as-of date.",
     columns=(
         columns.text("currency", "ISO 4217 currency of the row's money.", CURRENCY + _CURRENCY_OF_INVOICE),
         columns.money(

@@ -52,7 +52,7 @@ class Money:
         margin: Of the revenue, a ratio.
         earned: Revenue and what fixed prices earned.
         earned_margin: Of what was earned, a ratio.
-        unbilled, outstanding, overdue: As of as-of.
+        unbilled, outstanding, overdue: As of the as-of date.
     """
 
     currency: str | None
@@ -83,7 +83,7 @@ MONEY_FIGURES = (
 """The figures of Money that people read: name, heading, and what it is in a few words."""
 
 OF_THE_MONTH = 6
-"""The first so many are of the last full month; the others are as of as-of."""
+"""The first so many are of the last full month; the others are as of the as-of date."""
 
 
 def money_figure(money: Money, name: str) -> str:

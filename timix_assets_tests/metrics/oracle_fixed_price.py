@@ -73,7 +73,7 @@ def fixed_prices(ledger: Ledger, of_projects: list[Budget]) -> dict[str | None, 
 
 
 def fixed_price_progress(ledger: Ledger, prices: dict[str | None, FixedPrice]) -> list[Row]:
-    """§ 4: one row per project with a contract amount, as of as-of."""
+    """§ 4: one row per project with a contract amount, as of the as-of date."""
     fix_entries = of_type(ledger.budgeted, "Fix")
     return [
         _progress(ledger, price, [entry for entry in fix_entries if entry.project_id == project_id])
