@@ -18,11 +18,14 @@ LOCKED := $(PYTHON) -c 'import fcntl, os, sys; lock = open(".venv.lock", "w"); o
 	exec("try: fcntl.flock(lock, taken)\nexcept OSError: print(\"Waiting for another make, which is installing ...\", flush=True)"); \
 	fcntl.flock(lock, fcntl.LOCK_EX); os.execvp(sys.argv[1], sys.argv[1:])' $(MAKE) --no-print-directory --silent SETUP=1
 
-.PHONY: help demo ui test test-long check format benchmark regression docs screenshots clean
+# Of a package in both files, the version for servers.
+PRODUCTION_CONSTRAINTS = awk -F== 'NR == FNR { seen[$$1]; print; next } !($$1 in seen)' constraints-production.txt constraints.txt
+
+.PHONY: help demo ui test test-long check format benchmark regression docs screenshots production production-constraints clean
 .DEFAULT_GOAL := demo
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.ready  ## run everything once, against the built-in sandbox (the default)
 	$(BIN)/timix-assets demo
@@ -58,8 +61,13 @@ docs: .venv/.dev  ## regenerate what repeats declarations: tables in the docs, t
 screenshots: .venv/.dev  ## take the pictures of the README again, in a chromium that is installed
 	$(BIN)/python -m timix_assets_tests.browser.screenshots
 
-clean:  ## remove the environment; the lake and the runs stay
-	rm -rf .venv .venv.lock
+production-constraints:  ## print the versions that servers have
+	@$(PRODUCTION_CONSTRAINTS)
+
+production: .venv-production/.ready  ## install what servers have, with PostgreSQL and S3, into .venv-production
+
+clean:  ## remove the environments; the lake and the runs stay
+	rm -rf .venv .venv.lock .venv-production
 
 ifdef SETUP
 .venv/bin/python:
@@ -76,6 +84,14 @@ ifdef SETUP
 	@echo "Installing the development tools into .venv ..."
 	@$(call INSTALL,-e '.[dev]')
 	@touch $@
+
+.venv-production/.ready: pyproject.toml constraints.txt constraints-production.txt
+	@echo "Installing timix_assets as servers have it into .venv-production ..."
+	@$(PYTHON) -m venv .venv-production
+	@$(PRODUCTION_CONSTRAINTS) > .venv-production/constraints.txt
+	@.venv-production/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-production/constraints.txt \
+		-e '.[production]'
+	@touch $@
 else
 .venv/bin/python:
 	@$(LOCKED) $@
@@ -84,5 +100,8 @@ else
 	@$(LOCKED) $@
 
 .venv/.dev: .venv/.ready
+	@$(LOCKED) $@
+
+.venv-production/.ready: pyproject.toml constraints.txt constraints-production.txt
 	@$(LOCKED) $@
 endif
