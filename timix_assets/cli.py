@@ -118,13 +118,16 @@ def demo() -> None:
 )
 @click.option("--port", default=3000, show_default=True, type=PORT, help="Port; 0 selects a free one.")
 @click.option("--read-only", is_flag=True, help="Nothing can be started or changed; no daemon runs, so no schedules.")
-def ui(host: str, port: int, read_only: bool) -> None:
+@click.option(
+    "--web-only", is_flag=True, help="On servers: daemon and code servers (workspace.yaml) are started separately."
+)
+def ui(host: str, port: int, read_only: bool, web_only: bool) -> None:
     """Serve the Dagster UI and run its daemon until Ctrl-C. Without a key, the built-in sandbox is used."""
     with _exit_code():
         settings = project.enter_project_dir()
         damaged_storage.check(settings.state_folder / "storage")
         with project.sigterm_as_keyboard_interrupt():
-            status = ui_command.run(settings, host, port, _console(), read_only=read_only)
+            status = ui_command.run(settings, host, port, _console(), read_only=read_only, web_only=web_only)
         sys.exit(status)
 
 

@@ -29,13 +29,14 @@ DAEMON_SECONDS = 60
 
 @contextmanager
 def running(
-    workspace: Path, folder: Path, *, read_only: bool
+    workspace: Path, folder: Path, *, read_only: bool, web_only: bool
 ) -> Iterator[tuple[ASGIApp, subprocess.Popen[bytes] | None]]:
     """Runs code server, daemon and web application of the instance in DAGSTER_HOME while the block lasts.
 
     Args:
         folder: For a workspace file that points the other services to the code server.
         read_only: The application starts and changes nothing, and no daemon runs.
+        web_only: The workspace file names code servers, and the daemon runs elsewhere: none is started here.
 
     Yields:
         The web application, which no port serves yet, and the process of schedules, sensors and backfills.
@@ -45,11 +46,13 @@ def running(
     configure_service_logs()
     with ExitStack() as stack:
         instance = stack.enter_context(DagsterInstance.get())
-        # One code server for both, behind a proxy that restarts the code when the UI reloads it.
-        code = stack.enter_context(code_server_behind_proxy(instance, str(workspace), LOG_LEVEL))
-        served = folder / ("ui-workspace-read-only.yaml" if read_only else "ui-workspace.yaml")
-        served.write_text(yaml.safe_dump({"load_from": [*code.get_code_server_specs()]}), encoding="utf-8")
-        daemon = None if read_only else stack.enter_context(_daemon(served))
+        served = workspace
+        if not web_only:
+            # One code server for both, behind a proxy that restarts the code when the UI reloads it.
+            code = stack.enter_context(code_server_behind_proxy(instance, str(workspace), LOG_LEVEL))
+            served = folder / ("ui-workspace-read-only.yaml" if read_only else "ui-workspace.yaml")
+            served.write_text(yaml.safe_dump({"load_from": [*code.get_code_server_specs()]}), encoding="utf-8")
+        daemon = None if read_only or web_only else stack.enter_context(_daemon(served))
         instance.optimize_for_webserver(DATABASE_TIMEOUT_MS, POOL_RECYCLE_SECONDS, POOL_OVERFLOW)
         context = stack.enter_context(
             workspace_context(

@@ -31,11 +31,14 @@ CLOSING_SECONDS = 3
 """How long open pages may delay the end."""
 
 
-def run(settings: Settings, host: str, port: int, console: Console, *, read_only: bool = False) -> int:
+def run(
+    settings: Settings, host: str, port: int, console: Console, *, read_only: bool = False, web_only: bool = False
+) -> int:
     """Serves the UI until Ctrl-C.
 
     Args:
         read_only: For people who only look: without a daemon, so it may run beside another UI.
+        web_only: For servers: the code servers of workspace.yaml and the daemon are started by something else.
 
     Returns:
         The exit code: 1 if Dagster's daemon ended before.
@@ -43,8 +46,8 @@ def run(settings: Settings, host: str, port: int, console: Console, *, read_only
     Raises:
         SettingsError: The port is taken, or another UI of the folder is running; nothing was started.
     """
-    with nullcontext() if read_only else single_ui(settings.state_folder):
-        return _serve(settings, host, port_to_serve_on(host, port), console, read_only=read_only)
+    with nullcontext() if read_only or web_only else single_ui(settings.state_folder):
+        return _serve(settings, host, port_to_serve_on(host, port), console, read_only=read_only, web_only=web_only)
 
 
 @contextmanager
@@ -90,33 +93,39 @@ def port_to_serve_on(host: str, port: int) -> int:
         raise SettingsError(why) from refused
 
 
-def _serve(settings: Settings, host: str, port: int, console: Console, *, read_only: bool) -> int:
-    without_key = not settings.api_key.get_secret_value()
-    if without_key:
+def _serve(settings: Settings, host: str, port: int, console: Console, *, read_only: bool, web_only: bool) -> int:
+    # What serves alone reads nothing from Timix.
+    with_sandbox = not web_only and not settings.api_key.get_secret_value()
+    if with_sandbox:
         console.print(
             "TIMIX_API_KEY is not set; using the built-in sandbox. For a real workspace, set it in .env.",
             highlight=False,
         )
     site = site_of(host, port, os.environ)
     with ExitStack() as stack:
-        sandbox = stack.enter_context(running_sandbox()) if without_key else None
+        sandbox = stack.enter_context(running_sandbox()) if with_sandbox else None
         url = address(host, port)
         os.environ.update(settings_of(os.environ, url, sandbox))
         console.print(f"The UI will be at {url} in a few seconds. Press Ctrl-C to stop it.", highlight=False)
         try:
-            return _serve_dagster(settings.state_folder, host, port, site, console, read_only=read_only)
+            return _serve_dagster(
+                settings.state_folder, host, port, site, console, read_only=read_only, web_only=web_only
+            )
         except KeyboardInterrupt:
             return 0
 
 
-def _serve_dagster(state_folder: Path, host: str, port: int, site: Site, console: Console, *, read_only: bool) -> int:
+def _serve_dagster(
+    state_folder: Path, host: str, port: int, site: Site, console: Console, *, read_only: bool, web_only: bool
+) -> int:
     # Imported late: the sandbox starts meanwhile, and these are slow.
     import uvicorn  # noqa: PLC0415
 
     from timix_assets.commands import dagster_services  # noqa: PLC0415
     from timix_assets.request_gate.ui_gate import UiGate  # noqa: PLC0415
 
-    with dagster_services.running(WORKSPACE, state_folder, read_only=read_only) as (web, daemon):
+    services = dagster_services.running(WORKSPACE, state_folder, read_only=read_only, web_only=web_only)
+    with services as (web, daemon):
         config = uvicorn.Config(
             UiGate(web, site),
             host=host,
