@@ -1,0 +1,1 @@
+"""deploy/: the files themselves, and what they start, as processes of this machine."""

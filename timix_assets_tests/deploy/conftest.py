@@ -1,0 +1,13 @@
+"""What the deployment needs of this machine."""
+
+import pytest
+
+from timix_assets_tests.required import skip_without
+
+from .compose import missing
+
+
+@pytest.fixture(scope="session")
+def production() -> None:
+    """Skips, or in CI fails, where PostgreSQL or .venv-production is missing."""
+    skip_without(missing())
