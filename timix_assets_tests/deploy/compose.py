@@ -178,12 +178,13 @@ class Deployment(DagsterDev):
 
     def start(self) -> None:
         """Starts each service when those that it depends on are healthy. Returns when all are, and the code is loaded."""
+        healthy = {DATABASE}
         for name, container in self.containers.items():
-            for other in SERVICES[name].get("depends_on", {}):
-                if other != DATABASE:
-                    self.wait_until_healthy(other)
+            for other in set(SERVICES[name].get("depends_on", {})) - healthy:
+                self.wait_until_healthy(other)
+                healthy.add(other)
             container.start()
-        for name in self.containers:
+        for name in set(self.containers) - healthy:
             self.wait_until_healthy(name)
         self.wait_for("the code location to load", self.is_loaded, LONGEST_SECONDS)
 

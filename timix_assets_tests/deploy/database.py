@@ -37,6 +37,8 @@ class Database:
         """What this machine lacks to start one; None if nothing."""
         if binaries() is None:
             return "PostgreSQL is not installed (`apt-get install postgresql`)"
+        if os.geteuid() == 0 and SYSTEM_USER not in {user.pw_name for user in pwd.getpwall()}:
+            return f"PostgreSQL does not run as root, and there is no user {SYSTEM_USER}"
         return None
 
     def execute(self, sql: str) -> str:
@@ -90,7 +92,7 @@ def running(name: str, port: int, probe: list[str]) -> Iterator[Database]:
     data = str(cluster / "data")
     settings = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
     try:
-        run("initdb", "-D", data, "-U", name, "-A", "scram-sha-256", f"--pwfile={given}", "--no-sync")
+        run("initdb", "-D", data, "-U", name, "-A", "password", f"--pwfile={given}", "--no-sync")
         run("pg_ctl", "-D", data, "-w", "-l", str(cluster / "log"), "-o", settings, "start")
         database = Database(port, name, password)
         try:
