@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import httpx
 
@@ -34,6 +34,7 @@ class DagsterDev:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     log: Path = field(init=False)
+    look_every: ClassVar[float] = LOOK_EVERY_SECONDS
 
     def __post_init__(self) -> None:
         self.log = self.folder / "dagster-dev.log"
@@ -107,7 +108,7 @@ class DagsterDev:
             if found:
                 return found
             assert time.monotonic() < until, f"waited {seconds} s for {what}; {self.log.read_text()[-3000:]}"
-            time.sleep(LOOK_EVERY_SECONDS)
+            time.sleep(self.look_every)
 
     def repository(self) -> Any:
         return self.ask(

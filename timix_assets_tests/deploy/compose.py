@@ -141,6 +141,9 @@ def mapped(text: str, places: Mapping[str, str]) -> str:
 class Deployment(DagsterDev):
     """All services of compose.yaml, on a database and an object store that run already."""
 
+    # A health check that imports Dagster takes seconds of CPU.
+    look_every = 1.5
+
     def __init__(
         self, folder: Path, settings: Mapping[str, str], database: Database, secrets: Mapping[str, str]
     ) -> None:
