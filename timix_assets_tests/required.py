@@ -1,21 +1,21 @@
-"""Tests that need more than a Python environment: skipped where it is missing, but not in CI."""
+"""Tests that need more than a Python environment: skipped where it is missing, but not where it is required."""
 
 import os
 
 import pytest
 
-REQUIRE = "TIMIX_TESTS_REQUIRE"
-"""`all`, as `.ci/run` sets it: what a machine lacks fails the tests that need it."""
+REQUIRE = "TESTS_REQUIRE"
+"""Words of `browser`, `deployment` and `wheel`: what a machine lacks of these fails the tests that need it."""
 
 
-def everything_is_required() -> bool:
-    return os.environ.get(REQUIRE) == "all"
+def is_required(what: str) -> bool:
+    return what in os.environ.get(REQUIRE, "").split()
 
 
-def skip_without(lacks: str | None) -> None:
-    """Skips the test, or in CI fails it, for what this machine lacks; None for nothing."""
+def skip_without(what: str, lacks: str | None) -> None:
+    """Skips the test, or fails it if that is required, for what this machine lacks; None for nothing."""
     if lacks is None:
         return
-    if everything_is_required():
-        pytest.fail(f"{REQUIRE}=all, but {lacks}.")
+    if is_required(what):
+        pytest.fail(f"{REQUIRE} names {what}, but {lacks}.")
     pytest.skip(lacks)

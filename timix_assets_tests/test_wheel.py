@@ -12,7 +12,7 @@ import pytest
 from setuptools import find_packages
 
 import timix_assets
-from timix_assets_tests.required import everything_is_required, skip_without
+from timix_assets_tests.required import is_required, skip_without
 
 ROOT = Path(__file__).parent.parent
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
@@ -72,8 +72,8 @@ def test_built_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_wheel_alone_makes_a_project_and_runs_the_demo(wheel: Path, tmp_path: Path) -> None:
-    if not everything_is_required():
-        skip_without("it installs every dependency afresh, a minute or more")
+    if not is_required("wheel"):
+        skip_without("wheel", "it installs every dependency afresh, a minute or more")
     environment, project = tmp_path / "environment", tmp_path / "project"
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     pip("install", "-c", str(ROOT / "constraints.txt"), str(wheel), python=str(environment / "bin" / "python"))

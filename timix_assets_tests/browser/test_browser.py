@@ -1,6 +1,5 @@
 """What people see: the Dagster UI and the weekly digest in a browser, over a firm whose customers have a malicious name."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +18,7 @@ from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
 from timix_assets.text.figures import number, percent
 from timix_assets_tests.automation.dagster_dev import TimixUi
+from timix_assets_tests.required import skip_without
 
 from .chromium import executable, launched, new_page
 from .dagster_pages import launch_backfill, open_asset, open_backfill_dialog, open_chart, open_lineage
@@ -60,10 +60,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = executable()
-    if path is None and os.environ.get("CI_BROWSER"):
-        pytest.fail("There is no chromium, which .ci/run installs.")
-    if path is None:
-        pytest.skip("There is no chromium: apt-get install chromium.")
+    skip_without("browser", None if path else "there is no chromium: apt-get install chromium")
+    assert path is not None
     with launched(path) as browser:
         yield browser
 
