@@ -37,7 +37,7 @@ MEASUREMENTS = (
     Measurement("rollups", "three minutes", rollups.figures),
     Measurement("workspaces", "three minutes", workspaces.figures),
     Measurement("imports", "a quarter of an hour", imports.figures, by_default=False),
-    Measurement("pages", "ten minutes", pages.figures, by_default=False),
+    Measurement("pages", "half an hour", pages.figures, by_default=False),
     Measurement("webhooks", "seven minutes", webhooks.figures, by_default=False),
     Measurement("aging", "an hour", aging.figures, by_default=False),
     Measurement("soak", "a quarter of an hour", soak.figures, by_default=False),
