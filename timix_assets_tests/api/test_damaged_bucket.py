@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import secrets
 import subprocess
 import sys
 from array import array
@@ -19,7 +20,7 @@ from timix_assets.api.rate_limit_bucket import FileBucket
 
 from .test_rate_limit import ModelTime
 
-KEY = "bbl_0f9d2c7ab18e4653"
+KEY = f"bbl_{secrets.token_hex(20)}"
 BASE_URL = "http://x"
 NUMBERS = 1003
 DAY = 86_400.0

@@ -1,5 +1,6 @@
 """What is asked again, how often, and after how long."""
 
+import secrets
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -223,7 +224,7 @@ def test_wait_of_more_than_a_day_is_shown_in_words(key: str, value: str) -> None
 
 def test_error_shows_a_wait_of_more_than_a_day_in_words() -> None:
     answer = Response(429, {"retry-after": "1e308"}, b"")
-    error = status_error(Request("GET", "/tasks"), answer, Limits(), Redactor("bbl_0f9d2c7ab18e4653"), NOON)
+    error = status_error(Request("GET", "/tasks"), answer, Limits(), Redactor(f"bbl_{secrets.token_hex(20)}"), NOON)
     assert str(error) == "GET /tasks: the server answered 429; the limit resets in more than a day."
 
 

@@ -1,5 +1,6 @@
 """Any number of workspaces stand in one code location, each with keys, resources, a lake and state of its own."""
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -250,7 +251,7 @@ def test_nothing_runs_at_import(tmp_path: Path) -> None:
 
 
 def test_key_is_in_no_definition(tmp_path: Path) -> None:
-    key = "bbl_0123456789abcdef0123456789abcdef"
+    key = f"bbl_{secrets.token_hex(20)}"
     definitions = build_definitions(workspace("acme", tmp_path, api_key=key))
     assert key not in repr(definitions)
     assert key not in repr(workspace("acme", tmp_path, api_key=key).settings)
