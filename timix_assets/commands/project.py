@@ -72,7 +72,7 @@ def sigterm_as_keyboard_interrupt() -> Iterator[None]:
         if issubclass(ignored.exc_type, Exception):
             hook_before(ignored)
         else:
-            threading.Timer(INTERRUPT_AGAIN_AFTER_SECONDS, _thread.interrupt_main).start()
+            threading.Timer(INTERRUPT_AGAIN_AFTER_SECONDS, _interrupt_main_thread).start()
 
     hook_before, sys.unraisablehook = sys.unraisablehook, interrupt_again
     handler_before = signal.signal(signal.SIGTERM, interrupt)
@@ -81,3 +81,12 @@ def sigterm_as_keyboard_interrupt() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGTERM, handler_before)
         sys.unraisablehook = hook_before
+
+
+def _interrupt_main_thread() -> None:
+    main = threading.main_thread().ident
+    if sys.platform == "win32" or main is None:
+        _thread.interrupt_main()
+    else:
+        # A real signal: it ends a wait, which `interrupt_main` does not.
+        signal.pthread_kill(main, signal.SIGINT)
