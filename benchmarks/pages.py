@@ -133,18 +133,17 @@ def _seconds(do: Callable[[], Any]) -> float:
 def repeat(folder: Path, run_id: str, times: int) -> None:
     """Copies a run with its events in the index, an hour apart, as hourly refreshes leave them."""
     copies = [str(uuid.uuid4()) for _ in range(times)]
-    with closing(sqlite3.connect(folder / _RUNS)) as database, database:
-        for number, copy in enumerate(copies, start=1):
-            _copy(database, "runs", run_id, copy, number * SECONDS_APART)
-            _copy(database, "run_tags", run_id, copy, 0)
-    with closing(sqlite3.connect(folder / _INDEX)) as database, database:
-        for copy in copies:
-            _copy(database, "event_logs", run_id, copy, 0)
-            _copy(database, "asset_check_executions", run_id, copy, 0)
+    for file, tables in {_RUNS: ("runs", "run_tags"), _INDEX: ("event_logs", "asset_check_executions")}.items():
+        with closing(sqlite3.connect(folder / file)) as database, database:
+            # Gigabytes, which need not survive a power cut.
+            database.executescript("PRAGMA synchronous = OFF; PRAGMA cache_size = -500000")
+            for table in tables:
+                _copy(database, table, run_id, copies)
 
 
-def _copy(database: sqlite3.Connection, table: str, run_id: str, copy: str, earlier: int) -> None:
-    """Copies the rows of a run under another id. earlier: seconds by which its times are moved back."""
+def _copy(database: sqlite3.Connection, table: str, run_id: str, copies: list[str]) -> None:
+    """Copies the rows of a run under other ids, each an hour earlier than the one before."""
+    database.execute(f"CREATE TEMP TABLE of_run AS SELECT * FROM {table} WHERE run_id = ?", [run_id])
     names = [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[1] != "id"]
     moved = {
         "run_id": ":copy",
@@ -154,14 +153,18 @@ def _copy(database: sqlite3.Connection, table: str, run_id: str, copy: str, earl
         "start_time": "start_time - :earlier",
         "end_time": "end_time - :earlier",
     }
-    if earlier:
+    if table == "runs":
         for column in ("create_timestamp", "update_timestamp"):
             moved[column] = f"datetime({column}, '-' || :earlier || ' seconds')"
     read = ", ".join(moved.get(name, name) for name in names)
-    database.execute(
-        f"INSERT INTO {table} ({', '.join(names)}) SELECT {read} FROM {table} WHERE run_id = :run",
-        {"run": run_id, "copy": copy, "earlier": earlier},
+    database.executemany(
+        f"INSERT INTO {table} ({', '.join(names)}) SELECT {read} FROM of_run",
+        (
+            {"run": run_id, "copy": copy, "earlier": number * SECONDS_APART}
+            for number, copy in enumerate(copies, start=1)
+        ),
     )
+    database.execute("DROP TABLE of_run")
 
 
 def _without_our_sensors(dev: DagsterDev) -> float:

@@ -24,14 +24,16 @@ def main(rows: int, *, quick_minutes: bool, in_memory: bool) -> None:
     # What is imported and opened up to the timed part is no part of it.
     from dagster import DagsterInstance  # noqa: PLC0415
 
-    from timix_assets import definitions, resources  # noqa: F401, PLC0415
+    from timix_assets import definitions  # noqa: F401, PLC0415
     from timix_assets.commands import project, refresh  # noqa: PLC0415
+    from timix_assets.ingest import connection  # noqa: PLC0415
     from timix_assets.lake.tables import Lake  # noqa: PLC0415
 
     settings = project.enter_project_dir(dotenv=False)
     DagsterInstance.get().dispose()
     if quick_minutes:
-        resources.Limits = partial(resources.Limits, window_seconds=1, window_margin_seconds=0)  # type: ignore
+        quick = partial(connection.Limits, window_seconds=1, window_margin_seconds=0)
+        connection.Limits = quick  # type: ignore[misc, assignment]
     months = refresh.months_between(settings, stand_in.FIRST_MONTH, stand_in.LAST_MONTH)
     with timed() as cost:
         if in_memory:
