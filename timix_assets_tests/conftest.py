@@ -21,7 +21,7 @@ _ANY_DURATION = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 # `make test-long` runs these tests again, with --hypothesis-profile many.
-settings.register_profile("few", _ANY_DURATION, max_examples=40)
+settings.register_profile("few", _ANY_DURATION, max_examples=25)
 settings.register_profile("many", _ANY_DURATION, max_examples=300)
 settings.load_profile("few")
 

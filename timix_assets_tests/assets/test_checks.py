@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
-from dagster import ExecuteInProcessResult
+from dagster import AssetSelection, ExecuteInProcessResult
 
 from timix_assets.contract.endpoints import ENDPOINTS
 from timix_assets.lake.months import Months
@@ -17,6 +17,7 @@ from ..conftest import TODAY
 OCTOBER, NOVEMBER = (Months(month, month) for month in (date(2026, 10, 1), date(2026, 11, 1)))
 
 COMPARED = ("rollups/budget_health", "rollups/project_profitability", "rollups/unbilled_aging")
+BUDGETS = AssetSelection.assets("rollups/budget_health").upstream()
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +158,8 @@ def test_late_first_month_is_reported_as_first_cause(workspace: Workspace, monke
     workspace.sandbox.faults.add(
         Fault("raw_value", path="/financial-reports/budget-health", field="status", value='"critical"', count=99)
     )
-    result = workspace.refresh(EVERYTHING, months=NOVEMBER)
+    reports = (f"timix/{name}" for name in ("budget_health_report", "unbilled_time_report"))
+    result = workspace.refresh(BUDGETS, "timix/invoices", "rollups/unbilled_aging", *reports, months=NOVEMBER)
     for rollup, others in (
         ("budget_health", "then compare the caps"),
         ("unbilled_aging", "then compare which entries Timix counts"),
@@ -214,5 +216,5 @@ def test_users_without_working_hours_are_reported(refreshed: Workspace) -> None:
 
 
 def test_capped_projects_older_than_the_lake_are_reported(workspace: Workspace) -> None:
-    result = workspace.refresh(EVERYTHING, months=NOVEMBER)
+    result = workspace.refresh(BUDGETS, months=NOVEMBER)
     assert "not every month since the start was read" in warnings(result, "rollups/budget_health")["history_complete"]

@@ -52,6 +52,7 @@ def data_files(lake: Lake) -> list[Path]:
     return [path for path in files(lake) if "_delta_log" not in path.parts]
 
 
+@pytest.mark.long
 def test_hundred_refreshes_compact_to_one_file_a_month(lake: Lake) -> None:
     for hour in range(100):
         refreshed(lake, hour)
@@ -128,7 +129,7 @@ def test_a_table_that_others_made_gets_that_property_once(lake: Lake) -> None:
     assert DeltaTable(f"{lake.url}/{TABLE}").metadata().configuration == {"delta.enableExpiredLogCleanup": "false"}
 
 
-@pytest.mark.parametrize("days", [14, 30])
+@pytest.mark.parametrize("days", [14, pytest.param(30, marks=pytest.mark.long)])
 def test_weekly_maintenance_keeps_versions_and_few_files(lake: Lake, days: int) -> None:
     hours: list[int] = []  # of each version
     replaced_on: list[int] = []  # day of the next version

@@ -23,20 +23,19 @@ WORDS = [
 
 
 def test_a_workspace_with_words_of_its_own_has_the_same_figures(
-    workspace: Workspace, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    refreshed: Workspace, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
-    assert failures(workspace.refresh(EVERYTHING)) == {}
-    renamed = Workspace(workspace.sandbox, tmp_path_factory.mktemp("renamed"))
+    renamed = Workspace(refreshed.sandbox, tmp_path_factory.mktemp("renamed"))
     for path, field, old, new in WORDS:
-        workspace.sandbox.faults.add(Fault("rename_word", path=path, field=field, old=old, new=new))
+        refreshed.sandbox.faults.add(Fault("rename_word", path=path, field=field, old=old, new=new))
     result = renamed.refresh(EVERYTHING)
 
     assert failures(result) == {}
     assert (renamed.table("rollups/organization_kpis")["billable_utilization"] > 0).all()
     for table in ROLLUPS:
         name = f"rollups/{table.name}"
-        assert renamed.table(name).sort(table.key).equals(workspace.table(name).sort(table.key)), name
+        assert renamed.table(name).sort(table.key).equals(refreshed.table(name).sort(table.key)), name
 
     listed = {
         check.asset_key.path[-1]: check.description or ""

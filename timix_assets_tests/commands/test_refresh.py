@@ -25,7 +25,7 @@ def recorded_runs(folder: Path) -> list[tuple[str, str]]:
 
 
 def test_fills_lake_and_records_run(project: Project, live: Sandbox) -> None:
-    done = project.run_in_a_process("refresh")
+    done = project.run("refresh")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert project.table("timix/time_reports").height == len(live.workspace.rows("time_reports"))

@@ -30,7 +30,7 @@ from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
 from timix_assets.settings.firm import FirmConfig
 from timix_assets_tests.metrics.oracle import compute
-from timix_assets_tests.workspace import EVERYTHING, Workspace, failures
+from timix_assets_tests.workspace import ALL_ROLLUPS, Workspace, failures
 
 from ..conftest import TODAY
 
@@ -49,7 +49,7 @@ def refreshed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     ):
         patch.setenv("TIMIX_AS_OF", TODAY.isoformat())
         workspace = Workspace(sandbox, tmp_path_factory.mktemp("firm"))
-        assert failures(workspace.refresh(EVERYTHING, months=MONTHS)) == {}
+        assert failures(workspace.refresh(ALL_ROLLUPS.upstream(), months=MONTHS)) == {}
         yield workspace
 
 

@@ -208,18 +208,24 @@ def test_schedules_are_those_that_are_named(tmp_path: Path) -> None:
         ({"firm_config": "absent.yaml"}, "absent.yaml"),
     ],
 )
+def test_wrong_setting_is_named_when_a_run_needs_it(wrong: dict[str, Any], message: str, tmp_path: Path) -> None:
+    acme = workspace("acme", tmp_path, **wrong)
+    assert "acme_compact_lake" in {job.name for job in build_definitions(acme).jobs or ()}
+    assert acme.problem.startswith("The workspace acme has a wrong setting. ")
+    assert message in acme.problem
+
+
 def test_wrong_setting_fails_its_firm_and_no_other(
-    wrong: dict[str, Any], message: str, sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
+    sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
 ) -> None:
-    acme = workspace("acme", tmp_path, sandboxes["acme"], **wrong)
+    acme = workspace("acme", tmp_path, sandboxes["acme"], timezone="Mars/Base")
     definitions = build_definitions(acme, workspace("globex", tmp_path, sandboxes["globex"]))
     done = run(definitions, instance, "globex_refresh_everything", RAW[0])
     assert failures(done) == {}
     job = definitions.resolve_job_def("acme_compact_lake")
     failed = job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
     [(_, why)] = failure_of(instance, failed.dagster_run).causes
-    assert why.startswith("The workspace acme has a wrong setting. ")
-    assert message in why
+    assert why == acme.problem
     assert not sandboxes["acme"].requests
 
 
