@@ -14,7 +14,7 @@ from .errors import RowsOutsideRange, WriteFailed
 from .months import MONTH, Months
 from .storage import describe_storage_error, is_full_disk
 
-ROW_GROUP_ROWS = 20_000
+ROW_GROUP_ROWS = 10_000
 """Small row groups bound the memory of the writers of all months."""
 
 
