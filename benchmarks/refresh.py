@@ -7,6 +7,7 @@
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import polars as pl
 from rich.console import Console
@@ -25,15 +26,15 @@ def main(rows: int, *, quick_minutes: bool, in_memory: bool) -> None:
     from dagster import DagsterInstance  # noqa: PLC0415
 
     from timix_assets import definitions  # noqa: F401, PLC0415
+    from timix_assets.api.limits import Limits  # noqa: PLC0415
     from timix_assets.commands import project, refresh  # noqa: PLC0415
-    from timix_assets.ingest import connection  # noqa: PLC0415
     from timix_assets.lake.tables import Lake  # noqa: PLC0415
 
     settings = project.enter_project_dir(dotenv=False)
     DagsterInstance.get().dispose()
     if quick_minutes:
-        quick = partial(connection.Limits, window_seconds=1, window_margin_seconds=0)
-        connection.Limits = quick  # type: ignore[misc, assignment]
+        quick = partial(Limits, window_seconds=1, window_margin_seconds=0)
+        patch("timix_assets.ingest.connection.Limits", quick).start()
     months = refresh.months_between(settings, stand_in.FIRST_MONTH, stand_in.LAST_MONTH)
     with timed() as cost:
         if in_memory:
