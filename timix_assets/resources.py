@@ -14,6 +14,7 @@ from dagster import (
     ResourceDependency,
     get_dagster_logger,
 )
+from obstore.store import ObjectStore
 from pydantic import Field, PrivateAttr
 
 from timix_assets.api.client import TimixClient
@@ -26,7 +27,7 @@ from timix_assets.lake.lease import Lease, lease_of
 from timix_assets.lake.lock import LakeLock
 from timix_assets.lake.shrink_guard import ShrinkGuard
 from timix_assets.lake.snapshots import Snapshot
-from timix_assets.lake.storage import reject_malformed_url
+from timix_assets.lake.storage import is_folder, open_store, reject_malformed_url
 from timix_assets.lake.tables import Lake
 from timix_assets.lake.writers import writer_id
 from timix_assets.launchpad import with_fields
@@ -40,6 +41,8 @@ from timix_assets.text.wording import excerpt, job_label
 
 STATE_FOLDER = ".dagster"
 """Below the working directory."""
+
+RETRIES_OF_A_TICK = "2"
 
 _Timix = with_fields(ConfigurableResource, ClientLimits, QuarantineLimits)
 _Lake = with_fields(ConfigurableResource, LakeLimits)
@@ -166,7 +169,7 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
     Args:
         url: A folder or an object-store URL (`s3://…`); one for each organization.
         storage_options: Options of the store, as the deltalake library names them.
-        state_folder: The folder on this machine for the locks of processes and the state of alerts.
+        state_folder: The folder on this machine for the locks of processes and, for a lake in a folder, the state of alerts.
         lock_folder: The folder for what is of the lake or the machine, whichever workspace uses it; by default the same.
         names: What Dagster calls the tables.
     """
@@ -190,6 +193,11 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
         if self._store is None:
             self._store = Lake(self.url, dict(self.storage_options))
         return self._store
+
+    def store_for_a_tick(self) -> ObjectStore | None:
+        """The object store of the lake, for a sensor: it gives up early, as Dagster gives a tick 60 s. None for a folder."""
+        url = self.store.url
+        return None if is_folder(url) else open_store(url, {**self.storage_options, "max_retries": RETRIES_OF_A_TICK})
 
     @property
     def machine_folder(self) -> Path:

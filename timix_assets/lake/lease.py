@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Self
+from typing import Self, TypeVar
 from uuid import uuid4
 
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
@@ -38,6 +38,8 @@ STEPS_IN_PARALLEL = (
 )
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def now() -> float:
@@ -155,7 +157,7 @@ class Lease:
         notified = ""
         while True:
             try:
-                before, seen = seen, look(self._store, seen, self._clock())
+                before, seen = seen, watch(self._store, seen, self._clock)
                 asked_at = self._clock()
                 if before and seen and before.tag != seen.tag and before.holder.run_id == seen.holder.run_id == run_id:
                     raise LakeError(STEPS_IN_PARALLEL)
@@ -208,6 +210,20 @@ class Lease:
             except BaseError as error:
                 # It lapses by itself.
                 _log.warning("The lease of the lake was not released (%s).", describe_storage_error(error))
+
+    def release_silent(self, seen: Seen, end: Callable[[Holder], T]) -> T | None:
+        """Takes the lease from a holder that let it lapse, calls `end` with that holder, and releases it.
+
+        Returns:
+            What `end` returned; None if the holder, or whoever took over from it, wrote the object meanwhile.
+        """
+        # The same words under a new tag: the holder's next renewal fails, and who follows a kill in `end` finds it named.
+        tag = self._put(seen.holder, seen.tag)
+        if not tag:
+            return None
+        result = end(seen.holder)
+        self._put(replace(seen.holder, who=""), tag)
+        return result
 
     def _begin(self, ours: Holder, tag: str, asked_at: float) -> None:
         self._holder, self._tag, self._lost = ours, tag, ""
@@ -272,6 +288,12 @@ def look(store: ObjectStore, before: Seen | None, at: float) -> Seen | None:
     if before is not None and before.tag == tag:
         return before
     return Seen(holder_in(bytes(answer.bytes())), tag, at)
+
+
+def watch(store: ObjectStore, before: Seen | None, clock: Callable[[], float]) -> Seen | None:
+    """`look`, for those who may take over: a new tag counts from the answer on, as it can be younger than the request."""
+    seen = look(store, before, 0.0)
+    return seen if seen is None or seen is before else replace(seen, at=clock())
 
 
 def holder_in(text: bytes) -> Holder:

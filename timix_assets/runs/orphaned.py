@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from timix_assets.dagster_internals import IN_PROGRESS_RUN_STATUSES
 from timix_assets.lake.lease import Holder
@@ -30,16 +30,22 @@ def process_tag(run_id: str, process: str) -> str:
     return f"{run_id} {process}"
 
 
-def end_orphaned_runs(instance: DagsterInstance, state_folder: Path) -> list[str]:
+def end_orphaned_runs(instance: DagsterInstance, state_folder: Path, renewing: DagsterRun | None = None) -> list[str]:
     """Ends the runs that are recorded as running although their process is gone.
 
     They are recorded as failed, so Dagster may retry them; a run that somebody terminated before is recorded as canceled, so
     that Dagster does not.
 
+    Args:
+        renewing: A run of another machine that renews the lease of the lake. It lives, whatever its process lock says: on a
+            network drive, locks may not reach another machine.
+
     Returns:
         The ids of the runs that were ended.
     """
     dead = dead_processes(state_folder)
+    if renewing is not None:
+        dead = [name for name in dead if process_tag(renewing.run_id, name) != renewing.tags.get(PROCESS)]
     # Processes first, runs after: a run that succeeded is recorded so before its process ends.
     running = instance.get_runs(RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES)) if dead else []
     orphaned = [run for run in running if run.tags.get(PROCESS) in {process_tag(run.run_id, name) for name in dead}]
@@ -53,14 +59,20 @@ def end_orphaned_runs(instance: DagsterInstance, state_folder: Path) -> list[str
     return [run.run_id for run in orphaned]
 
 
+def unfinished_run_of(instance: DagsterInstance, holder: Holder) -> DagsterRun | None:
+    """The run for which the lease of the lake is held; None if it has ended, or another instance records it."""
+    run = instance.get_run_by_id(holder.run_id) if holder.run_id else None
+    return run if run is not None and run.status in IN_PROGRESS_RUN_STATUSES else None
+
+
 def end_silent_run(instance: DagsterInstance, holder: Holder) -> list[str]:
     """Ends the run that held the lease of the lake and stopped renewing it: its machine is gone, or cannot reach the lake.
 
     Returns:
         The ids of the runs that were ended.
     """
-    run = instance.get_run_by_id(holder.run_id) if holder.run_id else None
-    if run is None or run.status not in IN_PROGRESS_RUN_STATUSES:
+    run = unfinished_run_of(instance, holder)
+    if run is None:
         return []
     why = f"Its machine, {printable(holder.machine)}, did not renew the lease of the lake for {holder.lifetime_seconds:g} s."
     if run.status is DagsterRunStatus.CANCELING:

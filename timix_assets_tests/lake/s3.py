@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -16,10 +16,15 @@ Asked = list[tuple[str, str]]
 
 
 @contextmanager
-def store(*, ignores_conditions: bool = False, loses: str | None = None) -> Iterator[tuple[dict[str, str], Asked]]:
+def store(
+    *, ignores_conditions: bool = False, loses: str | None = None, away: Event | None = None
+) -> Iterator[tuple[dict[str, str], Asked]]:
     """An S3 store on this machine with a bucket: the options to reach it, and the requests (method, path) that it got.
 
-    loses: a part of a path; the first put there is done, and answered with 500.
+    Args:
+        ignores_conditions: Puts are made whatever their condition.
+        loses: A part of a path; the first put there is done, and answered with 500.
+        away: While it is set, every request is answered with 503 and does nothing.
     """
     moto = DomainDispatcherApplication(create_backend_app)
     asked: Asked = []
@@ -28,6 +33,9 @@ def store(*, ignores_conditions: bool = False, loses: str | None = None) -> Iter
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
         asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        if away is not None and away.is_set():
+            start("503 Service Unavailable", [("Content-Length", "0")])
+            return []
         if ignores_conditions:
             environ.pop("HTTP_IF_NONE_MATCH", None)
             environ.pop("HTTP_IF_MATCH", None)

@@ -13,7 +13,7 @@ import pytest
 from obstore.store import ObjectStore
 
 from timix_assets.lake.errors import LakeError, LakeLockTimeout, LeaseLost, StoreUnfit
-from timix_assets.lake.lease import OBJECT, Holder, Lease, look, now
+from timix_assets.lake.lease import OBJECT, Holder, Lease, look, now, watch
 from timix_assets.lake.storage import open_store
 
 from .s3 import store as s3_store
@@ -152,6 +152,28 @@ def test_an_object_of_somebody_else_lapses(store: ObjectStore, text: bytes) -> N
     lease = Lease(store, "the lake", lifetime_seconds=LIFETIME, clock=lambda: next(clock, 31.0))
     lease.acquire("refresh_recent", "run-1", timeout_seconds=60, notify=ignore)
     lease.release()
+
+
+class SlowStore:
+    """A store whose answers take 20 s by the clock of whoever waits."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self.time = 0.0
+
+    def get(self, path: str) -> Any:
+        self.time += 20
+        return self.store.get(path)
+
+
+def test_a_tag_counts_from_the_answer_on(store: ObjectStore) -> None:
+    store.put(OBJECT, b'{"who": "another", "lifetime_seconds": 30}')
+    slow: Any = SlowStore(store)
+    first = watch(slow, None, lambda: slow.time)
+    again = watch(slow, first, lambda: slow.time)
+    assert first
+    assert first.lapses_at() == 20 + 30
+    assert again is first
 
 
 def test_a_lost_answer_is_no_other_holder(url: str) -> None:
