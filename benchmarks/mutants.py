@@ -185,8 +185,8 @@ MUTANTS = (
         "alerts/test_outbox.py",
         ("if not set(receivers) <= set(each.delivered)]", "if set(receivers) <= set(each.delivered)]"),
         ("if len(left) < len(self.pending):", "if len(left) > len(self.pending):"),
-        ("fsync=True", "fsync=False"),
     ),
+    *_of("alerts/outbox_file.py", "alerts/test_outbox.py", ("content, fsync=True", "content, fsync=False")),
     *_of(
         "ingest/probes.py",
         "automation/test_changes.py",

@@ -56,7 +56,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES, NOT_FINI
 # Which runs hold the latest state of an asset or a check: one query here, one call an asset and partition otherwise.
 from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
-from dagster._core.storage.runs import SqliteRunStorage
+from dagster._core.storage.runs import SqliteRunStorage, SqlRunStorage
 from dagster._core.storage.schedules import SqliteScheduleStorage
 from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage

@@ -129,7 +129,7 @@ def deliver(outbox: Outbox, receivers: Sequence[Receiver], *, clock: Callable[[]
     failures: dict[str, str] = {}
     for pending in list(outbox.pending):
         # Before this tick's attempts overwrite it.
-        message, uncertain = pending.message, pending.attempted
+        message, uncertain = outbox.to_send(pending), pending.attempted
         with_note = replace(message, text=f"{message.text}\n{POSSIBLE_DUPLICATE_NOTE}")
         for receiver in receivers:
             if receiver.id in pending.delivered or receiver.id in failures:

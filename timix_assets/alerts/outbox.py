@@ -1,4 +1,4 @@
-"""The outbox of an alert: its state and the messages on their way, one small file that is replaced atomically.
+"""The outbox of an alert: its state and the messages on their way, one small file or object that is replaced atomically.
 
 A message is written down before it is sent, each attempt before it is made, and each delivery right after it succeeded. So
 no message is lost, whatever is killed when, and a full disk stops the sending instead of repeating it. A receiver gets a
@@ -8,17 +8,14 @@ after a kill the second copy says so.
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
 
 from timix_assets.alerts.message import Message
 from timix_assets.errors import TimixAssetsError
-from timix_assets.state.files import write_atomically
-from timix_assets.state.locks import LockBusy, acquire_lock
 
 FORMAT = 1
 
@@ -31,6 +28,28 @@ class OutboxError(TimixAssetsError):
 
 class OutboxBusy(OutboxError):  # noqa: N818  it reads as what happened
     """Another process is delivering from it."""
+
+
+class Storage(Protocol):
+    """Where an outbox is kept: `OutboxFile`, or `OutboxObject` for a lake in an object store. As text, its place.
+
+    Each method raises OutboxBusy if another process delivers, and OutboxError if the outbox cannot be reached.
+    """
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """No other process writes while the block lasts; the other methods are for this block."""
+
+    def read(self) -> bytes | None:
+        """What was written last; None before the first time."""
+
+    def write(self, content: bytes) -> None:
+        """Replaces it, atomically, and returns when it is safe."""
+
+    def attach(self, name: str, data: bytes) -> str:
+        """Keeps a file to send with a message, until the next one of that name; returns the message's `attachment`."""
+
+    def fetch(self, attachment: str) -> str:
+        """The path of that file on this machine."""
 
 
 @dataclass(slots=True)
@@ -50,7 +69,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """The file. state was called memory in version 0.1."""
+    """What is stored. state was called memory in version 0.1."""
 
     format: Literal[1]
     state: Annotated[Any, Field(validation_alias=AliasChoices("state", "memory"))]
@@ -68,12 +87,13 @@ class Outbox:
         pending: Messages that not every receiver has, the oldest first.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self.state: Any = None
         self.pending: list[Pending] = []
-        if path.exists():
-            self._read()
+        content = storage.read()
+        if content is not None:
+            self._parse(content)
 
     def load_state(self, state_type: TypeAdapter[T]) -> T | None:
         """The state of the alert, validated; None before the first tick.
@@ -87,6 +107,15 @@ class Outbox:
             return state_type.validate_python(self.state)
         except ValidationError as error:
             raise self._unreadable() from error
+
+    def attach(self, name: str, data: bytes) -> str:
+        """Keeps a file to send with a message, until the next one of that name; returns the message's `attachment`."""
+        return self._storage.attach(name, data)
+
+    def to_send(self, pending: Pending) -> Message:
+        """The message, with its attachment as a file of this machine."""
+        message = pending.message
+        return replace(message, attachment=self._storage.fetch(message.attachment)) if message.attachment else message
 
     def record(self, state: Any, messages: Iterable[Message] = ()) -> None:
         """Stores the new state and the messages that it is worth, together or not at all."""
@@ -112,56 +141,31 @@ class Outbox:
             self.pending = left
             self._write()
 
-    def _read(self) -> None:
+    def _parse(self, content: bytes) -> None:
         try:
-            stored = _STORED.validate_json(self._path.read_bytes(), strict=True)
+            stored = _STORED.validate_json(content, strict=True)
         except ValidationError as error:
             raise self._unreadable() from error
-        except OSError as error:
-            raise _inaccessible(self._path, error) from error
         self.state, self.pending = stored.state, stored.pending
 
     def _unreadable(self) -> OutboxError:
         return OutboxError(
-            f"The alert outbox {self._path} cannot be read; move it away. The next tick then records the current state and "
+            f"The alert outbox {self._storage} cannot be read; move it away. The next tick then records the current state and "
             "sends nothing."
         )
 
     def _write(self) -> None:
         content = {"format": FORMAT, "state": self.state, "pending": [asdict(each) for each in self.pending]}
-        try:
-            # It contains names of customers: for its owner only.
-            write_atomically(self._path, json.dumps(content, ensure_ascii=False).encode(), fsync=True, mode=0o600)
-        except OSError as error:
-            raise OutboxError(
-                f"The alert outbox {self._path} cannot be written ({error.strerror}), so nothing more is sent; free disk "
-                "space or make it writable. The next tick continues."
-            ) from error
+        self._storage.write(json.dumps(content, ensure_ascii=False).encode())
 
 
 @contextmanager
-def open_outbox(path: Path) -> Iterator[Outbox]:
-    """Opens the outbox at `path` for this process alone while the block lasts.
+def open_outbox(storage: Storage) -> Iterator[Outbox]:
+    """Opens the outbox for this process alone while the block lasts.
 
     Raises:
         OutboxBusy: Another process has it open.
         OutboxError: It cannot be read or written.
     """
-    try:
-        lock = acquire_lock(path.with_suffix(".lock"))
-    except LockBusy as busy:
-        raise OutboxBusy(f"Another process is delivering from {path.name}; the next tick tries again.") from busy
-    except OSError as error:
-        raise _inaccessible(path, error) from error
-    try:
-        yield Outbox(path)
-    finally:
-        lock.release()
-
-
-def _inaccessible(path: Path, error: OSError) -> OutboxError:
-    """Most often its files belong to root, after somebody started Dagster with `sudo`."""
-    return OutboxError(
-        f"The alert outbox {path} cannot be opened ({error.strerror}); make yourself the owner of {path.parent} "
-        f"(`sudo chown -R $USER {path.parent}`). The next tick continues."
-    )
+    with storage.exclusive():
+        yield Outbox(storage)

@@ -1,6 +1,7 @@
 """Sensors that alert people: budgets, failed runs, the key's expiry, closed months, and the weekly summary.
 
-Each has an outbox below `.dagster/alerts`, so that neither a restart nor a dead receiver loses or duplicates a message.
+Each has an outbox, below `.dagster/alerts` or in a lake in an object store, so that neither a restart nor a dead receiver loses
+or duplicates a message.
 They start no run and send no request to Timix. All are off by default.
 """
 
@@ -56,7 +57,9 @@ from timix_assets.alerts.key_expiry import (
     reached_threshold,
 )
 from timix_assets.alerts.message import Message
-from timix_assets.alerts.outbox import Outbox, OutboxBusy, OutboxError, open_outbox
+from timix_assets.alerts.outbox import Outbox, OutboxBusy, OutboxError, Storage, open_outbox
+from timix_assets.alerts.outbox_file import OutboxFile
+from timix_assets.alerts.outbox_object import OutboxObject
 from timix_assets.alerts.restatements import (
     RESTATEMENT_STATE,
     RESTATEMENTS,
@@ -73,10 +76,11 @@ from timix_assets.alerts.weekly_summary import (
 )
 from timix_assets.api.redaction import Redactor
 from timix_assets.automation.tick_history import automations
+from timix_assets.dagster_internals import SqlRunStorage
 from timix_assets.lake.errors import OutdatedRollup
 from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.reporting.as_of import as_of_date_of
-from timix_assets.reporting.digest import ROLLUPS_READ, Digest, read_digest
+from timix_assets.reporting.digest import ROLLUPS_READ, read_digest
 from timix_assets.reporting.digest_page import PAGE, as_html
 from timix_assets.reporting.rollup_tables import has_invoices
 from timix_assets.reporting.summary import BUDGETS, KPIS, read_budgets, summarize, tables_needed
@@ -87,7 +91,6 @@ from timix_assets.runs.ours import location_name
 from timix_assets.runs.tags import WORKSPACE, workspace_tags
 from timix_assets.settings import Settings
 from timix_assets.settings.firm import FirmConfig
-from timix_assets.state.files import write_atomically
 from timix_assets.text.wording import count_noun
 
 POLL_SECONDS = 60
@@ -184,7 +187,9 @@ def _failure_alerts(
             reason += f". {count_noun(len(found.waiting), 'more run')} may be retried by Dagster"
         return TickResult(f"{reason}.{_failing_since(failing)}", found.until.isoformat())
 
-    return _tick(context, settings, lake.names, Path(lake.state_folder) / "alerts" / "failure_alerts.json", evaluate)
+    # Its state is of the runs of one Dagster instance, and several may share a lake.
+    of_instance = f"failure_alerts-{_id_of(context.instance)}.json"
+    return _tick(context, settings, lake.names, _outbox_at(lake, "failure_alerts.json", of_instance), evaluate)
 
 
 def _key_expiry(
@@ -228,7 +233,8 @@ def _weekly_summary(
             return TickResult(f"{missing[0]} is not in the lake yet; the summary waits for the first refresh.")
         if with_page:
             digest = read_digest(lake.store, settings.as_of_date(), FirmConfig.from_file(settings.firm_config))
-            summary, page = digest.summary, str(_attach(digest, _outbox_of(lake, "weekly_summary")))
+            # A delivery may need it after the next refresh.
+            summary, page = digest.summary, outbox.attach(PAGE, as_html(digest).encode())
         else:
             summary, page = summarize(lake.store, settings.as_of_date()), ""
         outbox.record(this_week, [weekly_summary_message(summary, KPIS, _link_to(settings, lake, KPIS), page)])
@@ -319,12 +325,12 @@ def alert_sensors(names: Namespace = PROJECT) -> list[SensorDefinition]:
 
 
 def _tick(
-    context: SensorEvaluationContext, settings: Settings, names: Namespace, path: Path, evaluate: Evaluate
+    context: SensorEvaluationContext, settings: Settings, names: Namespace, storage: Storage, evaluate: Evaluate
 ) -> SensorResult:
     """Evaluates the alert, then delivers what is pending, from this tick or an earlier one."""
     with as_dagster_failure(), _outbox_errors_as_failures():
         try:
-            with open_outbox(path) as outbox:
+            with open_outbox(storage) as outbox:
                 before = len(outbox.pending)
                 result = _evaluated(evaluate, outbox)
                 for pending in outbox.pending[before:]:
@@ -383,18 +389,25 @@ def _configured_receivers(settings: Settings) -> list[AppriseReceiver]:
     return receivers_of(settings.alert_urls.get_secret_value())
 
 
-def _attach(digest: Digest, outbox: Path) -> Path:
-    """The page as a file beside the outbox, for its owner only: a delivery may need it after the next refresh."""
-    page = outbox.with_name(f"{outbox.stem}-{PAGE}")
-    write_atomically(page, as_html(digest).encode(), fsync=True, mode=0o600)
-    return page
+def _id_of(instance: DagsterInstance) -> str:
+    """Of its run storage, where it has one; Dagster+ has none."""
+    runs = instance.run_storage
+    return runs.get_run_storage_id() if isinstance(runs, SqlRunStorage) else ""
 
 
-def _outbox_of(lake: LakeResource, alert: str) -> Path:
+def _outbox_of(lake: LakeResource, alert: str) -> Storage:
     """One outbox for each organization's data in each lake: projects of another firm must not alert as changes of this one."""
     with as_dagster_failure():
         owner = f"{lake.store.url} {lake.store.metadata.organization() or ''}"
-    return Path(lake.state_folder) / "alerts" / f"{alert}-{sha256(owner.encode()).hexdigest()[:16]}.json"
+    name = f"{alert}-{sha256(owner.encode()).hexdigest()[:16]}.json"
+    return _outbox_at(lake, name, name)
+
+
+def _outbox_at(lake: LakeResource, file: str, name: str) -> Storage:
+    """The file of this machine, or the object of that name in a lake that other machines reach."""
+    on_this_machine = OutboxFile(Path(lake.state_folder) / "alerts" / file)
+    store = lake.store_for_a_tick()
+    return on_this_machine if store is None else OutboxObject(store, lake.store.url, name, on_this_machine)
 
 
 def _key(lake: LakeResource) -> ApiKey | None:

@@ -24,6 +24,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from timix_assets.alerts.failed_runs import RETRY_GRACE
 from timix_assets.alerts.outbox import open_outbox
+from timix_assets.alerts.outbox_file import OutboxFile
 from timix_assets.contract.endpoints import UNBILLED_TIME_REPORT
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
@@ -227,7 +228,7 @@ def test_tick_skips_while_another_process_delivers(firm: Firm, webhook: WebhookR
     watch.tick()
     [outbox] = (firm.folder / ".dagster" / "alerts").glob("*.json")
     firm.budgets(a=85)
-    with open_outbox(outbox):
+    with open_outbox(OutboxFile(outbox)):
         watch.tick()
     assert "Another process is delivering" in watch.reason
     watch.tick()
@@ -528,7 +529,7 @@ def test_reset_cursor_or_outbox_repeats_nothing(firm: Firm, webhook: WebhookRece
 
 def test_reads_cursor_and_state_of_earlier_version(firm: Firm, webhook: WebhookReceiver) -> None:
     watch, known = firm.watch(failure_alerts), fail(firm.instance)
-    with open_outbox(firm.outbox) as outbox:
+    with open_outbox(OutboxFile(firm.outbox)) as outbox:
         outbox.record([known])
     watch.cursor = "2"
     news = fail(firm.instance)
@@ -614,7 +615,7 @@ def test_run_without_expected_retry_alerts_after_grace(retrying: Firm, webhook: 
 
 def waited(firm: Firm) -> None:
     """As if the runs whose retry is awaited had been seen earlier, by the grace."""
-    with open_outbox(firm.outbox) as outbox:
+    with open_outbox(OutboxFile(firm.outbox)) as outbox:
         waiting = {
             run_id: datetime.fromisoformat(first) - RETRY_GRACE for run_id, first in outbox.state["waiting"].items()
         }
@@ -674,7 +675,7 @@ def test_weekly_summary_says_how_old_figures_are(firm: Firm, webhook: WebhookRec
 def a_week_ago(firm: Firm) -> None:
     """Sets the outbox back, as if the last summary had been that of the Monday before."""
     [path] = (firm.folder / ".dagster" / "alerts").glob("weekly_summary-*.json")
-    with open_outbox(path) as outbox:
+    with open_outbox(OutboxFile(path)) as outbox:
         outbox.record({"monday": str(date.fromisoformat(outbox.state["monday"]) - timedelta(days=7))})
 
 

@@ -19,6 +19,7 @@ from timix_assets.alerts.failed_runs import FAILURE_STATE
 from timix_assets.alerts.key_expiry import KEY_EXPIRY_STATE
 from timix_assets.alerts.message import Message
 from timix_assets.alerts.outbox import Outbox, OutboxBusy, OutboxError, open_outbox
+from timix_assets.alerts.outbox_file import OutboxFile
 from timix_assets.alerts.weekly_summary import WEEKLY_SUMMARY_STATE
 from timix_assets_tests.alerts.watch import Watch, failure_alerts
 
@@ -49,7 +50,7 @@ def path(tmp_path: Path) -> Path:
 
 def written(path: Path, **changes: object) -> dict[str, Any]:
     """An outbox with two messages on their way, and what a person then writes into it."""
-    with open_outbox(path) as outbox:
+    with open_outbox(OutboxFile(path)) as outbox:
         outbox.record(
             {"monday": "2026-11-16"}, [Message("one", "text"), Message("two", "text", "rollups/budget_health")]
         )
@@ -69,10 +70,10 @@ def works(outbox: Outbox) -> None:
 
 def test_reads_what_was_written(path: Path) -> None:
     written(path)
-    with open_outbox(path) as outbox:
+    with open_outbox(OutboxFile(path)) as outbox:
         assert outbox.state == {"monday": "2026-11-16"}
         works(outbox)
-    with open_outbox(path) as outbox:
+    with open_outbox(OutboxFile(path)) as outbox:
         assert (outbox.state, outbox.pending) == ({"monday": "2026-11-23"}, [])
 
 
@@ -94,7 +95,7 @@ def test_rejects_values_of_other_types(path: Path, changes: dict[str, object]) -
     written(path, **changes)
     with (
         pytest.raises(OutboxError, match=r"The alert outbox .*outbox\.json cannot be read; move it away"),
-        open_outbox(path),
+        open_outbox(OutboxFile(path)),
     ):
         pass
 
@@ -105,7 +106,7 @@ def test_rejects_values_of_other_types(path: Path, changes: dict[str, object]) -
 def test_rejects_files_of_other_formats(path: Path, content: bytes) -> None:
     written(path)
     path.write_bytes(content)
-    with pytest.raises(OutboxError, match="move it away"), open_outbox(path):
+    with pytest.raises(OutboxError, match="move it away"), open_outbox(OutboxFile(path)):
         pass
 
 
@@ -114,7 +115,7 @@ def test_reads_file_of_version_0_1(path: Path) -> None:
     pending = {"number": 3, "message": message, "delivered": [], "attempted": None}
     path.parent.mkdir()
     path.write_text(json.dumps({"format": 1, "next": 4, "memory": {"monday": "2026-11-16"}, "pending": [pending]}))
-    with open_outbox(path) as outbox:
+    with open_outbox(OutboxFile(path)) as outbox:
         assert outbox.state == {"monday": "2026-11-16"}
         assert [each.message for each in outbox.pending] == [Message("one", "text")]
         works(outbox)
@@ -143,7 +144,10 @@ def test_reads_file_of_version_0_1(path: Path) -> None:
 )
 def test_rejects_state_of_another_shape(path: Path, shape: Any, state: Any) -> None:
     written(path, state=state)
-    with open_outbox(path) as outbox, pytest.raises(OutboxError, match="move it away. The next tick then records"):
+    with (
+        open_outbox(OutboxFile(path)) as outbox,
+        pytest.raises(OutboxError, match="move it away. The next tick then records"),
+    ):
         outbox.load_state(shape)
 
 
@@ -200,7 +204,7 @@ def test_any_file_works_or_fails_with_one_message(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "outbox.json"
         path.write_bytes(content)
-        with suppress(OutboxError), open_outbox(path) as outbox:
+        with suppress(OutboxError), open_outbox(OutboxFile(path)) as outbox:
             for shape in (WEEKLY_SUMMARY_STATE, KEY_EXPIRY_STATE, BUDGET_STATES, FAILURE_STATE):
                 with suppress(OutboxError):
                     outbox.load_state(shape)  # type: ignore[arg-type]
@@ -214,7 +218,7 @@ def test_rejects_truncated_file(length: int) -> None:
         written(path)
         whole = path.read_bytes()
         path.write_bytes(whole[: min(length, len(whole) - 1)])
-        with pytest.raises(OutboxError, match="move it away"), open_outbox(path):
+        with pytest.raises(OutboxError, match="move it away"), open_outbox(OutboxFile(path)):
             pass
 
 
@@ -228,7 +232,7 @@ def test_syncs_file_and_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         fsync(descriptor)
 
     written(path)
-    with open_outbox(path) as outbox:
+    with open_outbox(OutboxFile(path)) as outbox:
         monkeypatch.setattr(os, "fsync", spy)
         outbox.record("new")
     draft, *renamed = synced
@@ -239,7 +243,7 @@ def test_syncs_file_and_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_only_owner_can_read_the_file(path: Path) -> None:
     before = os.umask(0)
     try:
-        with open_outbox(path) as outbox:
+        with open_outbox(OutboxFile(path)) as outbox:
             outbox.record(None)
     finally:
         os.umask(before)
@@ -276,7 +280,7 @@ def test_file_of_root_fails_with_advice(roots: Path, readable: str) -> None:
     with (
         as_another_user(),
         pytest.raises(OutboxError, match=r"Permission denied") as error,
-        open_outbox(roots) as outbox,
+        open_outbox(OutboxFile(roots)) as outbox,
     ):
         outbox.record(None)
     assert not isinstance(error.value, OutboxBusy)
@@ -287,5 +291,5 @@ def test_file_of_root_fails_with_advice(roots: Path, readable: str) -> None:
 
 def test_folder_in_place_of_file_fails_with_one_message(path: Path) -> None:
     path.mkdir(parents=True)
-    with pytest.raises(OutboxError, match="cannot be opened"), open_outbox(path):
+    with pytest.raises(OutboxError, match="cannot be opened"), open_outbox(OutboxFile(path)):
         pass
