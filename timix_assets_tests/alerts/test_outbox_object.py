@@ -130,6 +130,7 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("killed", "text"),
     [(kill_before_sending, "one"), (kill_while_sending, f"one\n{POSSIBLE_DUPLICATE_NOTE}")],
