@@ -154,7 +154,7 @@ MUTANTS = (
         "metrics/budget_health.py",
         "metrics/test_budgets.py metrics/test_rules.py metrics/test_worked_examples.py",
         ('used >= cap * pl.col("critical")', 'used > cap * pl.col("critical")'),
-        ('used >= cap * pl.col("warning")', 'used > cap * pl.col("warning")'),
+        ("used >= cap * warning()", "used > cap * warning()"),
         ('pl.col("cumulative") >= pl.col("cap").cast(EXACT)', 'pl.col("cumulative") > pl.col("cap").cast(EXACT)'),
     ),
     *_of(
@@ -207,8 +207,8 @@ MUTANTS = (
         "assets/chart_metadata.py",
         "assets/test_chart_metadata.py",
         (
-            "within_limits(name, context.lake.store.scan(table_path(name)), params.firm.money_policy)",
-            "context.lake.store.scan(table_path(name))",
+            "within_limits(name, rows, context.params.firm.money_policy)",
+            "rows",
         ),
     ),
     *_of(
