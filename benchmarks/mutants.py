@@ -227,13 +227,10 @@ def main() -> int:
     """
     options = argparse.ArgumentParser("python -m benchmarks.mutants", description=__doc__)
     options.add_argument("words", nargs="*", help="only mutants whose file or line has one of these words")
-    options.add_argument("--check", action="store_true", help="only look whether each line is still there")
     asked = options.parse_args()
     chosen = [each for each in MUTANTS if not asked.words or any(word in str(each) for word in asked.words)]
     stale = [each for each in chosen if _source(REPOSITORY, each).read_text("utf-8").count(each.old) != 1]
     print("\n".join(f"stale     {each}" for each in stale), end="\n" if stale else "")
-    if asked.check:
-        return int(bool(stale))
     killed: list[Mutant] = []
     survivors: list[Mutant] = []
     with TemporaryDirectory(prefix="timix-mutants-") as folder:
