@@ -132,7 +132,3 @@ def structure_import(
         yield from _STRUCTURE.run(name, context, config, resources, upstream, mapping)
 
     return import_structure
-
-
-time_entries = time_entry_import()
-structure = structure_import()

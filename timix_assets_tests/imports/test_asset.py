@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from dagster import AssetKey, AssetsDefinition, ExecuteInProcessResult, asset, materialize
 
-from timix_assets.assets.imports import structure, structure_import, time_entries, time_entry_import
+from timix_assets.assets.imports import structure_import, time_entry_import
 from timix_assets.imports.mapping import ImportMapping
 from timix_assets.resources import ImportResource, TimixResource
 from timix_assets.sandbox.faults import Fault
@@ -18,6 +18,7 @@ from timix_assets_tests.workspace import QUIET, Workspace, failures, metadata, w
 from .firm import COLUMNS, month_of_rows, row, write_csv, wrong_rows
 
 ASSET, STRUCTURE = "imports/time_entries", "imports/structure"
+time_entries, structure = time_entry_import(), structure_import()
 
 
 def launch(
