@@ -27,7 +27,7 @@ from .errors import (
     Unauthorized,
 )
 from .exact_json import Json
-from .limits import Limits, is_known_plan, plan_message, requests_per_minute
+from .limits import Limits, Quota, is_known_plan, plan_message, requests_per_minute
 from .listing import Envelope, Page, Row, RowKey, envelope_of, key_of_fields, only_page, read_listing
 from .network import checked_base_url
 from .rate_limit import RateLimitBudgetExceeded, RateLimiter
@@ -80,6 +80,7 @@ class TimixClient:
         limits: Deadlines, retries, concurrency, page size.
         read_only: Refuse `create`, `update` and `delete`.
         rate_limit_folder: Where processes that use the same key share its rate limit; None keeps it to this client.
+        quota: The part of the plan's limit that it keeps to.
         notify: Called with one message on a long wait or when a listing is read again; from any thread.
         me_path: Path of the key's own record.
         plan_of: Reads the plan from that record; by default from its field `plan`.
@@ -104,6 +105,7 @@ class TimixClient:
         limits: Limits = Limits(),  # noqa: B008 - immutable
         read_only: bool = True,
         rate_limit_folder: Path | None = None,
+        quota: Quota = Quota.ALL,
         notify: Callable[[str], None] | None = None,
         me_path: str = "/me",
         plan_of: Callable[[dict[str, Any]], str | None] | None = None,
@@ -120,8 +122,10 @@ class TimixClient:
         self._notify = notify or (lambda _: None)
         self._redact = Redactor(key)
         self._transport = Transport(self.base_url, key, auth, limits, transport)
-        bucket = FileBucket(rate_limit_folder, self.base_url, key) if rate_limit_folder else MemoryBucket()
-        self._limiter = RateLimiter(bucket, limits, self._notify)
+        folder = rate_limit_folder
+        bucket = FileBucket(folder, self.base_url, key, quota=quota) if folder else MemoryBucket()
+        self._limiter = RateLimiter(bucket, limits, self._notify, quota=quota)
+        self._require_turn: Callable[[], None] = lambda: None
         self._me_request = Request("GET", path_of(me_path))
         self._plan_of = plan_of or _plan_of
         self.plan: str | None = None
@@ -153,6 +157,21 @@ class TimixClient:
         with self._counts_lock:
             counts = self._counts
         return replace(counts, waited_seconds=self._limiter.waited_seconds)
+
+    def take_turn(self, made: Sequence[float] | None, age: float, require_turn: Callable[[], None]) -> None:
+        """Counts the requests that other machines made with this key before.
+
+        Args:
+            made: For how many seconds each counted `age` seconds ago, as `counting_requests` says; None if nobody knows.
+            age: In seconds.
+            require_turn: Called before each request; raises when it is the turn of another machine.
+        """
+        self._require_turn = require_turn
+        self._limiter.add(made, age)
+
+    def counting_requests(self) -> list[int]:
+        """For how many seconds each request with this key still counts; after `close`, as of then."""
+        return self._limiter.counting()
 
     # Reading
 
@@ -433,6 +452,7 @@ class TimixClient:
             try:
                 with self._limiter.slot():
                     self._raise_if_refused()
+                    self._require_turn()
                     started = time.monotonic()
                     response = self._send(request, max(deadline, _MIN_REQUEST_SECONDS), is_repeat=repeats > 0)
                 return read(response)

@@ -1,5 +1,6 @@
 """The limits of one client, and the requests per minute that each plan allows."""
 
+from enum import StrEnum
 from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -17,6 +18,25 @@ MEGABYTE = 1024 * 1024
 
 DEFAULT_RATE_LIMIT = min(REQUESTS_PER_MINUTE.values())
 """Requests per minute until the plan is known."""
+
+RESERVED_SHARE = 0.1
+"""Share of the plan's limit that runs leave to requests outside their turns: of the lowest limit, an idle look for changes."""
+
+
+class Quota(StrEnum):
+    """The part of the plan's limit that a client keeps to, where machines with one key take turns."""
+
+    ALL = "all"
+    """Nobody takes turns: all processes of the machine share one count."""
+    TURN = "turn"
+    """Requests of the machine whose turn it is."""
+    RESERVE = "reserve"
+    """Requests that do not wait for a turn; they have a count of their own."""
+
+    def of(self, per_minute: int) -> int:
+        """Its requests, of those that the plan allows in a minute."""
+        reserve = round(per_minute * RESERVED_SHARE)
+        return {Quota.ALL: per_minute, Quota.TURN: per_minute - reserve, Quota.RESERVE: reserve}[self]
 
 
 class Limits(ClientLimits):

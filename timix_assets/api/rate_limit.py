@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .errors import Closed
-from .limits import DEFAULT_RATE_LIMIT, Limits
+from .limits import DEFAULT_RATE_LIMIT, Limits, Quota
 from .rate_limit_bucket import CAPACITY, FIRST_SLOT, LAST_USE, LIMIT, NUMBERS, PAUSED_UNTIL, Bucket
 
 _MAX_POLL_SECONDS = 0.5
@@ -36,6 +36,7 @@ class RateLimiter:
     Args:
         bucket: The slots, shared by all who use the key.
         limits: The window, the wait budget and the longest request.
+        quota: The part of the plan's limit that it lets through.
         notify: Called with one message per wait of more than 5 s.
         clock: Seconds since the machine started, which its processes share.
         closed: The event that waits listen to, and that `close` sets.
@@ -48,8 +49,10 @@ class RateLimiter:
         notify: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
         closed: threading.Event | None = None,
+        quota: Quota = Quota.ALL,
     ) -> None:
         self._bucket = bucket
+        self._quota = quota
         self._window = limits.window_seconds + limits.window_margin_seconds
         self._max_request_seconds = limits.request_deadline_seconds
         self._budget = limits.wait_budget_seconds
@@ -62,6 +65,7 @@ class RateLimiter:
         self._spent_until = 0.0
         self._paused_until = 0.0
         self._limit: int | None = None
+        self._counting_at_close: list[int] | None = None
 
     @property
     def waited_seconds(self) -> float:
@@ -75,7 +79,7 @@ class RateLimiter:
 
     def set_limit(self, requests: int) -> None:
         """Sets the plan's requests per minute, for all who share the bucket."""
-        self._limit = min(requests, CAPACITY)
+        self._limit = min(self._quota.of(requests), CAPACITY)
         with self._bucket.locked():
             self.sleep(0)
             self._bucket.put(LIMIT, self._limit)
@@ -93,6 +97,34 @@ class RateLimiter:
         finally:
             # Without the lock: until then nobody else can take the slot.
             self._bucket.put(slot, self._clock() + self._window)
+
+    def counting(self) -> list[int]:
+        """For how many seconds each request still counts; after `close`, as of then."""
+        with self._bucket.locked():
+            return self._counting() if self._counting_at_close is None else self._counting_at_close
+
+    def _counting(self) -> list[int]:
+        now = self._clock()
+        return [math.ceil(free_at - now) for free_at in self._numbers(now)[FIRST_SLOT:] if free_at > now]
+
+    def add(self, seconds: Sequence[float] | None, age: float) -> None:
+        """Counts requests of other machines.
+
+        The bucket has those among them that were made here before. So the longer times of the two win, and are not added up.
+
+        Args:
+            seconds: For how long each counted `age` seconds ago; None if nobody knows how many were made until then.
+            age: In seconds.
+        """
+        with self._bucket.locked():
+            self.sleep(0)
+            now = self._clock()
+            numbers = self._numbers(now)
+            latest = now + self._max_request_seconds + self._window
+            slots = sorted(range(FIRST_SLOT, NUMBERS), key=numbers.__getitem__, reverse=True)
+            added = [self._window] * CAPACITY if seconds is None else sorted(seconds, reverse=True)
+            for slot, still in zip(slots, added, strict=False):
+                self._bucket.put(slot, max(numbers[slot], min(now + still - age, latest)))
 
     def pause_all(self, seconds: float) -> bool:
         """Pauses every request with this key for `seconds`, after a 429.
@@ -141,6 +173,8 @@ class RateLimiter:
     def close(self) -> None:
         self._closed.set()
         with self._bucket.locked():
+            if self._counting_at_close is None:
+                self._counting_at_close = self._counting()
             self._bucket.close()
 
     def sleep(self, seconds: float) -> None:
@@ -166,7 +200,7 @@ class RateLimiter:
             self.sleep(0)
             now = self._clock()
             numbers = self._numbers(now)
-            limit = self._limit or int(numbers[LIMIT]) or DEFAULT_RATE_LIMIT
+            limit = self._limit or int(numbers[LIMIT]) or self._quota.of(DEFAULT_RATE_LIMIT)
             slots = numbers[FIRST_SLOT:]
             in_order = sorted(slots)
             paused_until = max(numbers[PAUSED_UNTIL], self._paused_until)

@@ -12,6 +12,7 @@ from timix_assets.state.locks import LockBusy, open_file_lock
 from timix_assets.vendor import REQUESTS_PER_MINUTE
 
 from .errors import ClientConfigError
+from .limits import Quota
 
 CAPACITY = max(REQUESTS_PER_MINUTE.values())
 """Slots: the requests that the highest plan allows in a minute."""
@@ -60,12 +61,21 @@ class FileBucket:
     Args:
         folder: Where the file is; its name is a hash and does not reveal the key.
         base_url: With `key`, decides which file it is.
+        quota: The reserve has a file of its own.
         lock_timeout: Seconds to wait for the lock before a ClientConfigError.
     """
 
-    def __init__(self, folder: Path, base_url: str, key: str, *, lock_timeout: float = _LOCK_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        base_url: str,
+        key: str,
+        *,
+        quota: Quota = Quota.ALL,
+        lock_timeout: float = _LOCK_TIMEOUT_SECONDS,
+    ) -> None:
         name = hashlib.sha256(f"{base_url}\n{key}".encode()).hexdigest()[:16]
-        self._path = folder / f"{name}.pace"
+        self._path = folder / f"{name}{'.reserve' if quota is Quota.RESERVE else ''}.pace"
         self._lock_timeout = lock_timeout
         self._threads = threading.RLock()
         try:

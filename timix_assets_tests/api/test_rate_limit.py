@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 
 from timix_assets.api import Limits, TimixClient
 from timix_assets.api.errors import ClientConfigError, Closed, RateLimited
-from timix_assets.api.limits import requests_per_minute
+from timix_assets.api.limits import Quota, requests_per_minute
 from timix_assets.api.rate_limit import RateLimitBudgetExceeded, RateLimiter
 from timix_assets.api.rate_limit_bucket import Bucket, FileBucket, MemoryBucket
+from timix_assets.ingest.probes import PROBED_ENDPOINTS
+from timix_assets.vendor import REQUESTS_PER_MINUTE
 
 from .scripted import Reply, in_turn, listing, rows_of, serving
 from .test_retries import limited
@@ -256,6 +258,86 @@ def test_request_in_flight_keeps_its_slot() -> None:
         time_.wait(70)
         with pacer.slot():
             assert time_() == 100 + 60 + 61
+
+
+def test_requests_of_other_machines_count_until_they_expire() -> None:
+    time_ = ModelTime()
+    pacer = RateLimiter(MemoryBucket(), Limits(), lambda _: None, time_, time_)
+    pacer.add([30, *[50] * 119], age=10)
+    for at in (120, 140):
+        with pacer.slot():
+            assert time_() == at
+
+
+@pytest.mark.parametrize(("age", "wait"), [(0, 61), (40, 21), (61, 0), (3600, 0)])
+def test_unknown_requests_of_another_machine_are_the_whole_limit(age: float, wait: float) -> None:
+    time_ = ModelTime()
+    pacer = RateLimiter(MemoryBucket(), Limits(), lambda _: None, time_, time_)
+    pacer.set_limit(1000)
+    pacer.add(None, age)
+    with pacer.slot():
+        assert time_() == 100 + wait
+
+
+def test_requests_that_come_back_are_not_counted_twice() -> None:
+    time_ = ModelTime()
+    one, other = (RateLimiter(MemoryBucket(), Limits(), lambda _: None, time_, time_) for _ in range(2))
+    for _ in range(3):
+        for here, there in ((one, other), (other, one)):
+            for _ in range(20):
+                with here.slot():
+                    pass
+            there.add(here.counting(), age=0)
+    assert time_() == 100
+    assert one.counting() == other.counting() == [61] * 120
+
+
+def test_closed_limiter_still_says_what_counts(key: str, tmp_path: Path) -> None:
+    pacer = RateLimiter(FileBucket(tmp_path, "http://x", key), Limits(), print)
+    for _ in range(3):
+        with pacer.slot():
+            pass
+    for _ in range(2):
+        pacer.close()
+        assert pacer.counting() == [61] * 3
+
+
+@pytest.mark.parametrize("per_minute", sorted({*REQUESTS_PER_MINUTE.values(), 1, 7}))
+def test_turns_and_the_reserve_are_within_the_limit(per_minute: int) -> None:
+    assert Quota.TURN.of(per_minute) + Quota.RESERVE.of(per_minute) == Quota.ALL.of(per_minute) == per_minute
+
+
+def test_the_reserve_of_every_plan_has_room_for_a_look() -> None:
+    assert min(map(Quota.RESERVE.of, REQUESTS_PER_MINUTE.values())) >= len(PROBED_ENDPOINTS)
+
+
+def test_the_reserve_is_counted_apart(key: str, tmp_path: Path) -> None:
+    time_ = ModelTime()
+    runs, looks = (
+        RateLimiter(FileBucket(tmp_path, "http://x", key, quota=quota), Limits(), print, time_, time_, quota)
+        for quota in (Quota.TURN, Quota.RESERVE)
+    )
+    for pacer, requests in ((runs, 108), (looks, 12)):
+        for _ in range(requests):
+            with pacer.slot():
+                assert time_() == 100
+    with looks.slot():
+        assert time_() == 161
+
+
+def test_nothing_is_requested_in_the_turn_of_another(key: str) -> None:
+    def lost() -> None:
+        raise InterruptedError("it is the turn of another")
+
+    with (
+        serving(in_turn("/tasks", Reply([]))) as server,
+        TimixClient(server.base_url, key) as client,
+    ):
+        client.get("tasks")
+        client.take_turn((), 0, lost)
+        with pytest.raises(InterruptedError):
+            client.get("tasks")
+        assert len(server.asked) == 2
 
 
 def test_times_from_before_a_reboot_are_ignored(key: str, tmp_path: Path) -> None:
