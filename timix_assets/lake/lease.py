@@ -1,7 +1,8 @@
 """The lease of a lake in an object store: machines without a common folder take turns by one object in the lake itself.
 
 The holder renews the object by conditional puts. Whoever waits takes it over when its tag stood still for its lifetime by the
-waiter's own clock, so that the clocks of two machines are never compared.
+waiter's own clock, so that the clocks of two machines are never compared. It also tells the next holder which requests of the
+holders before still count for the rate limit of a key; how long ago it was told, the store's clock says alone.
 """
 
 import json
@@ -10,9 +11,10 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from math import inf
 from typing import Self, TypeVar
 from uuid import uuid4
 
@@ -58,6 +60,8 @@ class Holder:
         since: When it took the lease, by its clock.
         lifetime_seconds: How long the object may stand still before others take it over.
         write: Another value in each write: whether an answer got lost can be seen by it.
+        counted_by: The state folder whose own count has all requests of the holders so far; empty if none has.
+        requests: For how many seconds each request still counts, once it was released; None if nobody knows.
     """
 
     who: str
@@ -66,6 +70,8 @@ class Holder:
     since: str
     lifetime_seconds: float
     write: str
+    counted_by: str = ""
+    requests: Sequence[float] | None = None
 
     @classmethod
     def of(cls, who: str, run_id: str, lifetime_seconds: float) -> Self:
@@ -83,15 +89,35 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The object as it was read. at: when its tag was first seen, by this machine's `now`."""
+    """The object as it was read.
+
+    Args:
+        at: When its tag was first seen, by this machine's `now`.
+        written: When it was written, by the store's clock.
+    """
 
     holder: Holder
     tag: str
     at: float
+    written: datetime
 
     def lapses_at(self) -> float:
         """When it may be taken over unless its tag changes."""
         return self.at if self.holder.is_released else self.at + self.holder.lifetime_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What the holder before left to this one.
+
+    Args:
+        counted_by, requests: As of `Holder`.
+        at: When it ended by this machine's `now`, or later.
+    """
+
+    counted_by: str = ""
+    requests: Sequence[float] | None = ()
+    at: float = 0.0
 
 
 class Lease:
@@ -123,6 +149,8 @@ class Lease:
         self._valid_until = 0.0
         self._lost = ""
         self._process = 0
+        self._counting: Callable[[], Sequence[float]] | None = None
+        self.left = Left()
 
     @property
     def is_ours(self) -> bool:
@@ -149,7 +177,7 @@ class Lease:
         ours = Holder.of(who, run_id, self._lifetime)
         if self.is_ours and not self._lost:
             # For its next run; the next renewal says so.
-            self._holder = ours
+            self._holder = replace(ours, counted_by=self._holder.counted_by) if self._holder else ours
             return None
         give_up_at = self._clock() + timeout_seconds
         pause = threading.Event()
@@ -165,6 +193,7 @@ class Lease:
                     tag = self._put(ours, seen.tag if seen else None)
                     if tag:
                         self._refuse_store_without_conditions(ours)
+                        self._counting, self.left = None, self._left_by(seen)
                         self._begin(ours, tag, asked_at)
                         return seen.holder if seen and not seen.holder.is_released else None
                     continue
@@ -197,6 +226,18 @@ class Lease:
             "version; run it again."
         )
 
+    def count_requests(self, counted_by: str, counting: Callable[[], Sequence[float]]) -> None:
+        """Says who counts the requests from now on, those that the holder before left among them.
+
+        Args:
+            counted_by: The state folder that has the count.
+            counting: For how many seconds each request still counts; asked when the lease is released.
+        """
+        self._counting = counting
+        if self._holder is not None:
+            # The next renewal says so.
+            self._holder = replace(self._holder, counted_by=counted_by)
+
     def release(self) -> None:
         """Lets the next one take the lease at once. Does nothing if this process does not hold it."""
         with self._lock:
@@ -206,7 +247,7 @@ class Lease:
             if holder is None or self._process != os.getpid() or self._lost:
                 return
             try:
-                self._put(replace(holder, who=""), self._tag)
+                self._put(self._released(holder), self._tag)
             except BaseError as error:
                 # It lapses by itself.
                 _log.warning("The lease of the lake was not released (%s).", describe_storage_error(error))
@@ -224,6 +265,24 @@ class Lease:
         result = end(seen.holder)
         self._put(replace(seen.holder, who=""), tag)
         return result
+
+    def _released(self, holder: Holder) -> Holder:
+        """With the requests for the next holder. A run that made none leaves on what was left to it."""
+        if self._counting is not None:
+            return replace(holder, who="", requests=self._counting())
+        left, age = self.left, self._clock() - self.left.at
+        requests = None if left.requests is None else [each - age for each in left.requests if each > age]
+        return replace(holder, who="", counted_by=left.counted_by, requests=requests)
+
+    def _left_by(self, seen: Seen | None) -> Left:
+        """What the holder before left."""
+        if seen is None:
+            return Left()
+        # The store's clock counts in whole seconds.
+        ended_for = (self._store.head(OBJECT)["last_modified"] - seen.written).total_seconds() - 1
+        if not seen.holder.is_released:
+            ended_for -= seen.holder.lifetime_seconds
+        return Left(seen.holder.counted_by, seen.holder.requests, self._clock() - max(0.0, ended_for))
 
     def _begin(self, ours: Holder, tag: str, asked_at: float) -> None:
         self._holder, self._tag, self._lost = ours, tag, ""
@@ -287,7 +346,7 @@ def look(store: ObjectStore, before: Seen | None, at: float) -> Seen | None:
     tag = answer.meta["e_tag"] or ""
     if before is not None and before.tag == tag:
         return before
-    return Seen(holder_in(bytes(answer.bytes())), tag, at)
+    return Seen(holder_in(bytes(answer.bytes())), tag, at, answer.meta["last_modified"])
 
 
 def watch(store: ObjectStore, before: Seen | None, clock: Callable[[], float]) -> Seen | None:
@@ -312,7 +371,15 @@ def holder_in(text: bytes) -> Holder:
         since=str(words.get("since", "an unknown time")),
         lifetime_seconds=float(lifetime) if isinstance(lifetime, int | float) and lifetime > 0 else LIFETIME_SECONDS,
         write=str(words.get("write", "")),
+        counted_by=str(words.get("counted_by", "")),
+        requests=_requests_in(words.get("requests")),
     )
+
+
+def _requests_in(listed: object) -> Sequence[float] | None:
+    if not isinstance(listed, list) or not all(isinstance(each, int | float) and 0 <= each < inf for each in listed):
+        return None
+    return listed
 
 
 _OF_THIS_PROCESS: dict[str, Lease] = {}

@@ -1,5 +1,6 @@
 """The lease of a lake in an object store: machines that share no folder take turns."""
 
+import json
 import multiprocessing
 import os
 import secrets
@@ -7,13 +8,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from obstore.store import ObjectStore
+from obstore.store import MemoryStore, ObjectStore
 
 from timix_assets.lake.errors import LakeError, LakeLockTimeout, LeaseLost, StoreUnfit
-from timix_assets.lake.lease import OBJECT, Holder, Lease, look, now, watch
+from timix_assets.lake.lease import OBJECT, Holder, Lease, Left, look, now, watch
 from timix_assets.lake.storage import open_store
 
 from .s3 import store as s3_store
@@ -252,3 +256,101 @@ def test_a_name_from_the_store_is_one_printed_line() -> None:
     holder = Holder("a\nb\x1b[31m", "", "host", "2026-11-01", 1, "")
     assert "\n" not in str(holder)
     assert "\x1b" not in str(holder)
+
+
+class Clocks:
+    """A store with a clock of its own, and the clock of a machine, which go together."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+        self._store = MemoryStore()
+        self._written = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds - 900
+
+    def go_on(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def acquired(self, *, after: float = 0) -> Lease:
+        """By the next machine. after: for so long it sees that the holder before is silent."""
+        store: Any = self
+        lease = Lease(store, "the lake", clock=self)
+        lease.acquire("refresh_recent", "run-1", timeout_seconds=after + 1, notify=lambda _: self.go_on(after))
+        return lease
+
+    def put(self, *what: Any, **options: Any) -> Any:
+        result = self._store.put(*what, **options)
+        self._written = self.seconds
+        return result
+
+    def head(self, path: str) -> Any:
+        return {**self._store.head(path), "last_modified": datetime.fromtimestamp(self._written, UTC)}
+
+    def get(self, path: str) -> Any:
+        return SimpleNamespace(meta=self.head(path), bytes=self._store.get(path).bytes)
+
+
+def test_the_first_holder_is_left_no_requests() -> None:
+    lease = Clocks().acquired()
+    assert lease.left == Left()
+    lease.release()
+
+
+def test_a_released_lease_leaves_its_requests() -> None:
+    time_ = Clocks()
+    first = time_.acquired()
+    first.count_requests("folder-1", lambda: [61, 30])
+    first.release()
+    released_at = time_()
+    time_.go_on(3600)
+    second = time_.acquired()
+    # A second is not known, for the store's clock may have whole ones only.
+    assert second.left == Left("folder-1", [61, 30], released_at + 1)
+    second.release()
+
+
+@pytest.mark.parametrize(("silent", "ended_for"), [(0.5, 0), (1.5, 0), (61.5, 60), (3601.5, 3600)])
+def test_what_a_silent_holder_requested_is_unknown(silent: float, ended_for: float) -> None:
+    """It may have gone on until its lease lapsed."""
+    time_ = Clocks()
+    holder = Holder("a killed run", "run-0", "host", "", lifetime_seconds=0.5, write="", counted_by="folder-1")
+    time_.put(OBJECT, json.dumps(asdict(holder)).encode())
+    lease = time_.acquired(after=silent)
+    assert lease.left == Left("folder-1", None, time_() - ended_for)
+    lease.release()
+
+
+def test_a_run_without_requests_leaves_on_what_was_left() -> None:
+    time_ = Clocks()
+    first = time_.acquired()
+    first.count_requests("folder-1", lambda: [61, 30, 9])
+    first.release()
+    second = time_.acquired()
+    time_.go_on(10)
+    second.release()
+    third = time_.acquired()
+    assert third.left == Left("folder-1", [51, 20], time_())
+    third.release()
+
+
+def test_a_renewal_says_who_counts_the_requests(store: ObjectStore) -> None:
+    lease = acquired(store)
+    lease.count_requests("folder-1", list)
+    wait_for(lambda: (seen := look(store, None, 0)) and seen.holder.counted_by == "folder-1")
+    lease.release()
+
+
+@pytest.mark.parametrize("requests", ["60", [60, "x"], [-1], [float("nan")], [float("inf")], {"60": 1}, None])
+def test_requests_that_cannot_be_read_are_unknown(store: ObjectStore, requests: object) -> None:
+    store.put(OBJECT, json.dumps({"who": "", "requests": requests}).encode())
+    lease = acquired(store)
+    assert (lease.left.counted_by, lease.left.requests) == ("", None)
+    lease.release()
+
+
+def test_requests_of_an_older_version_are_unknown(store: ObjectStore) -> None:
+    store.put(OBJECT, b'{"who": "", "run_id": "1", "machine": "x", "since": "", "lifetime_seconds": 30, "write": "1"}')
+    lease = acquired(store)
+    assert (lease.left.counted_by, lease.left.requests) == ("", None)
+    lease.release()
