@@ -18,12 +18,13 @@ from obstore.store import ObjectStore
 from pydantic import Field, PrivateAttr
 
 from timix_assets.api.client import TimixClient
+from timix_assets.api.limits import Quota
 from timix_assets.contract.schema import Endpoint
-from timix_assets.ingest.connection import Connection, endpoint_of
+from timix_assets.ingest.connection import Connection, endpoint_of, quota_of_runs
 from timix_assets.ingest.progress import OnProgress, ignore_progress
 from timix_assets.lake.commit import Change
 from timix_assets.lake.errors import LakeError
-from timix_assets.lake.lease import Lease, lease_of
+from timix_assets.lake.lease import Lease, lease_of, now
 from timix_assets.lake.lock import LakeLock
 from timix_assets.lake.shrink_guard import ShrinkGuard
 from timix_assets.lake.snapshots import Snapshot
@@ -60,6 +61,7 @@ class TimixResource(_Timix):  # type: ignore[misc, valid-type]
         authentication: `x-api-key` or `bearer`.
         overrides_file: A path, or empty.
         state_folder: The folder on this machine for the rate limit that all processes share.
+        quota: The part of the plan's limit that runs keep to.
         allow_writes: Whether imports may write. A run cannot change it either.
         workspace: The name of one of several workspaces.
     """
@@ -70,6 +72,7 @@ class TimixResource(_Timix):  # type: ignore[misc, valid-type]
     authentication: ResourceDependency[Authentication] = Settings().authentication  # type: ignore[assignment]
     overrides_file: ResourceDependency[str] = ""  # type: ignore[assignment]
     state_folder: ResourceDependency[str] = STATE_FOLDER  # type: ignore[assignment]
+    quota: ResourceDependency[Quota] = Quota.ALL  # type: ignore[assignment]
     on_progress: ResourceDependency[OnProgress] = ignore_progress  # type: ignore[assignment]
     allow_writes: ResourceDependency[bool] = False  # type: ignore[assignment]
     workspace: ResourceDependency[str] = ""  # type: ignore[assignment]
@@ -105,6 +108,7 @@ class TimixResource(_Timix):  # type: ignore[misc, valid-type]
                 overrides_file=self.overrides_file,
                 state_folder=Path(self.state_folder),
                 limits=limits,
+                quota=self.quota,
                 read_only=not self._may_write,
                 notify=get_dagster_logger().info,
             )
@@ -259,6 +263,16 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
         if silent is not None:
             end_silent_run(instance, silent)
 
+    def take_turn(self, client: TimixClient) -> None:
+        """Where machines take turns: `client` counts what others requested before, and stops when the lease is lost."""
+        lease = self._lease
+        if lease is None:
+            return
+        folder, left = str(self.store.writer), lease.left
+        made = () if left.counted_by == folder else left.requests
+        client.take_turn(made, now() - left.at, lease.require)
+        lease.count_requests(folder, client.counting_requests)
+
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         if self._lease is not None:
             self._lease.release()
@@ -303,6 +317,7 @@ def timix_resource(settings: Settings) -> TimixResource:
         authentication=settings.authentication,
         overrides_file=settings.overrides,
         state_folder=str(settings.machine_folder),
+        quota=quota_of_runs(settings.lake),
         allow_writes=settings.allow_writes,
         workspace=settings.workspace,
     )

@@ -24,6 +24,7 @@ def prepare_client(context: AssetExecutionContext, timix: TimixResource, lake: L
     client = timix.client()
     lake.acquire_lock(context.instance, context.run)
     if client not in _ORGANIZATIONS:
+        lake.take_turn(client)
         lake.take_snapshots(context.run, READ_HERE)
         _ORGANIZATIONS[client] = key_organization(client, timix.endpoint)
     organization = _ORGANIZATIONS[client]

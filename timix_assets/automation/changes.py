@@ -30,6 +30,7 @@ from timix_assets.automation.tick_history import purge_skipped_ticks
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.contract.schema import Endpoint
 from timix_assets.dagster_internals import AssetGraph, UnresolvedAssetJobDefinition
+from timix_assets.ingest.connection import quota_outside_runs
 from timix_assets.ingest.probes import PROBED_ENDPOINTS, Probe, probe_endpoint
 from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.partitions import range_tags
@@ -156,7 +157,8 @@ def _tick(
     if any(run.is_success for run in runs):
         cursor = cursor.acknowledged()
     try:
-        now = probe_all(timix, cursor.seen, probed=probed)
+        outside = timix.model_copy(update={"quota": quota_outside_runs(settings.lake)})
+        now = probe_all(outside, cursor.seen, probed=probed)
     except RateLimited as error:
         return SkipReason(f"No room in the rate limit for this tick: {error} The next tick probes again.")
     if not cursor.seen:

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Self
 
 from timix_assets.api.client import TimixClient
-from timix_assets.api.limits import Limits
+from timix_assets.api.limits import Limits, Quota
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.contract.identity import plan_in
 from timix_assets.contract.overrides import Overrides, apply
 from timix_assets.contract.schema import Endpoint
+from timix_assets.lake.storage import is_folder
 from timix_assets.settings.environment import Authentication, Settings, require_api_key
 from timix_assets.settings.limits import ClientLimits
 from timix_assets.settings.overrides import load_overrides
+from timix_assets.state.locations import FILE_SCHEME
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Connection:
         overrides_file: A path, or empty.
         state_folder: The folder on this machine for the rate limit that all processes share.
         limits: Of the client; other settings in it are not read.
+        quota: The part of the plan's limit that the client keeps to.
         read_only: Whether the client refuses to write.
         notify: Is called with what a person should know of a wait.
     """
@@ -38,6 +41,7 @@ class Connection:
     overrides_file: str
     state_folder: Path
     limits: ClientLimits
+    quota: Quota = Quota.ALL
     read_only: bool = True
     notify: Callable[[str], None] | None = None
     _client: TimixClient | None = field(default=None, init=False, repr=False)
@@ -52,6 +56,7 @@ class Connection:
             overrides_file=settings.overrides,
             state_folder=settings.machine_folder,
             limits=settings,
+            quota=quota_outside_runs(settings.lake),
         )
 
     def check(self) -> None:
@@ -70,6 +75,7 @@ class Connection:
                 limits=Limits(**self.limits.model_dump(include=set(ClientLimits.model_fields))),
                 read_only=self.read_only,
                 rate_limit_folder=self.state_folder,
+                quota=self.quota,
                 notify=self.notify,
                 me_path=me.path,
                 plan_of=partial(plan_in, me),
@@ -89,6 +95,20 @@ class Connection:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def quota_of_runs(lake: str) -> Quota:
+    """The part of the plan's limit for runs. On a lake in an object store they take turns, whatever their machine."""
+    return Quota.TURN if _takes_turns(lake) else Quota.ALL
+
+
+def quota_outside_runs(lake: str) -> Quota:
+    """The part of the plan's limit for requests that do not wait for runs, perhaps of another machine."""
+    return Quota.RESERVE if _takes_turns(lake) else Quota.ALL
+
+
+def _takes_turns(lake: str) -> bool:
+    return not is_folder(lake.removeprefix(FILE_SCHEME))
 
 
 def endpoint_of(name: str, overrides_file: str) -> Endpoint:

@@ -17,7 +17,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from timix_assets.api.client import TimixClient
 from timix_assets.api.errors import DeadlineExceeded, RateLimited
-from timix_assets.api.limits import Limits
+from timix_assets.api.limits import Limits, Quota
 from timix_assets.api.rate_limit import RateLimiter
 from timix_assets.api.rate_limit_bucket import FileBucket
 from timix_assets.automation.changes import MAX_ATTEMPTS, SKIPPED_TICKS_KEPT, probe_all, timix_changes
@@ -283,6 +283,20 @@ def test_tick_during_rate_limit_pause_makes_no_request(watch: Watch) -> None:
     with pytest.raises(RateLimited, match=r"^GET /me: not sent, as .* 429 before, and the limit resets in 60 s"):
         probe_all(watch.timix, {}, seconds=30)
     assert watch.asked() == []
+
+
+@pytest.mark.parametrize(("lake", "quota"), [("data/lake", Quota.ALL), ("s3://lakes/ours", Quota.RESERVE)])
+def test_look_keeps_to_the_reserve_of_a_lake_in_an_object_store(watch: Watch, lake: str, quota: Quota) -> None:
+    watch.settings = Settings(lake=lake)
+    watch.tick()
+    counted = {each: counting(watch.sandbox, each) for each in (Quota.ALL, Quota.RESERVE)}
+    assert counted == {Quota.ALL: 0, Quota.RESERVE: 0} | {quota: len(watch.asked())}
+
+
+def counting(sandbox: Sandbox, quota: Quota) -> int:
+    """The requests that count on this machine."""
+    bucket = FileBucket(Settings().state_folder, sandbox.base_url, sandbox.key, quota=quota)
+    return len(RateLimiter(bucket, Limits(), print).counting())
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,13 @@ def test_matching_workspace_passes(project: Project, live: Sandbox) -> None:
     assert all(seen.method == "GET" for seen in live.requests)
 
 
+@pytest.mark.parametrize(("lake", "reserve"), [("data/lake", False), ("s3://lakes/ours", True)])
+def test_keeps_to_the_reserve_of_a_lake_in_an_object_store(project: Project, lake: str, reserve: bool) -> None:
+    assert project.run("doctor", TIMIX_LAKE=lake).returncode == 0
+    [file] = (project.folder / ".dagster").glob("*.pace")
+    assert file.name.endswith(".reserve.pace") is reserve
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 def test_warns_about_dotenv_readable_by_others(project: Project) -> None:
     message = "• Other users of this machine can read .env, which holds the key: chmod 600 .env\n"
