@@ -8,11 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from timix_assets.api.limits import Quota
 from timix_assets.lake.errors import SchemaChanged
 from timix_assets.lake.months import Months
 from timix_assets.lake.quarantine import quarantine
 from timix_assets.lake.tables import Lake
 from timix_assets.settings.environment import NAMES
+from timix_assets.vendor import REQUESTS_PER_MINUTE
 
 DOC = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text()
 MONTH = date(2026, 11, 1)
@@ -45,6 +47,11 @@ def put(lake: Lake, hours: pl.Series) -> None:
 
 def hours(lake: Lake) -> list[object]:
     return lake.scan("timix/time_reports").sort("id").collect()["hours"].to_list()
+
+
+def test_documented_reserve_is_that_of_the_plans() -> None:
+    *first, last = sorted({Quota.RESERVE.of(limit) for limit in REQUESTS_PER_MINUTE.values()})
+    assert f"({', '.join(map(str, first))} or {last} requests a minute)" in " ".join(DOC.split())
 
 
 def test_documented_restore_works(lake: Lake) -> None:
