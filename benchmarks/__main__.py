@@ -19,6 +19,7 @@ from . import (
     requests,
     rollups,
     soak,
+    two_machines,
     validate,
     webhooks,
     workspaces,
@@ -41,6 +42,7 @@ MEASUREMENTS = (
     Measurement("webhooks", "seven minutes", webhooks.figures, by_default=False),
     Measurement("aging", "an hour", aging.figures, by_default=False),
     Measurement("soak", "a quarter of an hour", soak.figures, by_default=False),
+    Measurement("two_machines", "ten minutes", two_machines.figures, by_default=False),
 )
 
 
@@ -51,7 +53,7 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="figure",
-        help=f"{', '.join(names)}; all but imports, pages, webhooks, aging and soak when none is named",
+        help=f"{', '.join(names)}; all but imports, pages, webhooks, aging, soak and two_machines when none is named",
     )
     options.add_argument("--peers", action="store_true", help="reading: dlt too, in a temporary environment")
     options.add_argument(
