@@ -37,7 +37,8 @@ def run(settings: Settings, dotenv: Mapping[str, str | None], console: Console, 
         False if an asset would fail or be wrong.
     """
     _print_settings(settings, dotenv, console)
-    timix, today = Connection.of(settings), settings.today()
+    timix = Connection.of(settings, notify=lambda message: _print_wait(message, errors))
+    today = settings.today()
     reports: list[EndpointReport] = []
     notes = [*_file_permission_notes(Path(".env")), *webhook_notes(settings)]
     try:
@@ -64,6 +65,10 @@ def _print_settings(settings: Settings, dotenv: Mapping[str, str | None], consol
         line = f"{variable:{VARIABLE_WIDTH}}  {source:11}  {value}"
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     console.print()
+
+
+def _print_wait(message: str, errors: Console) -> None:
+    errors.print(printable(message), markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_report(report: EndpointReport, console: Console) -> None:

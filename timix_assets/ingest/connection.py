@@ -47,8 +47,8 @@ class Connection:
     _client: TimixClient | None = field(default=None, init=False, repr=False)
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The connection of a command."""
+    def of(cls, settings: Settings, notify: Callable[[str], None] | None = None) -> Self:
+        """The connection of a command. notify: as of the class."""
         return cls(
             base_url=settings.base_url,
             api_key=settings.api_key.get_secret_value(),
@@ -57,6 +57,7 @@ class Connection:
             state_folder=settings.machine_folder,
             limits=settings,
             quota=quota_outside_runs(settings.lake),
+            notify=notify,
         )
 
     def check(self) -> None:

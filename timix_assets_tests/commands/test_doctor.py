@@ -7,6 +7,9 @@ from contextlib import closing
 import pytest
 import yaml
 
+from timix_assets.api import rate_limit
+from timix_assets.api.limits import Limits
+from timix_assets.api.rate_limit_bucket import CAPACITY, FileBucket
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.server import Sandbox
 from timix_assets.settings.environment import VARIABLES
@@ -30,6 +33,17 @@ def test_keeps_to_the_reserve_of_a_lake_in_an_object_store(project: Project, lak
     assert project.run("doctor", TIMIX_LAKE=lake).returncode == 0
     [file] = (project.folder / ".dagster").glob("*.pace")
     assert file.name.endswith(".reserve.pace") is reserve
+
+
+def test_says_that_it_waits_for_the_rate_limit(
+    project: Project, live: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "_MIN_NOTIFIED_SECONDS", 0)
+    bucket = FileBucket(project.folder / ".dagster", live.base_url, live.key)
+    rate_limit.RateLimiter(bucket, Limits(), print).add([3] * CAPACITY, age=0)
+    done = project.run("doctor")
+    assert done.returncode == 0
+    assert "Rate limit of the plan reached: waiting" in done.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
