@@ -1,6 +1,7 @@
 """Two machines on one lake in an object store with one key: no request is refused, and no table is wrong."""
 
 import logging
+import signal
 import subprocess
 import sys
 import threading
@@ -14,7 +15,11 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
+from obstore.store import ObjectStore
+
+from timix_assets.lake.lease import look
 from timix_assets.lake.maintenance import list_tables
+from timix_assets.lake.storage import open_store
 from timix_assets.lake.tables import Lake
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
@@ -30,10 +35,12 @@ REFRESHES = 10
 """Of each machine."""
 
 KILLED = 5
-"""Which refresh of each machine is killed."""
+"""Which refresh of each machine is killed, at a random moment while it holds the lease."""
 
-LONGEST_LIFE = 8.0
-"""Seconds until a kill, at most."""
+LONGEST_LIFE = 3.0
+"""Seconds from the lease to the kill, at most."""
+
+POLL_SECONDS = 0.1
 
 MONTHS = 12
 PLAN = "Free"
@@ -68,8 +75,9 @@ def figures() -> list[Figure]:
             "TIMIX_LEASE_SECONDS": str(LEASE_SECONDS),
             **options,
         }
+        lake = open_store(LAKE, options)
         machines = [
-            _Machine(folder, settings, sandbox, Random(SEED + place)) for place, folder in enumerate((one, other))
+            _Machine(folder, settings, sandbox, lake, Random(SEED + place)) for place, folder in enumerate((one, other))
         ]
         began = time.monotonic()
         with _looks(machines[1]) as looks, ThreadPoolExecutor() as both:
@@ -105,6 +113,7 @@ class _Machine:
     folder: Path
     common: Mapping[str, str]
     sandbox: Sandbox
+    store: ObjectStore
     random: Random
     refreshes: int = field(default=0, init=False)
     killed: int = field(default=0, init=False)
@@ -120,9 +129,9 @@ class _Machine:
         for number in range(1, REFRESHES + 1):
             if number < REFRESHES:
                 self._edit_an_entry()
-            self._refresh(self.random.uniform(2, LONGEST_LIFE) if number == KILLED else None)
+            self._refresh(killed=number == KILLED)
 
-    def _refresh(self, life: float | None) -> None:
+    def _refresh(self, *, killed: bool) -> None:
         self.refreshes += 1
         process = subprocess.Popen(
             REFRESH,
@@ -132,17 +141,29 @@ class _Machine:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        try:
-            said, _ = process.communicate(timeout=life)
-        except subprocess.TimeoutExpired:
+        if killed:
+            while process.poll() is None and not self._holds_the_lease():
+                time.sleep(POLL_SECONDS)
+            time.sleep(self.random.uniform(0, LONGEST_LIFE))
             process.kill()
-            process.communicate()
+        said, _ = process.communicate()
+        if process.returncode == -signal.SIGKILL:
             self.killed += 1
             return
         self.waited += WAITING in said
         if process.returncode:
             self.failed += 1
             print(said, file=sys.stderr)
+
+    def _holds_the_lease(self) -> bool:
+        """Whether its holder is the run that holds the lock of this machine."""
+        seen = look(self.store, None, 0)
+        locks = (self.folder / ".dagster").glob("turn-*.json")
+        return (
+            seen is not None
+            and not seen.holder.is_released
+            and any(seen.holder.who in lock.read_text() for lock in locks)
+        )
 
     def _edit_an_entry(self) -> None:
         workspace = self.sandbox.workspace
