@@ -56,8 +56,8 @@ Tables = Mapping[str, Sequence[str]]
 
 
 def figures() -> list[Figure]:
-    # moto's server logs every request.
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # moto's server logs every request, and errors that are retried.
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     firm = Firm.generate(people=6, months=MONTHS, seed=7, today=date.today())
     with (
         Sandbox(firm, plan=PLAN) as sandbox,
