@@ -354,3 +354,16 @@ def test_requests_of_an_older_version_are_unknown(store: ObjectStore) -> None:
     lease = acquired(store)
     assert (lease.left.counted_by, lease.left.requests) == ("", None)
     lease.release()
+
+
+def test_requests_stay_unknown_when_a_sensor_releases_the_lease() -> None:
+    time_ = Clocks()
+    store: Any = time_
+    holder = Holder("a killed run", "run-0", "host", "", lifetime_seconds=0.5, write="", counted_by="folder-1")
+    time_.put(OBJECT, json.dumps(asdict(holder)).encode())
+    seen = look(store, None, 0)
+    assert seen
+    assert Lease(store, "the lake").release_silent(seen, lambda silent: silent.run_id) == "run-0"
+    lease = time_.acquired()
+    assert lease.left == Left("folder-1", None, time_())
+    lease.release()
