@@ -258,6 +258,7 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
             run.run_id,
             timeout_seconds=self.lock_timeout_seconds,
             notify=get_dagster_logger().info,
+            folder=str(self.store.writer),
         )
         self.store.lease = self._lease
         if silent is not None:

@@ -157,7 +157,9 @@ class Lease:
         """Whether this process took the lease and has not released it; `require` says whether it is still valid."""
         return self._holder is not None and self._process == os.getpid()
 
-    def acquire(self, who: str, run_id: str, *, timeout_seconds: float, notify: Callable[[str], None]) -> Holder | None:
+    def acquire(
+        self, who: str, run_id: str, *, timeout_seconds: float, notify: Callable[[str], None], folder: str = ""
+    ) -> Holder | None:
         """Takes the lease, and renews it from a thread until `release` or the end of the process.
 
         Args:
@@ -165,6 +167,7 @@ class Lease:
             run_id: The run that it executes.
             timeout_seconds: How long to wait for another holder.
             notify: Called with a message for each holder that this process waits for.
+            folder: The id of its state folder.
 
         Returns:
             The holder that stopped renewing, if the lease was taken over from one.
@@ -190,6 +193,8 @@ class Lease:
                 if before and seen and before.tag != seen.tag and before.holder.run_id == seen.holder.run_id == run_id:
                     raise LakeError(STEPS_IN_PARALLEL)
                 if seen is None or asked_at >= seen.lapses_at():
+                    # Others do not know yet what this run requests; a count that has all before it needs no more.
+                    ours = replace(ours, counted_by=folder if seen and seen.holder.counted_by == folder else "")
                     tag = self._put(ours, seen.tag if seen else None)
                     if tag:
                         self._refuse_store_without_conditions(ours)

@@ -272,11 +272,13 @@ class Clocks:
     def go_on(self, seconds: float) -> None:
         self.seconds += seconds
 
-    def acquired(self, *, after: float = 0) -> Lease:
+    def acquired(self, *, after: float = 0, folder: str = "") -> Lease:
         """By the next machine. after: for so long it sees that the holder before is silent."""
         store: Any = self
         lease = Lease(store, "the lake", clock=self)
-        lease.acquire("refresh_recent", "run-1", timeout_seconds=after + 1, notify=lambda _: self.go_on(after))
+        lease.acquire(
+            "refresh_recent", "run-1", timeout_seconds=after + 1, notify=lambda _: self.go_on(after), folder=folder
+        )
         return lease
 
     def put(self, *what: Any, **options: Any) -> Any:
@@ -332,6 +334,20 @@ def test_a_run_without_requests_leaves_on_what_was_left() -> None:
     third = time_.acquired()
     assert third.left == Left("folder-1", [51, 20], time_())
     third.release()
+
+
+@pytest.mark.parametrize(("before", "known"), [("folder-1", "folder-1"), ("folder-2", "")])
+def test_a_run_that_is_killed_at_once_costs_its_own_machine_nothing(before: str, known: str) -> None:
+    time_ = Clocks()
+    store: Any = time_
+    first = time_.acquired(folder=before)
+    first.count_requests(before, lambda: [61])
+    first.release()
+    killed = time_.acquired(folder="folder-1")
+    seen = look(store, None, 0)
+    assert seen
+    assert (seen.holder.counted_by, seen.holder.requests) == (known, None)
+    killed.release()
 
 
 def test_a_renewal_says_who_counts_the_requests(store: ObjectStore) -> None:
