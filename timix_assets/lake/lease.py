@@ -194,7 +194,7 @@ class Lease:
                     raise LakeError(STEPS_IN_PARALLEL)
                 if seen is None or asked_at >= seen.lapses_at():
                     # Others do not know yet what this run requests; a count that has all before it needs no more.
-                    ours = replace(ours, counted_by=folder if seen and seen.holder.counted_by == folder else "")
+                    ours = replace(ours, counted_by=folder if seen is None or seen.holder.counted_by == folder else "")
                     tag = self._put(ours, seen.tag if seen else None)
                     if tag:
                         self._refuse_store_without_conditions(ours)
