@@ -33,6 +33,7 @@ from timix_assets.lake.tables import Lake
 from timix_assets.lake.writers import writer_id
 from timix_assets.launchpad import with_fields
 from timix_assets.namespace import PROJECT, Namespace
+from timix_assets.runs.failure_messages import as_dagster_failure
 from timix_assets.runs.orphaned import claim_run, end_orphaned_runs, end_silent_run
 from timix_assets.runs.tags import ACCEPT_SHRINK
 from timix_assets.settings.environment import Authentication, Settings
@@ -43,7 +44,8 @@ from timix_assets.text.wording import excerpt, job_label
 STATE_FOLDER = ".dagster"
 """Below the working directory."""
 
-RETRIES_OF_A_TICK = "2"
+OF_A_TICK = {"timeout": "10s", "connect_timeout": "5s", "max_retries": "2"}
+"""Options of the store for a sensor: it gives up before Dagster ends the tick, which is after 60 s."""
 
 _Timix = with_fields(ConfigurableResource, ClientLimits, QuarantineLimits)
 _Lake = with_fields(ConfigurableResource, LakeLimits)
@@ -199,9 +201,12 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
         return self._store
 
     def store_for_a_tick(self) -> ObjectStore | None:
-        """The object store of the lake, for a sensor: it gives up early, as Dagster gives a tick 60 s. None for a folder."""
-        url = self.store.url
-        return None if is_folder(url) else open_store(url, {**self.storage_options, "max_retries": RETRIES_OF_A_TICK})
+        """The object store of the lake, for a sensor; None for a folder. Fails the tick if no lake can be at the URL."""
+        with as_dagster_failure():
+            if is_folder(self.store.url):
+                return None
+            self.store.check()
+            return open_store(self.store.url, {**self.storage_options, **OF_A_TICK})
 
     @property
     def machine_folder(self) -> Path:

@@ -16,13 +16,16 @@ from obstore.store import ObjectStore
 
 from timix_assets.alerts.outbox import OutboxBusy, OutboxError
 from timix_assets.alerts.outbox_file import OutboxFile
+from timix_assets.lake.conditional_puts import version_of
 from timix_assets.lake.lease import now
 from timix_assets.lake.storage import describe_storage_error
 
 if TYPE_CHECKING:
-    from obstore import PutMode
+    from obstore import UpdateVersion
 
 FOLDER = "_timix_alerts"
+FAILURES = (BaseError, OSError, NotImplementedError)
+"""The last: conditional puts are turned off."""
 STILL_SECONDS = 50.0
 """Longer than an attempt takes, and less than the time between two ticks."""
 
@@ -31,8 +34,8 @@ OPEN = "open"
 WRITE = "write"
 """Another value in each write: whether an answer got lost can be seen by it."""
 
-_SEEN_OPEN: dict[str, tuple[str, float]] = {}
-"""The tag that this process saw last of each object that another one left open, and since when."""
+_SEEN_OPEN: "dict[str, tuple[UpdateVersion | None, float]]" = {}
+"""The version that this process saw last of each object that another one left open, and since when."""
 
 
 class OutboxObject:
@@ -56,17 +59,17 @@ class OutboxObject:
         self._earlier = earlier
         self._clock = clock
         self._content: bytes | None = None
-        self._tag: str | None = None
+        self._version: UpdateVersion | None = None
         self._is_open = False
 
     def __str__(self) -> str:
-        return self._place
+        return self._place if self._version else str(self._earlier)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         try:
-            self._content, self._tag, marks = self._get()
-        except (BaseError, OSError) as error:
+            self._content, self._version, marks = self._get()
+        except FAILURES as error:
             self._fail("read", error)
         if OPEN in marks and not self._stood_still():
             self._refuse()
@@ -79,7 +82,7 @@ class OutboxObject:
                     self._put(self._content or b"", is_open=False)
 
     def read(self) -> bytes | None:
-        if self._tag is None:
+        if self._version is None:
             return self._earlier.read()
         # Adopted: somebody who deletes the object wants to start over.
         self._earlier.remove()
@@ -92,7 +95,7 @@ class OutboxObject:
         attachment = f"{self._name.removesuffix('.json')}-{name}"
         try:
             self._store.put(f"{FOLDER}/{attachment}", data)
-        except (BaseError, OSError) as error:
+        except FAILURES as error:
             self._fail("written", error)
         return attachment
 
@@ -103,43 +106,42 @@ class OutboxObject:
         except FileNotFoundError:
             # Of this machine, from an earlier release.
             return attachment
-        except (BaseError, OSError) as error:
+        except FAILURES as error:
             self._fail("read", error)
         return self._earlier.attach(name, data)
 
     def _put(self, content: bytes, *, is_open: bool) -> None:
         self._is_open, write = False, uuid4().hex
         try:
-            tag = self._put_if_unchanged(content, {WRITE: write} | ({OPEN: "yes"} if is_open else {}))
-            if tag is None:
+            version = self._put_if_unchanged(content, {WRITE: write} | ({OPEN: "yes"} if is_open else {}))
+            if version is None:
                 # A repeated request meets its own first one, whose answer got lost.
-                _, tag, marks = self._get()
+                _, version, marks = self._get()
                 if marks.get(WRITE) != write:
                     self._refuse()
-        except (BaseError, OSError) as error:
+        except FAILURES as error:
             self._fail("written", error)
-        self._content, self._tag, self._is_open = content, tag, is_open
+        self._content, self._version, self._is_open = content, version, is_open
 
-    def _put_if_unchanged(self, content: bytes, marks: dict[str, str]) -> str | None:
-        """Returns the new tag; None if the object is not as it was read."""
-        mode: PutMode = "create" if self._tag is None else {"e_tag": self._tag}
+    def _put_if_unchanged(self, content: bytes, marks: dict[str, str]) -> "UpdateVersion | None":
+        """Returns the new version; None if the object is not as it was read."""
         try:
-            return self._store.put(self._path, content, mode=mode, attributes=marks)["e_tag"] or ""
+            return version_of(self._store.put(self._path, content, mode=self._version or "create", attributes=marks))
         except (AlreadyExistsError, PreconditionError):
             return None
 
-    def _get(self) -> tuple[bytes | None, str | None, dict[str, str]]:
-        """The content of the object, its tag and its marks; nothing if there is no object."""
+    def _get(self) -> "tuple[bytes | None, UpdateVersion | None, dict[str, str]]":
+        """The content of the object, its version and its marks; nothing if there is no object."""
         try:
             answer = self._store.get(self._path)
         except FileNotFoundError:
             return None, None, {}
-        return bytes(answer.bytes()), answer.meta["e_tag"] or "", dict(answer.attributes)
+        return bytes(answer.bytes()), version_of(answer.meta), dict(answer.attributes)
 
     def _stood_still(self) -> bool:
-        tag, since = _SEEN_OPEN.get(self._place, ("", 0.0))
-        if tag != self._tag:
-            tag, since = _SEEN_OPEN[self._place] = self._tag or "", self._clock()
+        version, since = _SEEN_OPEN.get(self._place, (None, 0.0))
+        if version != self._version:
+            _, since = _SEEN_OPEN[self._place] = self._version, self._clock()
         return self._clock() - since >= STILL_SECONDS
 
     def _refuse(self) -> NoReturn:

@@ -7,6 +7,7 @@ and process, before the first write.
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -14,6 +15,9 @@ from obstore.store import ObjectStore
 
 from .errors import StoreUnfit, WriteFailed
 from .storage import describe_storage_error, is_folder, open_store
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta, PutResult, UpdateVersion
 
 FOLDER = "_timix_probe"
 _LOCKING = "aws_s3_locking_provider"
@@ -32,7 +36,7 @@ def require_conditional_puts(url: str, options: Mapping[str, str]) -> None:
     try:
         is_supported = _refuses_second_put(store, name)
     except NotImplementedError as refused:
-        raise _unfit(url, f"does not accept conditional puts ({describe_storage_error(refused)})") from refused
+        raise unfit(url, f"does not accept conditional puts ({describe_storage_error(refused)})") from refused
     except (BaseError, OSError) as error:
         raise WriteFailed(
             f"The object store of the lake {url} refused a test object, {name} ({describe_storage_error(error)}); nothing was "
@@ -43,8 +47,18 @@ def require_conditional_puts(url: str, options: Mapping[str, str]) -> None:
         with suppress(BaseError, OSError):
             store.delete(name)
     if not is_supported:
-        raise _unfit(url, "ignores the condition of a put (If-None-Match)")
+        raise unfit(url, "ignores the condition of a put (If-None-Match)")
     _TESTED.add(tested)
+
+
+def version_of(described: "ObjectMeta | PutResult") -> "UpdateVersion":
+    """The condition of the next put of an object as it is: S3 and Azure compare its tag, Google Cloud its version."""
+    version: UpdateVersion = {}
+    if described["e_tag"] is not None:
+        version["e_tag"] = described["e_tag"]
+    if described["version"] is not None:
+        version["version"] = described["version"]
+    return version
 
 
 def _refuses_second_put(store: ObjectStore, name: str) -> bool:
@@ -56,7 +70,7 @@ def _refuses_second_put(store: ObjectStore, name: str) -> bool:
     return False
 
 
-def _unfit(url: str, why: str) -> StoreUnfit:
+def unfit(url: str, why: str) -> StoreUnfit:
     return StoreUnfit(
         f"The object store of the lake {url} {why}, so two writers could overwrite each other's commits unnoticed; nothing was "
         "written. Set AWS_CONDITIONAL_PUT=etag if the store supports that, update the store, or point TIMIX_LAKE to another "

@@ -15,22 +15,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from math import inf
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from uuid import uuid4
 
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import ObjectStore
 
+from timix_assets.errors import TimixAssetsError
 from timix_assets.text.printable import printable
 
-from .errors import LakeError, LakeLockTimeout, LeaseLost, StoreUnfit
+from .conditional_puts import unfit, version_of
+from .errors import LakeError, LakeLockTimeout, LeaseLost
 from .storage import describe_storage_error, is_folder, open_store
+
+if TYPE_CHECKING:
+    from obstore import UpdateVersion
 
 OBJECT = "_timix_lease.json"
 LIFETIME_SECONDS = 30.0
 RENEWALS_PER_LIFETIME = 3
-NO_TAG = '"timix"'
-"""The tag of no object."""
+NO_VERSION: "UpdateVersion" = {"e_tag": '"timix"', "version": "1"}
+"""Of no object."""
+UNKNOWN_FOR_SECONDS = 600.0
+"""After that no request of a holder counts any more that was lost without saying how many it made."""
 LOOKS_PER_LIFETIME = 10
 MAX_PAUSE_SECONDS = 2.0
 
@@ -92,17 +99,18 @@ class Seen:
     """The object as it was read.
 
     Args:
-        at: When its tag was first seen, by this machine's `now`.
+        version: The condition of a put that replaces this object and no later one.
+        at: When it was first seen, by this machine's `now`.
         written: When it was written, by the store's clock.
     """
 
     holder: Holder
-    tag: str
+    version: "UpdateVersion"
     at: float
     written: datetime
 
     def lapses_at(self) -> float:
-        """When it may be taken over unless its tag changes."""
+        """When it may be taken over unless it is written again."""
         return self.at if self.holder.is_released else self.at + self.holder.lifetime_seconds
 
 
@@ -145,7 +153,7 @@ class Lease:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._holder: Holder | None = None
-        self._tag = ""
+        self._version: UpdateVersion | None = None
         self._valid_until = 0.0
         self._lost = ""
         self._process = 0
@@ -190,18 +198,25 @@ class Lease:
             try:
                 before, seen = seen, watch(self._store, seen, self._clock)
                 asked_at = self._clock()
-                if before and seen and before.tag != seen.tag and before.holder.run_id == seen.holder.run_id == run_id:
+                if (
+                    before
+                    and seen
+                    and before.version != seen.version
+                    and before.holder.run_id == seen.holder.run_id == run_id
+                ):
                     raise LakeError(STEPS_IN_PARALLEL)
                 if seen is None or asked_at >= seen.lapses_at():
                     # Others do not know yet what this run requests; a count that has all before it needs no more.
                     ours = replace(ours, counted_by=folder if seen is None or seen.holder.counted_by == folder else "")
-                    tag = self._put(ours, seen.tag if seen else None)
-                    if tag:
+                    version = self._put(ours, seen.version if seen else None)
+                    if version:
                         self._refuse_store_without_conditions(ours)
+                        self._begin(ours, version, asked_at)
                         self._counting, self.left = None, self._left_by(seen)
-                        self._begin(ours, tag, asked_at)
                         return seen.holder if seen and not seen.holder.is_released else None
                     continue
+            except NotImplementedError as refused:
+                raise unfit(self._lake, "does not accept conditional puts") from refused
             except BaseError as error:
                 raise LakeError(
                     f"Cannot read or write the lease of the lake {self._lake} ({describe_storage_error(error)}). Check that "
@@ -252,7 +267,7 @@ class Lease:
             if holder is None or self._process != os.getpid() or self._lost:
                 return
             try:
-                self._put(self._released(holder), self._tag)
+                self._put(self._released(holder), self._version)
             except BaseError as error:
                 # It lapses by itself.
                 _log.warning("The lease of the lake was not released (%s).", describe_storage_error(error))
@@ -263,34 +278,43 @@ class Lease:
         Returns:
             What `end` returned; None if the holder, or whoever took over from it, wrote the object meanwhile.
         """
-        # The same words under a new tag: the holder's next renewal fails, and who follows a kill in `end` finds it named.
-        tag = self._put(seen.holder, seen.tag)
-        if not tag:
+        # The same words, written again: the holder's next renewal fails, and who follows a kill in `end` finds it named.
+        version = self._put(seen.holder, seen.version)
+        if version is None:
             return None
         result = end(seen.holder)
-        self._put(replace(seen.holder, who=""), tag)
+        self._put(replace(seen.holder, who=""), version)
         return result
 
     def _released(self, holder: Holder) -> Holder:
         """With the requests for the next holder. A run that made none leaves on what was left to it."""
         if self._counting is not None:
-            return replace(holder, who="", requests=self._counting())
+            try:
+                return replace(holder, who="", requests=self._counting())
+            except TimixAssetsError as error:
+                _log.warning("The requests of the last minute could not be counted (%s).", error)
+                return replace(holder, who="", requests=None)
         left, age = self.left, self._clock() - self.left.at
-        requests = None if left.requests is None else [each - age for each in left.requests if each > age]
+        unknown = left.requests is None and age < UNKNOWN_FOR_SECONDS
+        requests = None if unknown else [each - age for each in left.requests or () if each > age]
         return replace(holder, who="", counted_by=left.counted_by, requests=requests)
 
     def _left_by(self, seen: Seen | None) -> Left:
         """What the holder before left."""
         if seen is None:
             return Left()
+        try:
+            now_there = self._store.head(OBJECT)["last_modified"]
+        except (BaseError, OSError):
+            return Left(requests=None, at=self._clock())
         # The store's clock counts in whole seconds.
-        ended_for = (self._store.head(OBJECT)["last_modified"] - seen.written).total_seconds() - 1
+        ended_for = (now_there - seen.written).total_seconds() - 1
         if not seen.holder.is_released:
             ended_for -= seen.holder.lifetime_seconds
         return Left(seen.holder.counted_by, seen.holder.requests, self._clock() - max(0.0, ended_for))
 
-    def _begin(self, ours: Holder, tag: str, asked_at: float) -> None:
-        self._holder, self._tag, self._lost = ours, tag, ""
+    def _begin(self, ours: Holder, version: "UpdateVersion", asked_at: float) -> None:
+        self._holder, self._version, self._lost = ours, version, ""
         self._valid_until, self._process = asked_at + self._lifetime, os.getpid()
         self._ended = threading.Event()
         threading.Thread(target=self._renew, args=(self._ended,), name="timix-lease", daemon=True).start()
@@ -306,56 +330,51 @@ class Lease:
                     self._lost = f"it could not be renewed for {self._lifetime:g} s"
                     return
                 try:
-                    tag = self._put(self._holder, self._tag)
+                    version = self._put(self._holder, self._version)
                 except BaseError as error:
                     _log.warning(
                         "The lease of the lake was not renewed (%s); trying again.", describe_storage_error(error)
                     )
                     continue
-                if not tag:
+                if version is None:
                     self._lost = "another process took it over"
                     return
-                self._tag, self._valid_until = tag, asked_at + self._lifetime
+                self._version, self._valid_until = version, asked_at + self._lifetime
 
     def _refuse_store_without_conditions(self, ours: Holder) -> None:
-        if self._put(ours, NO_TAG):
-            raise StoreUnfit(
-                f"The object store of the lake {self._lake} ignores the condition of a put (If-Match): two machines could write "
-                "at once; nothing was written. Update the store, or point TIMIX_LAKE to another store or a folder."
-            )
+        if self._put(ours, NO_VERSION):
+            raise unfit(self._lake, "ignores the condition of a put (If-Match)")
 
-    def _put(self, holder: Holder, tag: str | None) -> str:
-        """Writes the object if its tag is still this one (None: if there is no object).
+    def _put(self, holder: Holder, version: "UpdateVersion | None") -> "UpdateVersion | None":
+        """Writes the object if it is still this version of it (None: if there is no object).
 
         Returns:
-            The new tag; empty if somebody else was faster.
+            The new version; None if somebody else was faster.
         """
         written = replace(holder, write=uuid4().hex)
         try:
-            result = self._store.put(
-                OBJECT, json.dumps(asdict(written)).encode(), mode="create" if tag is None else {"e_tag": tag}
-            )
+            result = self._store.put(OBJECT, json.dumps(asdict(written)).encode(), mode=version or "create")
         except (AlreadyExistsError, PreconditionError):
             # A repeated request meets its own first one, whose answer got lost.
             found = look(self._store, None, 0.0)
-            return found.tag if found and found.holder.write == written.write else ""
-        return result["e_tag"] or ""
+            return found.version if found and found.holder.write == written.write else None
+        return version_of(result)
 
 
 def look(store: ObjectStore, before: Seen | None, at: float) -> Seen | None:
-    """Reads the object; None if there is none. before: what was seen last, whose time stays while the tag does."""
+    """Reads the object; None if there is none. before: what was seen last, returned if nobody wrote since."""
     try:
         answer = store.get(OBJECT)
     except FileNotFoundError:
         return None
-    tag = answer.meta["e_tag"] or ""
-    if before is not None and before.tag == tag:
+    version = version_of(answer.meta)
+    if before is not None and before.version == version:
         return before
-    return Seen(holder_in(bytes(answer.bytes())), tag, at, answer.meta["last_modified"])
+    return Seen(holder_in(bytes(answer.bytes())), version, at, answer.meta["last_modified"])
 
 
 def watch(store: ObjectStore, before: Seen | None, clock: Callable[[], float]) -> Seen | None:
-    """`look`, for those who may take over: a new tag counts from the answer on, as it can be younger than the request."""
+    """`look`, for those who may take over: a new version counts from the answer on, as it can be younger than the request."""
     seen = look(store, before, 0.0)
     return seen if seen is None or seen is before else replace(seen, at=clock())
 

@@ -19,7 +19,7 @@ from timix_assets.alerts.outbox_object import FOLDER, STILL_SECONDS, OutboxObjec
 from timix_assets.lake.lease import now
 from timix_assets.lake.maintenance import list_tables
 from timix_assets.lake.storage import open_store
-from timix_assets.resources import RETRIES_OF_A_TICK
+from timix_assets.resources import OF_A_TICK
 from timix_assets_tests.lake.s3 import store as s3_store
 
 FIRST, SECOND = Message("first", "one"), Message("second", "two")
@@ -41,7 +41,7 @@ def url() -> str:
 
 
 def outbox_of(folder: Path, url: str, options: dict[str, str], clock: Callable[[], float] = now) -> OutboxObject:
-    store = open_store(url, {**options, "max_retries": RETRIES_OF_A_TICK})
+    store = open_store(url, {**options, **OF_A_TICK})
     return OutboxObject(store, url, NAME, OutboxFile(folder / NAME), clock=clock)
 
 

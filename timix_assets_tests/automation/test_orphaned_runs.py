@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus, build_sensor_context
+from dagster import DagsterInstance, DagsterRunStatus, Failure, build_sensor_context
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.utils import make_new_run_id
 from obstore.store import ObjectStore
@@ -252,3 +252,11 @@ def test_the_run_of_a_killed_process_of_another_machine_is_ended(tmp_path: Path,
         process.join()
         wait_for(lambda: run_id in watch.tick())
         assert watch.status(run_id) is DagsterRunStatus.FAILURE
+
+
+def test_a_url_with_a_password_is_refused_without_showing_it(tmp_path: Path) -> None:
+    secret = secrets.token_hex(8)
+    lake = LakeResource(url=f"s3://key:{secret}@bucket/lake", state_folder=str(tmp_path))
+    with pytest.raises(Failure) as refused:
+        lake.store_for_a_tick()
+    assert secret not in str(refused.value)

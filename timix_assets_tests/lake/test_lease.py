@@ -17,7 +17,7 @@ import pytest
 from obstore.store import MemoryStore, ObjectStore
 
 from timix_assets.lake.errors import LakeError, LakeLockTimeout, LeaseLost, StoreUnfit
-from timix_assets.lake.lease import OBJECT, Holder, Lease, Left, look, now, watch
+from timix_assets.lake.lease import OBJECT, UNKNOWN_FOR_SECONDS, Holder, Lease, Left, look, now, watch
 from timix_assets.lake.storage import open_store
 
 from .s3 import store as s3_store
@@ -118,7 +118,7 @@ def test_a_holder_that_was_overtaken_writes_no_more(store: ObjectStore) -> None:
     first = acquired(store)
     seen = look(store, None, 0)
     assert seen
-    store.put(OBJECT, b'{"who": "another", "lifetime_seconds": 1}', mode={"e_tag": seen.tag})
+    store.put(OBJECT, b'{"who": "another", "lifetime_seconds": 1}', mode=seen.version)
     wait_for(lambda: is_lost(first))
     with pytest.raises(LeaseLost, match="another process took it over. Nothing more was written"):
         first.require()
@@ -383,3 +383,33 @@ def test_requests_stay_unknown_when_a_sensor_releases_the_lease() -> None:
     lease = time_.acquired()
     assert lease.left == Left("folder-1", None, time_())
     lease.release()
+
+
+def test_a_store_without_conditional_puts_gives_no_lease(options: dict[str, str], url: str) -> None:
+    store = open_store(url, {**options, "aws_conditional_put": "disabled"})
+    with pytest.raises(StoreUnfit, match="does not accept conditional puts"):
+        acquired(store)
+
+
+def test_a_count_that_fails_lets_the_lease_go(store: ObjectStore) -> None:
+    def fails() -> list[float]:
+        raise LakeError("the count is locked")
+
+    lease = acquired(store)
+    lease.count_requests("folder", fails)
+    lease.release()
+    left = look(store, None, 0)
+    assert left
+    assert (left.holder.is_released, left.holder.requests) == (True, None)
+
+
+def test_requests_that_nobody_counted_are_over_after_a_while(store: ObjectStore) -> None:
+    clock = [0.0]
+    lease = Lease(store, "the lake", lifetime_seconds=1000, clock=lambda: clock[0])
+    lease.acquire("compact", "run-1", timeout_seconds=0, notify=ignore)
+    lease.left = Left(requests=None, at=0.0)
+    clock[0] = UNKNOWN_FOR_SECONDS
+    lease.release()
+    left = look(store, None, 0)
+    assert left
+    assert left.holder.requests == []

@@ -200,7 +200,7 @@ def taken_over(lake: ObjectStore) -> bool:
     seen = look(lake, None, 0)
     assert seen
     try:
-        lake.put(OBJECT, b'{"who": "another"}', mode={"e_tag": seen.tag})
+        lake.put(OBJECT, b'{"who": "another"}', mode=seen.version)
     except PreconditionError:
         return False
     return True
