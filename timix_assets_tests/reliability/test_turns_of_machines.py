@@ -28,6 +28,8 @@ from timix_assets.sandbox.server import Sandbox
 from timix_assets_tests.commands.conftest import Project, new_project, settings_of
 from timix_assets_tests.lake.s3 import store
 
+pytestmark = pytest.mark.timeout(300)
+
 LEASE_SECONDS = 3
 CUSTOMERS = "timix/customers"
 MONTHLY_REPORTS = ("--only", "timix/revenue_report", "--only", "timix/customer_billing_report")
@@ -97,8 +99,6 @@ def test_a_refresh_waits_for_that_of_another_machine(live: Sandbox, machine: Mac
     assert holder(second) == ""
 
 
-@pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.fault(59)
 def test_a_killed_machine_is_followed_and_leaves_no_wrong_table(live: Sandbox, machine: Machine) -> None:
     first, second = machine("first"), machine("second")
@@ -206,8 +206,6 @@ def taken_over(lake: ObjectStore) -> bool:
     return True
 
 
-@pytest.mark.long
-@pytest.mark.timeout(300)
 @pytest.mark.fault(59)
 @pytest.mark.parametrize("live", [(45, {"plan": "Free"})], indirect=True)
 def test_a_refresh_right_after_that_of_another_machine_gets_no_429(live: Sandbox, machine: Machine) -> None:
