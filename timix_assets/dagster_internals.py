@@ -8,7 +8,7 @@ No other module imports `dagster._*` or `dagster_shared`; a test says so. Each g
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 # The UI shows a check that a sensor reports only if the check names its materialization.
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
@@ -87,10 +87,24 @@ from dagster_shared.check import CheckError
 # The error of a failed step, as recorded.
 from dagster_shared.error import SerializableErrorInfo
 
+# Warnings of beta parameters, when an asset is made again with what it was made with.
+from dagster_shared.utils.warnings import disable_dagster_warnings
+
 if TYPE_CHECKING:
-    from dagster import AssetKey, DagsterInstance
+    from dagster import AssetKey, AssetsDefinition, DagsterInstance, ResourceDefinition
     from dagster._cli.proxy_server_manager import ProxyServerManager
     from dagster._core.workspace.context import WorkspaceProcessContext
+
+Assets = TypeVar("Assets", bound="AssetsDefinition")
+
+
+def with_own_resources(asset: Assets, resources: "Mapping[str, ResourceDefinition]") -> Assets:
+    """`with_resources`, for resources that belong to the asset's workspace.
+
+    Dagster's own also binds an IO manager where an asset names none, which is for the code location to say.
+    """
+    with disable_dagster_warnings():
+        return type(asset)(**(asset.get_attributes_dict() | {"resource_defs": resources}))
 
 
 def execute_job(

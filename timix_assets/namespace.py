@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from typing import Any, TypeVar, get_type_hints
 
-from dagster import AssetKey
+from dagster import AssetKey, SensorEvaluationContext, build_resources
 
 FOLDERS = frozenset({"timix", "rollups", "exports", "reports", "meta", "maintenance", "imports", "quarantine"})
 """The first parts of our assets' keys, behind the prefix."""
@@ -29,15 +29,19 @@ class Namespace:
         name: The workspace; empty for the project without a prefix.
         prefix: Stands before every asset key.
         moved: Table -> its key, for those that `Workspace.get_asset_spec` gives another one.
+        resources: Plain name -> resource, for functions that get none from Dagster.
     """
 
     name: str = ""
     prefix: tuple[str, ...] = ()
     moved: Mapping[str, AssetKey] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def key(self, table: str) -> AssetKey:
         """The asset of a table: `timix/me` is `acme/timix/me`."""
-        return self.moved.get(table) or AssetKey([*self.prefix, *table.split("/")])
+        if table not in self._keys:
+            self._keys[table] = self.moved.get(table) or AssetKey([*self.prefix, *table.split("/")])
+        return self._keys[table]
 
     def table(self, key: AssetKey) -> str:
         """The table of an asset, by its path in the lake. A key without the prefix is its own path."""
@@ -64,6 +68,8 @@ class Namespace:
         """
         if not self.name:
             return function
+        if self.resources:
+            return self._supplied(function)
         hints = get_type_hints(function, include_extras=True)
         if inspect.isgeneratorfunction(function):
             # Dagster reads what a function returns, of a generator nothing, and the one below is none.
@@ -87,6 +93,22 @@ class Namespace:
         )
         renamed.__annotations__ = {self.named(name) if name in RESOURCES else name: hints[name] for name in hints}
         return renamed
+
+    def _supplied(self, function: Callable[..., R]) -> Callable[..., R]:
+        """The function of a sensor, of which Dagster knows no resource: the workspace's own are made for each call."""
+        signature = inspect.signature(function)
+        needed = {name: self.resources[name] for name in signature.parameters if name in RESOURCES}
+
+        def supplied(context: SensorEvaluationContext) -> R:
+            with build_resources(needed, context.instance) as made:
+                return function(context, **{name: getattr(made, name) for name in needed})
+
+        return supplied
+
+    @cached_property
+    def _keys(self) -> dict[str, AssetKey]:
+        """Each made once: the lineage of columns alone names 1,800."""
+        return {}
 
     @cached_property
     def _tables(self) -> Mapping[AssetKey, str]:

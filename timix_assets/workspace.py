@@ -50,6 +50,7 @@ from timix_assets.automation.jobs import jobs
 from timix_assets.automation.orphaned_runs import orphaned_runs_sensor
 from timix_assets.automation.schedules import cron_expression, schedule_specs, schedules
 from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.dagster_internals import with_own_resources, wrap_resources_for_execution
 from timix_assets.errors import TimixAssetsError
 from timix_assets.lake.storage import reject_malformed_url
 from timix_assets.launchpad import firm_resources
@@ -68,6 +69,9 @@ Asset = AssetsDefinition | AssetSpec
 
 CRON_SETTINGS = {spec.name: spec.cron_setting for spec in schedule_specs(Settings())}
 """Each schedule, and the setting of its cron expression."""
+
+RUN_JOB = "DAGSTER_RUN_JOB_NAME"
+"""The job of the run, in a container that Dagster started for it (Docker, Kubernetes, ECS); a code server has none."""
 
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
@@ -147,6 +151,11 @@ class Workspace:
         """
         return spec
 
+    @property
+    def name(self) -> str:
+        """Its name; empty for the project without a prefix."""
+        return self._plain.name
+
     def table(self, spec: AssetSpec) -> str:
         """The table that a spec which `get_asset_spec` is given is of, such as `timix/projects`."""
         return self._plain.table(spec.key)
@@ -154,25 +163,39 @@ class Workspace:
     @cached_property
     def names(self) -> Namespace:
         """What Dagster calls its tables, jobs and resources."""
-        if type(self).get_asset_spec is Workspace.get_asset_spec:
+        if not self._changes_specs:
             return self._plain
-        specs = [spec for each in self._plain_assets for spec in _specs(each)]
+        detailed = self._detailed(self._plain)
+        specs = [detailed(spec) for each in self._plain_assets for spec in _specs(each)]
         moved = {spec.key: self.get_asset_spec(spec).key for spec in specs}
         changed = {self._plain.table(key): moved[key] for key in moved if moved[key] != key}
         return replace(self._plain, moved=changed) if changed else self._plain
+
+    @property
+    def job_names(self) -> set[str]:
+        """The names of its jobs; none of the project without a prefix, whose jobs are of all assets."""
+        return {job.name for job in jobs(self._plain).values()} if self.name else set()
 
     def build_definitions(self) -> Definitions:
         """Its assets, checks, jobs, schedules, sensors and resources."""
         names, settings = self.names, self.settings
         # Dagster has made it by now, open to all, when it was started by itself.
         restrict_to_owner(settings.state_folder)
-        unchanged = self._plain_assets if names is self._plain else self._assets(names)
-        assets = map_asset_specs(self._final_spec, unchanged)
+        declared = self._plain_assets if names is self._plain else self._assets(names)
+        assets = list(map_asset_specs(self._final_spec, declared))
         own = {key for each in assets for key in _computed(each)}
+        checks = [check for check in check_definitions(names) if _reads(check) <= own]
         of = jobs(names, own if names.name else None)
+        resources = self._resources()
+        if names.name:
+            # Resources of the code location are looked at for each asset and each job, of whatever workspace.
+            bound = wrap_resources_for_execution({names.named(name): each for name, each in resources.items()})
+            assets = [each if isinstance(each, AssetSpec) else with_own_resources(each, bound) for each in assets]
+            checks = [with_own_resources(check, bound) for check in checks]
+            names = replace(names, resources=resources)
         return Definitions(
             assets=assets,
-            asset_checks=[check for check in check_definitions(names) if _reads(check) <= own],
+            asset_checks=checks,
             jobs=list(of.values()),
             schedules=schedules(settings, of, names, self.schedules),
             sensors=[
@@ -182,7 +205,7 @@ class Workspace:
                 *alert_sensors(names),
                 *([automation_sensor(names, own)] if self.automation_sensor else []),
             ],
-            resources={names.named(name): resource for name, resource in self._resources().items()},
+            resources=None if names.name else resources,
             # A workspace stands beside other people's assets, whose executor is theirs; its jobs have their own.
             executor=None if names.name else in_process_executor,
         )
@@ -192,7 +215,7 @@ class Workspace:
         return self._assets(self._plain)
 
     def _assets(self, names: Namespace) -> list[Asset]:
-        """Everything that can be read or computed of the endpoints."""
+        """Everything that can be read or computed of the endpoints, as its own module declares it."""
         months = monthly_partitions(self.settings)
         every: list[Asset] = [
             *raw_assets(months, names),
@@ -205,11 +228,24 @@ class Workspace:
             *quarantine_assets(names),
             structure_import(names=names),
         ]
-        detailed = with_details(self.settings, names)
-        every = list(map_asset_specs(lambda spec: with_freshness(detailed(spec), names), every))
         return every if self.endpoints is None else _without_missing_inputs(every, self.endpoints, names)
 
-    def _final_spec(self, spec: AssetSpec) -> AssetSpec:
+    def _detailed(self, names: Namespace) -> Callable[[AssetSpec], AssetSpec]:
+        """Adds what every page of an asset says, and when its table is stale."""
+        detailed = with_details(self.settings, names)
+        return lambda spec: with_freshness(detailed(spec), names)
+
+    @cached_property
+    def _final_spec(self) -> Callable[[AssetSpec], AssetSpec]:
+        """The whole spec of an asset: each change of a spec makes Dagster build its asset again, so all are made at once."""
+        detailed = self._detailed(self.names)
+        return (lambda spec: self._changed(detailed(spec))) if self._changes_specs else detailed
+
+    @property
+    def _changes_specs(self) -> bool:
+        return type(self).get_asset_spec is not Workspace.get_asset_spec
+
+    def _changed(self, spec: AssetSpec) -> AssetSpec:
         """With what `get_asset_spec` changes; metadata that it leaves out stays, since reading and writing need it."""
         changed = self.get_asset_spec(spec.replace_attributes(key=self._plain.key(self.names.table(spec.key))))
         return changed.replace_attributes(metadata={**spec.metadata, **changed.metadata})
@@ -242,11 +278,20 @@ def build_definitions(*workspaces: Workspace | Settings) -> Definitions:
         SettingsError: Two workspaces have one name.
     """
     built = [each if isinstance(each, Workspace) else Workspace.of(each) for each in workspaces]
-    called = [each.names.name for each in built]
+    called = [each.name for each in built]
     if twice := sorted({name for name in called if called.count(name) > 1}):
         raise SettingsError(f"Two workspaces are called {quoted(twice[0])}; give each a name of its own.")
-    definitions = [each.build_definitions() for each in built]
+    definitions = [each.build_definitions() for each in _of_this_run(built)]
     return definitions[0] if len(definitions) == 1 else Definitions.merge(*definitions)
+
+
+def _of_this_run(workspaces: list[Workspace]) -> list[Workspace]:
+    """In the container of a run, the workspace of its job alone, whose assets are all that the run may compute; else all.
+
+    A run of selected assets has Dagster's own job of everything.
+    """
+    job = os.environ.get(RUN_JOB)
+    return [each for each in workspaces if job in each.job_names] or workspaces
 
 
 class _Problems:

@@ -1,5 +1,7 @@
 """The quarantine tables in the catalog: Dagster computes none of them; the run that reads a raw table observes its rows."""
 
+from functools import cache
+
 from dagster import AssetObservation, AssetSpec, MetadataValue, TableColumn, TableSchema
 
 from timix_assets.assets.preview import preview
@@ -26,7 +28,6 @@ REASONS_SHOWN = 20
 def quarantine_asset(endpoint: Endpoint, names: Namespace = PROJECT) -> AssetSpec:
     """Outside the graph of computations, so that no job selects it."""
     table = f"quarantine/{endpoint.name}"
-    personal = PERSONAL_DATA if any(column.personal for column in endpoint.columns) else None
     return AssetSpec(
         names.key(table),
         description=f"Rows of timix/{endpoint.name} that could not be read, with the reason and the whole record. The "
@@ -35,14 +36,20 @@ def quarantine_asset(endpoint: Endpoint, names: Namespace = PROJECT) -> AssetSpe
         group_name="quarantine",
         kinds={"deltalake"},
         metadata={
-            "dagster/column_schema": TableSchema(
-                [
-                    TableColumn(name, TYPES.get(name, "string"), text, tags=personal if name in SENT else None)
-                    for name, text in DESCRIPTIONS.items()
-                ]
-            ),
+            "dagster/column_schema": _columns(personal=any(column.personal for column in endpoint.columns)),
             "dagster/table_name": table,
         },
+    )
+
+
+@cache
+def _columns(*, personal: bool) -> TableSchema:
+    tags = PERSONAL_DATA if personal else None
+    return TableSchema(
+        [
+            TableColumn(name, TYPES.get(name, "string"), text, tags=tags if name in SENT else None)
+            for name, text in DESCRIPTIONS.items()
+        ]
     )
 
 

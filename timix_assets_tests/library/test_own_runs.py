@@ -82,15 +82,10 @@ def sensor(definitions: Definitions, name: str) -> SensorDefinition:
 
 
 def tick(
-    definitions: Definitions, firm: Workspace, instance: DagsterInstance, name: str, cursor: str | None = None
+    definitions: Definitions, instance: DagsterInstance, name: str, cursor: str | None = None
 ) -> SensorExecutionData:
     with build_sensor_context(
-        instance=instance,
-        cursor=cursor,
-        repository_def=definitions.get_repository_def(),
-        resources={
-            key: value for key, value in (definitions.resources or {}).items() if key.startswith(firm.names.name)
-        },
+        instance=instance, cursor=cursor, repository_def=definitions.get_repository_def()
     ) as context:
         return sensor(definitions, name).evaluate_tick(context)
 
@@ -126,13 +121,11 @@ def test_failure_alerts_report_own_runs_alone(
     definitions: Definitions, firms: dict[str, Workspace], instance: DagsterInstance
 ) -> None:
     for name in FIRMS:
-        tick(definitions, firms[name], instance, f"{name}_failure_alerts")
+        tick(definitions, instance, f"{name}_failure_alerts")
     for failing in (acme_fails, they_fail):
         failing.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
     since = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
-    said = {
-        name: tick(definitions, firms[name], instance, f"{name}_failure_alerts", since).skip_message for name in FIRMS
-    }
+    said = {name: tick(definitions, instance, f"{name}_failure_alerts", since).skip_message for name in FIRMS}
     assert str(said["acme"]).startswith("1 run failed")
     assert str(said["globex"]).startswith("0 runs failed")
 
@@ -189,9 +182,9 @@ def test_orphans_of_another_workspace_are_left(
     create_run_for_test(
         instance, run_id=run_id, status=DagsterRunStatus.STARTED, tags={PROCESS: process_tag(run_id, name)}
     )
-    tick(definitions, firms["globex"], instance, "globex_orphaned_runs")
+    tick(definitions, instance, "globex_orphaned_runs")
     assert status(instance, run_id) is DagsterRunStatus.STARTED
-    tick(definitions, firms["acme"], instance, "acme_orphaned_runs")
+    tick(definitions, instance, "acme_orphaned_runs")
     assert status(instance, run_id) is DagsterRunStatus.FAILURE
 
 

@@ -10,15 +10,21 @@ from typing import Any
 import polars as pl
 import pytest
 from dagster import (
+    AssetIn,
     AssetKey,
     AssetSpec,
     DagsterInstance,
     Definitions,
     EnvVar,
     ExecuteInProcessResult,
+    MaterializeResult,
+    asset,
     build_sensor_context,
+    define_asset_job,
     evaluate_automation_conditions,
 )
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._grpc.types import ExecuteRunArgs
 
 from timix_assets import Workspace, build_definitions
 from timix_assets.contract.endpoints import BY_NAME
@@ -65,8 +71,8 @@ def test_names_begin_with_that_of_the_workspace(both: Definitions) -> None:
     Definitions.validate_loadable(both)
 
 
-def test_no_job_of_a_workspace_needs_resources_of_others(both: Definitions) -> None:
-    for name in FIRMS:
+def test_no_job_of_a_workspace_has_resources_of_others(both: Definitions) -> None:
+    for name, other in zip(FIRMS, reversed(FIRMS), strict=True):
         for job in both.resolve_all_job_defs():
             if job.name.startswith(f"{name}_"):
                 assert {key.path[0] for key in job.asset_layer.executable_asset_keys} == {name}
@@ -74,6 +80,24 @@ def test_no_job_of_a_workspace_needs_resources_of_others(both: Definitions) -> N
                 needed = set(job.required_resource_keys) - {"io_manager"}  # type: ignore[attr-defined]
                 assert needed
                 assert all(key.startswith(f"{name}_") for key in needed)
+                assert not any(key.startswith(f"{other}_") for key in job.resource_defs)
+
+
+def test_asset_of_another_team_reads_a_table(
+    sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
+) -> None:
+    @asset(ins={"customers": AssetIn(AssetKey(["acme", "timix", "customers"]))})
+    def known(customers: pl.LazyFrame) -> MaterializeResult[Any]:
+        return MaterializeResult(metadata={"rows": customers.collect().height})
+
+    definitions = Definitions.merge(
+        build_definitions(workspace("acme", tmp_path, sandboxes["acme"])),
+        Definitions(assets=[known], jobs=[define_asset_job("count", [known])]),
+    )
+    assert failures(run(definitions, instance, "acme_refresh_everything", RAW[0])) == {}
+    done = definitions.resolve_job_def("count").execute_in_process(instance=instance)
+    [event] = done.asset_materializations_for_node("known")
+    assert event.metadata["rows"].value == len(sandboxes["acme"].workspace.rows("customers"))
 
 
 @pytest.mark.long
@@ -122,10 +146,7 @@ def test_change_refreshes_what_is_below_in_its_firm_alone(
     for table in BY_NAME:
         Lake(str(tmp_path / "acme")).replace(f"timix/{table}", pl.DataFrame(schema={"id": pl.String}), key=["id"])
     for _ in range(2):
-        resources = {name: each for name, each in (both.resources or {}).items() if name.startswith("acme_")}
-        with build_sensor_context(
-            instance=instance, cursor=cursor, repository_def=repository, resources=resources
-        ) as context:
+        with build_sensor_context(instance=instance, cursor=cursor, repository_def=repository) as context:
             ticked = repository.get_sensor_def("acme_timix_changes").evaluate_tick(context)
         cursor = ticked.cursor
         requested = {key.to_user_string() for each in ticked.run_requests or [] for key in each.asset_selection or []}
@@ -243,6 +264,46 @@ def test_two_workspaces_need_two_names(tmp_path: Path) -> None:
         build_definitions(workspace("acme", tmp_path), workspace("acme", tmp_path))
     with pytest.raises(SettingsError, match="cannot be the name of a workspace"):
         workspace("acme corp", tmp_path)
+
+
+@pytest.mark.parametrize("job", ["__ASSET_JOB", "refresh_recent", "warehouse"])
+def test_run_of_any_assets_loads_every_firm(job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_RUN_JOB_NAME", job)
+    loaded = build_definitions(*(workspace(name, tmp_path) for name in FIRMS))
+    assert {key.partition("/")[0] for key in keys(loaded)} == set(FIRMS)
+
+
+FIRMS_OF_A_RUN = """
+from timix_assets import Workspace, build_definitions
+
+class Unbuildable(Workspace):
+    def build_definitions(self):
+        raise RuntimeError("the firm of another run was built")
+
+defs = build_definitions(
+    Workspace("acme", "bbl_none", "data/acme", "2026-09"), Unbuildable("globex", "bbl_none", "data/globex", "2026-09")
+)
+"""
+
+
+@pytest.mark.parametrize("in_container", [True, False])
+def test_run_in_a_container_builds_its_own_firm_alone(
+    in_container: bool, tmp_path: Path, instance: DagsterInstance
+) -> None:
+    """Dagster's launchers of containers start this command, with this variable."""
+    (tmp_path / "firms.py").write_text(FIRMS_OF_A_RUN)
+    job = build_definitions(workspace("acme", tmp_path)).resolve_job_def("acme_compact_lake")
+    code = ReconstructableRepository.for_file(str(tmp_path / "firms.py"), "defs", str(tmp_path))
+    origin = code.get_reconstructable_job(job.name).get_python_origin()
+    run_id = instance.create_run_for_job(job, job_code_origin=origin).run_id
+    command = ExecuteRunArgs(origin, run_id, instance.get_ref(), set_exit_code_on_failure=True).get_command_args()
+    environ = {"PYTHONPATH": ":".join(sys.path), "DAGSTER_HOME": str(tmp_path)}
+    if in_container:
+        environ["DAGSTER_RUN_JOB_NAME"] = job.name
+    subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, env=environ, check=False, timeout=120)
+    ended = instance.get_run_by_id(run_id)
+    assert ended is not None
+    assert ended.is_success == in_container
 
 
 def test_nothing_runs_at_import(tmp_path: Path) -> None:
