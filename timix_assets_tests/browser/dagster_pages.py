@@ -35,6 +35,18 @@ def open_backfill_dialog(page: Page, url: str, key: str) -> Locator:
     return dialog
 
 
+def open_job_backfill_dialog(page: Page, url: str, job: str) -> Locator:
+    """*Materialize all…* of a job of monthly tables, found in the list of jobs, with all its months selected."""
+    page.goto(f"{url}/jobs")
+    page.get_by_text(job, exact=True).click()
+    page.get_by_role("button", name="Materialize all").click()
+    # Closed months stand above the job, and there are none yet.
+    page.get_by_role("button", name="Confirm").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="All", exact=True).click()
+    return dialog
+
+
 def launch_backfill(page: Page, dialog: Locator, url: str) -> None:
     """*Launch backfill*, and then the page of the backfill."""
     dialog.get_by_role("button", name="Launch backfill").click()

@@ -18,9 +18,8 @@ from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
 from timix_assets.text.figures import number, percent
 from timix_assets_tests.automation.dagster_dev import TimixUi
-from timix_assets_tests.required import skip_without
 
-from .chromium import executable, launched, new_page
+from .chromium import new_page
 from .dagster_pages import launch_backfill, open_asset, open_backfill_dialog, open_chart, open_lineage
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
@@ -55,25 +54,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             yield Site(f"http://127.0.0.1:{ui.port}", ui.lake)
         finally:
             ui.kill()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = executable()
-    skip_without("browser", None if path else "there is no chromium: apt-get install chromium")
-    assert path is not None
-    with launched(path) as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """It fails a test in which a script of the data ran."""
-    with new_page(chromium) as opened:
-        alerts: list[str] = []
-        opened.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
-        yield opened
-        assert alerts == []
 
 
 def test_lineage_shows_every_group(site: Site, page: Page) -> None:
