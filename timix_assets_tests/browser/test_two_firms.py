@@ -15,7 +15,7 @@ from timix_assets_tests.automation.dagster_dev import DagsterDev
 from .dagster_pages import launch_backfill, open_job_backfill_dialog
 
 # The browser first: without one, no project is started.
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.usefixtures("chromium")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900), pytest.mark.usefixtures("chromium")]
 
 FIRMS = {"acme": 7, "globex": 8}
 """The seeds of their firms."""
@@ -50,6 +50,9 @@ defs = Definitions.merge(
     Definitions(assets=[board_pack], resources={"io_manager": FilesystemIOManager(base_dir="data/theirs")}),
 )
 """
+
+LONGEST_SECONDS = 400
+"""Of both runs, on a busy machine."""
 
 INSTANCE = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
 WORKSPACE = "load_from: [{python_file: {relative_path: project.py, location_name: timix_assets}}]\n"
@@ -88,6 +91,7 @@ def test_both_firms_are_refreshed_by_clicks_in_one_ui(
         launch_backfill(page, open_job_backfill_dialog(page, url, f"{name}_refresh_everything"), url)
         backfills.append(page.url)
     for backfill in backfills:
+        dev.wait_for_backfill(backfill.rpartition("/")[2], LONGEST_SECONDS)
         page.goto(backfill)
         expect(page.get_by_text("100% completed")).to_be_visible()
         expect(page.get_by_text("Succeeded", exact=True).first).to_be_visible()
