@@ -7,12 +7,19 @@ from threading import Event, Lock, Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from moto.moto_server.werkzeug_app import create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from timix_assets.lake.tables import Lake
 
 Asked = list[tuple[str, str]]
+
+
+class _WithoutLog(WSGIRequestHandler):
+    """A refresh makes 3,000 requests."""
+
+    def log_request(self, *_: object) -> None:
+        pass
 
 
 @contextmanager
@@ -26,7 +33,7 @@ def store(
         loses: A part of a path; the first put there is done, and answered with 500.
         away: While it is set, every request is answered with 503 and does nothing.
     """
-    moto = DomainDispatcherApplication(create_backend_app)
+    moto = create_backend_app("s3")
     asked: Asked = []
     lost: list[bool] = []
     one_put = Lock()
@@ -50,7 +57,7 @@ def store(
         with one_put:
             return list(moto(environ, start))
 
-    server = make_server("127.0.0.1", 0, application, threaded=True)
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_WithoutLog)
     serving = Thread(target=server.serve_forever, daemon=True)
     serving.start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
