@@ -55,7 +55,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         _rewrite_history(sandbox, months)
         try:
             dev.start()
-            yield _told(dev, sandbox, months)
+            yield observe(dev, sandbox, months)
         finally:
             dev.kill()
 
@@ -68,7 +68,7 @@ def _rewrite_history(sandbox: Sandbox, months: list[str]) -> None:
         sandbox.workspace.discard("time_reports", [entry["id"] for entry in entries[:1]])
 
 
-def _told(dev: DagsterDev, sandbox: Sandbox, months: list[str]) -> Story:
+def observe(dev: DagsterDev, sandbox: Sandbox, months: list[str]) -> Story:
     repository = dev.repository()
     # Until everything is killed, however slow the machine is: a request is given up and repeated after a minute.
     sandbox.faults.add(Fault("silence", path="/time-reports", seconds=60))

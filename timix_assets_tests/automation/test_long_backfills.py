@@ -69,12 +69,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         dev.refresh("--from", months[-1][:7])
         try:
             dev.start()
-            yield _told(dev, sandbox, months)
+            yield observe(dev, sandbox, months)
         finally:
             dev.kill()
 
 
-def _told(dev: DagsterDev, sandbox: Sandbox, months: list[str]) -> Story:
+def observe(dev: DagsterDev, sandbox: Sandbox, months: list[str]) -> Story:
     [follows] = [each["name"] for each in dev.repository()["sensors"] if each["sensorType"] == "AUTO_MATERIALIZE"]
     dev.start_sensor(follows)
     dev.wait_for("a first look at the rollups", lambda: [t for t in dev.ticks(follows) if t["status"] == "SKIPPED"])
