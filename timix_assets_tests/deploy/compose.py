@@ -13,9 +13,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ class Container:
     log: Path
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
+    started_at: float = 0.0
     _stopped: threading.Event = field(default_factory=threading.Event)
     _supervisor: threading.Thread | None = None
 
@@ -111,6 +113,7 @@ class Container:
                 self.command, cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
         self.starts += 1
+        self.started_at = time.time()
 
     def _restart_always(self) -> None:
         assert SERVICES[self.name]["restart"] == "always"
@@ -141,8 +144,8 @@ def mapped(text: str, places: Mapping[str, str]) -> str:
 class Deployment(DagsterDev):
     """All services of compose.yaml, on a database and an object store that run already."""
 
-    # A health check that imports Dagster takes seconds of CPU.
-    look_every = 1.5
+    # A look costs the webserver and the database tens of milliseconds of CPU.
+    look_every = 1.0
 
     def __init__(
         self, folder: Path, settings: Mapping[str, str], database: Database, secrets: Mapping[str, str]
@@ -180,36 +183,60 @@ class Deployment(DagsterDev):
         return Lake(self.settings["TIMIX_LAKE"], aws | keys)
 
     def start(self) -> None:
-        """Starts each service when those that it depends on are healthy. Returns when all are, and the code is loaded."""
-        healthy = {DATABASE}
-        for name, container in self.containers.items():
-            for other in set(SERVICES[name].get("depends_on", {})) - healthy:
+        """Starts each service when those that it depends on are healthy. Returns when all are."""
+        healthy: set[str] = set()
+        in_order = sorted(OURS, key=lambda name: len(dependencies(name)))
+        for name in in_order:
+            for other in dependencies(name) - healthy:
                 self.wait_until_healthy(other)
                 healthy.add(other)
-            container.start()
-        for name in set(self.containers) - healthy:
-            self.wait_until_healthy(name)
-        self.wait_for("the code location to load", self.is_loaded, LONGEST_SECONDS)
+            self.containers[name].start()
+        for name in in_order:
+            if name not in healthy:
+                self.wait_until_healthy(name)
 
     def stop(self) -> None:
         for container in self.containers.values():
             container.stop()
 
-    def wait_until_healthy(self, name: str) -> None:
-        self.wait_for(f"{name} to be healthy", self.containers[name].is_healthy, LONGEST_SECONDS)
+    def wait_until_healthy(self, *names: str) -> None:
+        """Returns when the health checks pass."""
+        for name in names:
+            # Before, since a health check that imports Dagster takes seconds of CPU.
+            self.wait_for(f"{name} to be up", partial(self._is_up, name), LONGEST_SECONDS)
+            self.wait_for(f"{name} to be healthy", self.containers[name].is_healthy, LONGEST_SECONDS)
 
-    def kill_one(self, name: str) -> None:
-        """Kills the service, and returns when another process of it has started."""
-        container = self.containers[name]
-        before = container.starts
-        container.kill()
-        self.wait_for(f"{name} to start again", lambda: container.starts > before, LONGEST_SECONDS)
+    def kill(self, *names: str) -> None:
+        """Kills the services, and returns when other processes of them have started."""
+        killed = [self.containers[name] for name in names]
+        starts = sum(each.starts for each in killed)
+        for each in killed:
+            each.kill()
+        self.wait_for(
+            f"{', '.join(names)} to start again",
+            lambda: sum(each.starts for each in killed) == starts + len(killed),
+            LONGEST_SECONDS,
+        )
 
-    def is_loaded(self) -> bool:
+    def _is_up(self, name: str) -> bool:
         try:
-            return bool(self.repository()["jobs"])
-        except Exception:  # noqa: BLE001  Any answer but the jobs: not yet.
+            match name:
+                case "webserver":
+                    return bool(self.repository()["jobs"])
+                case "daemon":
+                    return self._daemon_is_up()
+                case _:
+                    socket.create_connection(("127.0.0.1", self.ports[name]), timeout=1).close()
+                    return True
+        except Exception:  # noqa: BLE001  Whatever it says meanwhile: not yet.
             return False
+
+    def _daemon_is_up(self) -> bool:
+        """Whether each of its threads has reported since it was started. The health check accepts those of half an hour."""
+        health = self.ask("{ instance { daemonHealth { allDaemonStatuses { required healthy lastHeartbeatTime } } } }")
+        required = [each for each in health["daemonHealth"]["allDaemonStatuses"] if each["required"]]
+        since = self.containers["daemon"].started_at
+        return all(each["healthy"] and each["lastHeartbeatTime"] > since for each in required)
 
     def _container(self, name: str) -> Container:
         folder = self.folder / name
@@ -250,6 +277,11 @@ class Deployment(DagsterDev):
             **self.settings,
             **declared,
         }
+
+
+def dependencies(name: str) -> set[str]:
+    """The other services of ours that must be healthy before this one is started."""
+    return set(SERVICES[name].get("depends_on", {})) - {DATABASE}
 
 
 def missing() -> str | None:

@@ -1,18 +1,23 @@
-"""deploy/compose.yaml's services on PostgreSQL and S3: refresh, backfill, kill -9 of each, old runs.
+"""deploy/compose.yaml's services on PostgreSQL and S3: refresh, backfill, kill -9 of each, another machine, old runs.
 
 One story serves all tests: everything is started once, each service is killed while a run is active, and at the end the lake is
 compared with one that nothing disturbed.
 """
 
+import asyncio
 import secrets
+import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import Any
+from threading import Event
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from timix_assets.automation.month_ranges import months_before
 from timix_assets.lake.months import Months
@@ -20,41 +25,73 @@ from timix_assets.lake.tables import Lake
 from timix_assets.partitions import range_tags
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
-from timix_assets_tests.automation.dagster_dev import DagsterDev, tags_of
+from timix_assets_tests.automation.dagster_dev import tags_of
+from timix_assets_tests.commands.conftest import Project, new_project, settings_of
 from timix_assets_tests.lake.s3 import store
 from timix_assets_tests.processes import listening, tree
 
 from . import database
-from .compose import DATABASE, SERVICES, Deployment, free_port, mapped
+from .compose import DATABASE, OURS, SERVICES, Deployment, free_port, mapped
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800), pytest.mark.usefixtures("production")]
 
+MONTHS, RECENT = 24, 3
 SECONDS = 400
 """How long one step may take on a busy machine."""
 
 OLD_DAYS = 100
 
 
+@dataclass(frozen=True)
+class Hold:
+    """Middleware of the sandbox: requests with that text in their URL wait until `released`, and so does their run."""
+
+    text: str
+    arrived: Event = field(default_factory=Event)
+    released: Event = field(default_factory=Event)
+
+    def __call__(self, app: ASGIApp) -> ASGIApp:
+        async def held(scope: Scope, receive: Receive, send: Send) -> None:
+            url = f"{scope['path']}?{scope['query_string'].decode()}"
+            if self.text in url:
+                self.arrived.set()
+                await asyncio.to_thread(self.released.wait)
+            await app(scope, receive, send)
+
+        return held
+
+
+class Holds(NamedTuple):
+    """For the runs that are active while services are killed."""
+
+    first: Hold
+    backfill: Hold
+    last: Hold
+
+
 @dataclass
 class Story:
     """What was seen on the way.
 
+    backfill: of all months. machine: how the refresh on another machine ended, and what it printed.
     interrupted: how the refresh ended whose process was killed with the code server.
-    restarts: how often each service was started.
+    starts: how often each service was started.
     """
 
     deployment: Deployment
     database: database.Database
+    sandbox: Sandbox
     months: list[str]
     backfill: Any
+    machine: tuple[int, str]
     ticks: dict[str, list[Any]]
     ports: set[int]
     interrupted: str
     retried: list[str]
-    restarts: dict[str, int]
+    starts: dict[str, int]
     lake: dict[str, list[str]]
     undisturbed: dict[str, list[str]]
-    printed: int
+    logs_in_store: int
     old: set[str]
     left: set[str]
 
@@ -62,13 +99,21 @@ class Story:
 @pytest.fixture(scope="module")
 def story(production: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     today = date.today()
-    months = [months_before(today, ago) for ago in (2, 1, 0)]
-    folder = tmp_path_factory.mktemp("deployment")
+    months = [months_before(today, ago) for ago in reversed(range(MONTHS))]
+    holds = Holds(
+        # The change sensor asks for pages of one.
+        first=Hold("/customers?pageSize=200"),
+        backfill=Hold(f"/time-reports?startDate={months[0]}"),
+        last=Hold(f"/time-reports?startDate={months[-RECENT]}"),
+    )
     port = free_port()
     kind, *probe = SERVICES[DATABASE]["healthcheck"]["test"]
     assert kind == "CMD"
+    sandbox = Sandbox(Firm.generate(people=4, months=MONTHS, seed=7, today=today))
+    for hold in holds:
+        sandbox.app.add_middleware(hold)
     with (
-        Sandbox(Firm.generate(people=6, months=3, seed=7, today=today)) as sandbox,
+        sandbox,
         store() as (aws, asked),
         database.running(
             SERVICES[DATABASE]["environment"]["POSTGRES_DB"],
@@ -76,19 +121,18 @@ def story(production: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             [mapped(word, {"5432": str(port)}) for word in probe],
         ) as postgres,
     ):
-        settings = {
-            "TIMIX_BASE_URL": sandbox.base_url,
-            "TIMIX_START_MONTH": f"{months[0]:%Y-%m}",
-            "TIMIX_TIMEZONE": "UTC",
-            # It looks once: what changes later is left to the refreshes.
-            "TIMIX_CHANGES_SECONDS": "86400",
-            "TIMIX_LAKE": f"s3://lakes/{secrets.token_hex(4)}",
-            "DAGSTER_COMPUTE_LOGS_BUCKET": "lakes",
-            **{name: value for name, value in aws.items() if "KEY" not in name},
-        }
+        of_workspace = settings_of(sandbox)
+        of_lake = {**aws, "TIMIX_LAKE": f"s3://lakes/{secrets.token_hex(4)}"}
         deployment = Deployment(
-            folder,
-            settings,
+            tmp_path_factory.mktemp("deployment"),
+            {
+                **{name: value for name, value in {**of_workspace, **of_lake}.items() if "KEY" not in name},
+                # It looks once: what changes later is left to the refreshes.
+                "TIMIX_CHANGES_SECONDS": "86400",
+                # On the hour, its run would be killed with the code server as well.
+                "TIMIX_CRON_RECENT": "0 0 31 12 *",
+                "DAGSTER_COMPUTE_LOGS_BUCKET": "lakes",
+            },
             postgres,
             {
                 "postgres_password": postgres.password,
@@ -98,70 +142,69 @@ def story(production: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 "timix_webhook_secrets": f"whsec_{secrets.token_hex(24)}",
             },
         )
-        undisturbed = DagsterDev(
-            tmp_path_factory.mktemp("undisturbed"),
-            {name: settings[name] for name in ("TIMIX_BASE_URL", "TIMIX_START_MONTH", "TIMIX_TIMEZONE")}
-            | {"TIMIX_API_KEY": sandbox.key},
-        )
+        folder = tmp_path_factory.mktemp("machine")
+        own = dict.fromkeys(("HOME", "TMPDIR", "DAGSTER_HOME"), str(folder))
+        machine = new_project(folder, {**of_workspace, **of_lake, **own, "PYTHONUNBUFFERED": "1"})
+        undisturbed = new_project(tmp_path_factory.mktemp("undisturbed"), of_workspace)
         try:
             deployment.start()
-            yield _told(deployment, postgres, sandbox, months, undisturbed, asked)
+            yield observe(deployment, postgres, sandbox, months, holds, machine, undisturbed, asked)
         finally:
+            for hold in holds:
+                hold.released.set()
             deployment.stop()
 
 
-def _told(
+def observe(
     deployment: Deployment,
     postgres: database.Database,
     sandbox: Sandbox,
     months: list[date],
-    undisturbed: DagsterDev,
+    holds: Holds,
+    machine: Project,
+    undisturbed: Project,
     asked: list[tuple[str, str]],
 ) -> Story:
     ports = listening(set().union(*(tree(each.process.pid) for each in deployment.containers.values() if each.process)))
-    tags = range_tags(Months(months[0], months[-1]))
-
-    def kill_at_work(name: str, run_id: str) -> None:
-        """Kills a service while the run is between its first and its last step; returns when all is well again."""
-        deployment.wait_for("a step to start", lambda: deployment.run(run_id)["stepStats"], SECONDS)
-        deployment.kill_one(name)
-        deployment.wait_until_healthy(name)
-        deployment.wait_for("the code location to load", deployment.is_loaded, SECONDS)
-
-    first = deployment.launch("refresh_everything", tags)
-    kill_at_work("webserver", first)
     keys = [month.isoformat() for month in months]
+
+    first = deployment.launch("refresh_everything", {}, ["timix/customers"])
+    # The daemon looks for it every 30 s.
     backfill = deployment.backfill_job("refresh_everything", keys)
-    repository = deployment.repository()
-    for sensor in repository["sensors"]:
-        if sensor["sensorState"]["status"] != "RUNNING":
-            deployment.start_sensor(sensor["name"])
-    for schedule in repository["schedules"]:
-        deployment.start_schedule(schedule["name"])
-    ticks = {
-        name: deployment.wait_for(f"a tick of {name}", partial(ended_ticks, deployment, name), SECONDS)
-        for name in (sensor["name"] for sensor in repository["sensors"])
-    }
-    # It would compute rollups again after each refresh, for minutes in all.
-    deployment.stop_sensor("default_automation_condition_sensor")
+    assert holds.first.arrived.wait(SECONDS)
+    other = machine.start("refresh", "--from", f"{months[1]:%Y-%m}")
+    postgres.kill()
+    deployment.kill("webserver", "webhooks")
+    deployment.wait_until_healthy("webserver", "webhooks")
+    ticks = first_ticks(deployment)
+    printed = read_until("Waiting for the lease of the lake", other)
+    holds.first.released.set()
     assert ended(deployment, first) == "SUCCESS"
+
+    assert holds.backfill.arrived.wait(SECONDS)
+    deployment.kill("daemon")
     # So that every rollup has something to compute.
     change(sandbox)
-    [of_backfill] = deployment.wait_for(
-        "the backfill's run", lambda: deployment.runs(tags=[{"key": "dagster/backfill", "value": backfill}]), SECONDS
-    )
-    kill_at_work("daemon", of_backfill["id"])
-    backfilled = deployment.wait_for_backfill(backfill, SECONDS)
+    holds.backfill.released.set()
+    deployment.wait_until_healthy("daemon")
+    printed += other.communicate()[0]
+    deployment.wait_for("the backfill's run to end", lambda: not deployment.unfinished(), SECONDS)
+
     change(sandbox)
-    last = deployment.launch("refresh_everything", tags)
-    kill_at_work("code", last)
-    interrupted = ended(deployment, last)
+    last = deployment.launch("refresh_everything", range_tags(Months(months[-RECENT], months[-1])))
+    assert holds.last.arrived.wait(SECONDS)
+    deployment.kill("code")
+    with ThreadPoolExecutor() as meanwhile:
+        to_compare = meanwhile.submit(undisturbed.run_in_a_process, "refresh")
+        deployment.wait_until_healthy("code")
+        interrupted = ended(deployment, last)
     # Until the sensor and the daemon have seen it.
     deployment.wait_for("a second try of the killed run", lambda: second_tries(deployment), SECONDS)
     deployment.wait_for("all runs to end", lambda: not deployment.unfinished(), SECONDS)
     retried = [run["status"] for run in second_tries(deployment)]
-    undisturbed.refresh()
-    printed = len({path for method, path in asked if method == "PUT" and path.startswith("/lakes/dagster/")})
+    assert to_compare.result().returncode == 0, to_compare.result().stderr
+    in_store = len({path for method, path in asked if method == "PUT" and path.startswith("/lakes/dagster/")})
+    backfilled = deployment.wait_for_backfill(backfill, SECONDS)
 
     old = {run["id"] for run in deployment.runs()}
     postgres.execute(
@@ -173,19 +216,50 @@ def _told(
     return Story(
         deployment=deployment,
         database=postgres,
+        sandbox=sandbox,
         months=keys,
         backfill=backfilled,
+        machine=(other.returncode, printed),
         ticks=ticks,
         ports=ports,
         interrupted=interrupted,
         retried=retried,
-        restarts={name: each.starts for name, each in deployment.containers.items()},
+        starts={name: each.starts for name, each in deployment.containers.items()},
         lake=rows(deployment.lake),
         undisturbed=rows(undisturbed.lake),
-        printed=printed,
+        logs_in_store=in_store,
         old=old,
         left={run["id"] for run in deployment.runs()} & old,
     )
+
+
+def read_until(text: str, process: subprocess.Popen[str]) -> str:
+    """What the process prints, up to the line with this text."""
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if text in line:
+            return printed
+    raise AssertionError(f"It never said {text!r}: {printed}")
+
+
+def first_ticks(deployment: Deployment) -> dict[str, list[Any]]:
+    """Turns every schedule and sensor on. Returns the ended ticks of each sensor, one at least."""
+    repository = deployment.repository()
+    sensors = repository["sensors"]
+    for sensor in sensors:
+        if sensor["sensorState"]["status"] != "RUNNING":
+            deployment.start_sensor(sensor["name"])
+    for schedule in repository["schedules"]:
+        deployment.start_schedule(schedule["name"])
+    ticks = {
+        name: deployment.wait_for(f"a tick of {name}", partial(ended_ticks, deployment, name), SECONDS)
+        for name in (sensor["name"] for sensor in sensors)
+    }
+    # It would compute rollups again after each refresh, for minutes in all.
+    deployment.stop_sensor("default_automation_condition_sensor")
+    return ticks
 
 
 def ended(deployment: Deployment, run_id: str) -> str:
@@ -251,8 +325,19 @@ def test_the_webserver_is_behind_the_request_gate(story: Story) -> None:
     assert httpx.get(url, params=query).status_code == 403
 
 
-def test_each_service_was_restarted_once(story: Story) -> None:
-    assert story.restarts == {"code": 2, "webserver": 2, "daemon": 2, "webhooks": 1}
+def test_each_service_was_killed_and_restarted_once(story: Story) -> None:
+    assert story.starts == dict.fromkeys(OURS, 2)
+
+
+def test_another_machine_waits_for_the_lake_and_ends_green(story: Story) -> None:
+    status, printed = story.machine
+    assert status == 0, printed
+    # One that does not wait is warned of the other.
+    assert "Another machine wrote" not in printed
+
+
+def test_no_request_was_rate_limited(story: Story) -> None:
+    assert 429 not in {seen.status for seen in story.sandbox.requests}
 
 
 def test_tables_equal_those_of_a_lake_that_nothing_disturbed(story: Story) -> None:
@@ -261,7 +346,7 @@ def test_tables_equal_those_of_a_lake_that_nothing_disturbed(story: Story) -> No
 
 
 def test_what_runs_print_is_in_the_store(story: Story) -> None:
-    assert story.printed
+    assert story.logs_in_store
 
 
 def test_run_history_deletes_old_runs_from_postgresql(story: Story) -> None:
