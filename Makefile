@@ -89,7 +89,7 @@ ifdef SETUP
 	@echo "Installing timix_assets as servers have it into .venv-production ..."
 	@$(PYTHON) -m venv .venv-production
 	@$(PRODUCTION_CONSTRAINTS) > .venv-production/constraints.txt
-	@.venv-production/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-production/constraints.txt \
+	@.venv-production/bin/python -m pip install -qq --disable-pip-version-check -c .venv-production/constraints.txt \
 		-e '.[production]'
 	@touch $@
 else
