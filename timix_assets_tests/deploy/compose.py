@@ -250,10 +250,12 @@ class Deployment(DagsterDev):
         served["port"], served["host"] = self.ports[served["host"]], "127.0.0.1"
         (home / "workspace.yaml").write_text(yaml.safe_dump(workspace))
         for volume in SERVICES[name].get("volumes", []):
-            source, place = volume.split(":")
+            source, place = volume.split(":")[:2]
             assert place.startswith(f"{HOME}/")
-            (self.folder / "volumes" / source).mkdir(parents=True, exist_ok=True)
-            (home / place.removeprefix(f"{HOME}/")).symlink_to(self.folder / "volumes" / source)
+            kept, mounted = self.folder / "volumes" / source, home / place.removeprefix(f"{HOME}/")
+            for each in (kept, mounted.parent):
+                each.mkdir(parents=True, exist_ok=True)
+            mounted.symlink_to(kept)
         (home / ".dagster").mkdir(exist_ok=True)
         return Container(name, home, self._environment_of(name, home, folder), self._places, self.log)
 
