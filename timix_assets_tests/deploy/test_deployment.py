@@ -194,6 +194,7 @@ def observe(
     last = deployment.launch("refresh_everything", range_tags(Months(months[-RECENT], months[-1])))
     assert holds.last.arrived.wait(SECONDS)
     deployment.kill("code")
+    holds.last.released.set()
     with ThreadPoolExecutor() as meanwhile:
         to_compare = meanwhile.submit(undisturbed.run_in_a_process, "refresh")
         deployment.wait_until_healthy("code")
