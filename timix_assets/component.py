@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from dagster import AssetSpec, Definitions
+from dagster import AssetSpec, Definitions, in_process_executor
 from dagster.components import (
     Component,
     ComponentLoadContext,
@@ -91,6 +91,12 @@ class TimixComponent(Component, Resolvable, Model):
         Mapping[str, Any],
         Field(default={}, description="Further settings, such as timezone or firm_config (docs/library.md)."),
     ] = {}
+    in_process: Annotated[
+        bool,
+        Field(
+            default=True, description="False where other definitions of the project set an executor (docs/library.md)."
+        ),
+    ] = True
     translation: Annotated[
         TranslationFn[str] | None,
         TranslationFnResolver[str](lambda table: {"table": table}),
@@ -136,4 +142,4 @@ class TimixComponent(Component, Resolvable, Model):
         )
 
     def build_defs(self, context: ComponentLoadContext) -> Definitions:
-        return build_definitions(self.workspace())
+        return build_definitions(self.workspace(), executor=in_process_executor if self.in_process else None)

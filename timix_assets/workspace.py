@@ -21,6 +21,7 @@ from dagster import (
     AssetSpec,
     Definitions,
     EnvVar,
+    ExecutorDefinition,
     Failure,
     InitResourceContext,
     IOManagerDefinition,
@@ -206,8 +207,6 @@ class Workspace:
                 *([automation_sensor(names, own)] if self.automation_sensor else []),
             ],
             resources=None if names.name else resources,
-            # A workspace stands beside other people's assets, whose executor is theirs; its jobs have their own.
-            executor=None if names.name else in_process_executor,
         )
 
     @cached_property
@@ -271,8 +270,15 @@ class Workspace:
         }
 
 
-def build_definitions(*workspaces: Workspace | Settings) -> Definitions:
+def build_definitions(
+    *workspaces: Workspace | Settings, executor: ExecutorDefinition | None = in_process_executor
+) -> Definitions:
     """The definitions of all workspaces, to be merged with other people's. Settings are those of the project without a prefix.
+
+    Args:
+        workspaces: All that the code location has.
+        executor: Of runs that are of no job, such as "Materialize all" and those of automation sensors: one process executes
+            all steps of a run, since it holds the lock of the lake. None where other definitions of the location have one.
 
     Raises:
         SettingsError: Two workspaces have one name.
@@ -281,8 +287,9 @@ def build_definitions(*workspaces: Workspace | Settings) -> Definitions:
     called = [each.name for each in built]
     if twice := sorted({name for name in called if called.count(name) > 1}):
         raise SettingsError(f"Two workspaces are called {quoted(twice[0])}; give each a name of its own.")
-    definitions = [each.build_definitions() for each in _of_this_run(built)]
-    return definitions[0] if len(definitions) == 1 else Definitions.merge(*definitions)
+    return Definitions.merge(
+        *(each.build_definitions() for each in _of_this_run(built)), Definitions(executor=executor)
+    )
 
 
 def _of_this_run(workspaces: list[Workspace]) -> list[Workspace]:

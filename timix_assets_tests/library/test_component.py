@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dagster import AssetKey, DagsterInstance, Definitions
+from dagster import AssetKey, DagsterInstance, Definitions, in_process_executor, multiprocess_executor
 from dagster.components import load_from_defs_folder
 from dagster.components.component_scaffolding import scaffold_object
 from dagster.components.core.component_tree import ComponentTreeException
@@ -48,6 +48,11 @@ attributes:
     owners: ["team:{name}"]
     metadata:
       told: "{{{{ table }}}}"
+"""
+THEIR_EXECUTOR = """
+from dagster import Definitions, multiprocess_executor
+
+defs = Definitions(executor=multiprocess_executor)
 """
 THEIRS = "from timix_assets_tests.library.conftest import orders\n"
 
@@ -91,7 +96,15 @@ def test_project_has_the_firms_beside_its_own(loaded: Definitions) -> None:
     assert (entries.owners, entries.metadata["told"]) == (["team:acme"], "timix/time_reports")
     schedules = loaded.get_repository_def().schedule_defs
     assert {each.name for each in schedules} == {f"{name}_everything_nightly" for name in FIRMS}
+    assert loaded.executor is in_process_executor
     Definitions.validate_loadable(loaded)
+
+
+def test_project_may_have_its_own_executor(project: Path, sandboxes: dict[str, Sandbox]) -> None:
+    for name in FIRMS:
+        firm(project, name, sandboxes[name], "  in_process: false\n")
+    (project / PROJECT / "defs" / "theirs.py").write_text(THEIR_EXECUTOR)
+    assert load_from_defs_folder(path_within_project=project).executor is multiprocess_executor
 
 
 @pytest.mark.long

@@ -3,7 +3,7 @@
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,19 @@ from dagster import (
     AssetKey,
     AssetSpec,
     DagsterInstance,
+    DagsterInvariantViolationError,
+    DagsterRun,
     Definitions,
     EnvVar,
     ExecuteInProcessResult,
+    JobDefinition,
     MaterializeResult,
     asset,
     build_sensor_context,
     define_asset_job,
     evaluate_automation_conditions,
+    in_process_executor,
+    multiprocess_executor,
 )
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._grpc.types import ExecuteRunArgs
@@ -273,6 +278,59 @@ def test_run_of_any_assets_loads_every_firm(job: str, tmp_path: Path, monkeypatc
     assert {key.partition("/")[0] for key in keys(loaded)} == set(FIRMS)
 
 
+def execute_from_file(
+    file: Path, instance: DagsterInstance, job: JobDefinition, environ: Mapping[str, str], *selected: AssetKey
+) -> DagsterRun:
+    """The run of the file's job, in a process as Dagster's launchers start it."""
+    code = ReconstructableRepository.for_file(str(file), "defs", str(file.parent))
+    origin = code.get_reconstructable_job(job.name).get_python_origin()
+    run = instance.create_run_for_job(
+        job, run_config=QUIET, job_code_origin=origin, asset_selection=frozenset(selected) or None
+    )
+    args = ExecuteRunArgs(origin, run.run_id, instance.get_ref(), set_exit_code_on_failure=True).get_command_args()
+    environ = {**environ, "PYTHONPATH": ":".join(sys.path), "DAGSTER_HOME": str(file.parent)}
+    subprocess.run([sys.executable, "-m", *args], cwd=file.parent, env=environ, check=False, timeout=120)
+    ended = instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    return ended
+
+
+TWO_FIRMS = """
+from dagster import EnvVar
+from timix_assets import Workspace, build_definitions
+
+defs = build_definitions(
+    Workspace("acme", EnvVar("ACME_KEY"), "data/acme", "2026-09", base_url="{base_url}"),
+    Workspace("globex", "bbl_none", "data/globex", "2026-09"),
+)
+"""
+
+
+def test_materialize_all_runs_in_one_process(
+    sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
+) -> None:
+    """It is a run of the code location's job of everything, with the executor of the location."""
+    acme = sandboxes["acme"]
+    (tmp_path / "firms.py").write_text(TWO_FIRMS.format(base_url=acme.base_url))
+    selected = [AssetKey(["acme", *table.split("/")]) for table in RAW]
+    everything = build_definitions(workspace("acme", tmp_path)).resolve_implicit_global_asset_job_def()
+    job = everything.get_subset(asset_selection=set(selected))
+    ended = execute_from_file(tmp_path / "firms.py", instance, job, {"ACME_KEY": acme.key}, *selected)
+    assert ended.is_success
+
+
+def test_executor_of_the_location_is_ours_or_theirs(tmp_path: Path) -> None:
+    firms = [workspace(name, tmp_path) for name in FIRMS]
+    ours = Definitions.merge(*(build_definitions(firm) for firm in firms))
+    assert ours.executor is in_process_executor
+    theirs = Definitions(executor=multiprocess_executor)
+    with pytest.raises(DagsterInvariantViolationError, match="both have an executor"):
+        Definitions.merge(ours, theirs)
+    merged = Definitions.merge(build_definitions(*firms, executor=None), theirs)
+    assert merged.executor is multiprocess_executor
+    assert merged.resolve_job_def("acme_refresh_recent").executor_def is in_process_executor
+
+
 FIRMS_OF_A_RUN = """
 from timix_assets import Workspace, build_definitions
 
@@ -293,17 +351,8 @@ def test_run_in_a_container_builds_its_own_firm_alone(
     """Dagster's launchers of containers start this command, with this variable."""
     (tmp_path / "firms.py").write_text(FIRMS_OF_A_RUN)
     job = build_definitions(workspace("acme", tmp_path)).resolve_job_def("acme_compact_lake")
-    code = ReconstructableRepository.for_file(str(tmp_path / "firms.py"), "defs", str(tmp_path))
-    origin = code.get_reconstructable_job(job.name).get_python_origin()
-    run_id = instance.create_run_for_job(job, job_code_origin=origin).run_id
-    command = ExecuteRunArgs(origin, run_id, instance.get_ref(), set_exit_code_on_failure=True).get_command_args()
-    environ = {"PYTHONPATH": ":".join(sys.path), "DAGSTER_HOME": str(tmp_path)}
-    if in_container:
-        environ["DAGSTER_RUN_JOB_NAME"] = job.name
-    subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, env=environ, check=False, timeout=120)
-    ended = instance.get_run_by_id(run_id)
-    assert ended is not None
-    assert ended.is_success == in_container
+    environ = {"DAGSTER_RUN_JOB_NAME": job.name} if in_container else {}
+    assert execute_from_file(tmp_path / "firms.py", instance, job, environ).is_success == in_container
 
 
 def test_nothing_runs_at_import(tmp_path: Path) -> None:
