@@ -10,6 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+# What `EnvVar.int` returns.
+from dagster._config.field_utils import IntEnvVar
+
 # The UI shows a check that a sensor reports only if the check names its materialization.
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 

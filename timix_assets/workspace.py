@@ -51,7 +51,7 @@ from timix_assets.automation.jobs import jobs
 from timix_assets.automation.orphaned_runs import orphaned_runs_sensor
 from timix_assets.automation.schedules import cron_expression, schedule_specs, schedules
 from timix_assets.contract.endpoints import BY_NAME
-from timix_assets.dagster_internals import with_own_resources, wrap_resources_for_execution
+from timix_assets.dagster_internals import IntEnvVar, with_own_resources, wrap_resources_for_execution
 from timix_assets.errors import TimixAssetsError
 from timix_assets.lake.storage import reject_malformed_url
 from timix_assets.launchpad import firm_resources
@@ -86,7 +86,7 @@ class Workspace:
 
     Args:
         name: Letters, digits and underscores; different from those of the other workspaces.
-        api_key: The key of the organization, or `EnvVar("ACME_KEY")`.
+        api_key: The key of the organization, or `EnvVar("ACME_KEY")`, as of any setting.
         lake: Folder or object-store URL that holds the tables; one for each organization.
         start_month: First month to read; by default January of the year before last.
         key_prefix: Stands before the asset keys instead of the name.
@@ -120,8 +120,8 @@ class Workspace:
         self.endpoints = problems.known("endpoints", endpoints, BY_NAME)
         self.schedules = problems.known("schedules", schedules, CRON_SETTINGS)
         crons = {CRON_SETTINGS[each]: (schedules or {})[each] for each in self.schedules or ()}
-        given = {
-            "api_key": api_key.get_value() if isinstance(api_key, EnvVar) else api_key,
+        declared = {
+            "api_key": api_key,
             "lake": lake,
             "start_month": start_month,
             "home": os.environ.get("DAGSTER_HOME"),
@@ -129,7 +129,8 @@ class Workspace:
             **settings,
             "workspace": name,
         }
-        if not lake:
+        given = problems.resolved(declared)
+        if not given["lake"]:
             problems.add("lake: no location is given; set a folder or an object-store URL of its own.")
         self.settings = problems.checked({field: value for field, value in given.items() if value not in (None, "")})
         self.problem = f"The workspace {name} has a wrong setting. {problems}" if problems else ""
@@ -324,6 +325,16 @@ class _Problems:
         for name in sorted(names - known.keys()):
             self.add(f"{setting}: there is no {quoted(name)}; {suggestion(name, known)}")
         return names & known.keys()
+
+    def resolved(self, declared: Mapping[str, Any]) -> dict[str, Any]:
+        """With the values of environment variables. A run that needs the key says that there is none."""
+        given = dict(declared)
+        for field, value in declared.items():
+            if isinstance(value, EnvVar | IntEnvVar):
+                given[field] = os.environ.get(value.env_var_name)
+                if given[field] is None and field != "api_key":
+                    self.add(f"{field}: the variable {value.env_var_name} is not set; set it where Dagster runs.")
+        return given
 
     def checked(self, given: dict[str, Any]) -> Settings:
         """The settings, without those that do not fit."""

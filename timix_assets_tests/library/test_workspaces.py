@@ -264,6 +264,24 @@ def test_missing_key_fails_the_run_that_needs_it(
     assert why.startswith("The workspace acme has no api_key")
 
 
+def test_any_setting_comes_from_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_LAKE", str(tmp_path / "lake"))
+    monkeypatch.setenv("ACME_SECONDS", "7")
+    acme = workspace(
+        "acme",
+        tmp_path,
+        lake=EnvVar("ACME_LAKE"),
+        lock_timeout_seconds=EnvVar.int("ACME_SECONDS"),
+        timezone=EnvVar("ACME_ZONE"),
+    )
+    assert (acme.settings.lake, acme.settings.lock_timeout_seconds) == (str(tmp_path / "lake"), 7)
+    assert acme.problem.endswith(
+        "wrong setting. timezone: the variable ACME_ZONE is not set; set it where Dagster runs."
+    )
+    monkeypatch.setenv("ACME_LAKE", "")
+    assert "lake: no location is given" in workspace("acme", tmp_path, lake=EnvVar("ACME_LAKE")).problem
+
+
 def test_two_workspaces_need_two_names(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="Two workspaces are called"):
         build_definitions(workspace("acme", tmp_path), workspace("acme", tmp_path))
