@@ -203,7 +203,7 @@ class Workspace:
             sensors=[
                 timix_changes(settings, of["refresh_changed"], names, self.endpoints),
                 orphaned_runs_sensor(names),
-                current_month_sensor(names),
+                current_month_sensor(names, own),
                 *alert_sensors(names),
                 *([automation_sensor(names, own)] if self.automation_sensor else []),
             ],

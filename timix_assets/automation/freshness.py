@@ -1,9 +1,12 @@
 """Freshness: when a table counts as stale, and the sensor that reports a stale current month."""
 
+from collections.abc import Container, Iterable
+
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckKey,
     AssetCheckResult,
+    AssetKey,
     AssetSpec,
     DagsterInstance,
     DefaultSensorStatus,
@@ -49,13 +52,13 @@ def with_freshness(spec: AssetSpec, names: Namespace = PROJECT) -> AssetSpec:
 
 
 def _report_current_month(
-    context: SensorEvaluationContext, lake: LakeResource, settings: ResourceParam[Settings]
+    context: SensorEvaluationContext, lake: LakeResource, settings: Settings, tables: Iterable[str]
 ) -> SensorResult:
     now = local_time(settings)
     with as_dagster_failure():
         results = [
             evaluate_current_month(context.instance, lake.store, lake.names.key(table), now, lake.names)
-            for table in MONTHLY_TABLES
+            for table in tables
         ]
     stale = ", ".join(result.asset_key.to_user_string() for result in results if result.asset_key and not result.passed)
     return SensorResult(
@@ -64,8 +67,18 @@ def _report_current_month(
     )
 
 
-def current_month_sensor(names: Namespace = PROJECT) -> SensorDefinition:
-    """The sensor of a workspace."""
+def current_month_sensor(names: Namespace = PROJECT, own: Container[AssetKey] | None = None) -> SensorDefinition:
+    """The sensor of a workspace.
+
+    Args:
+        names: Of the workspace.
+        own: Its assets; None for all.
+    """
+    tables = [table for table in MONTHLY_TABLES if own is None or names.key(table) in own]
+
+    def report(context: SensorEvaluationContext, lake: LakeResource, settings: ResourceParam[Settings]) -> SensorResult:
+        return _report_current_month(context, lake, settings, tables)
+
     return sensor(
         name=names.named("current_month_freshness"),
         minimum_interval_seconds=TICK_INTERVAL_SECONDS,
@@ -73,7 +86,7 @@ def current_month_sensor(names: Namespace = PROJECT) -> SensorDefinition:
         description="Evaluates the check current_month_read of every monthly table, also when no run reads them. Reports only "
         "results that have changed. Starts no runs and makes no requests to Timix.",
         tags=workspace_tags(names),
-    )(names.bound(_report_current_month))
+    )(names.bound(report))
 
 
 def unreported(instance: DagsterInstance, results: list[AssetCheckResult]) -> list[AssetCheckEvaluation]:

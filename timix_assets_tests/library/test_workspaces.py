@@ -212,6 +212,14 @@ def test_selected_endpoints_leave_out_what_needs_others(tmp_path: Path) -> None:
     Definitions.validate_loadable(definitions)
 
 
+def test_current_month_is_reported_of_tables_there_are(tmp_path: Path, instance: DagsterInstance) -> None:
+    definitions = build_definitions(workspace("acme", tmp_path, endpoints=["time_reports", "projects"]))
+    repository = definitions.get_repository_def()
+    with build_sensor_context(instance=instance, repository_def=repository) as context:
+        ticked = repository.get_sensor_def("acme_current_month_freshness").evaluate_tick(context)
+    assert [event.asset_key for event in ticked.asset_events] == [AssetKey(["acme", "timix", "time_reports"])]
+
+
 def test_schedules_are_those_that_are_named(tmp_path: Path) -> None:
     definitions = build_definitions(workspace("acme", tmp_path, schedules={"everything_nightly": "15 1 * * *"}))
     [schedule] = definitions.get_repository_def().schedule_defs
