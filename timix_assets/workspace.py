@@ -62,6 +62,7 @@ from timix_assets.settings import Settings, SettingsError
 from timix_assets.settings.declaration import explain, suggestion
 from timix_assets.settings.environment import SECRETS
 from timix_assets.settings.firm import FirmConfig
+from timix_assets.settings.webhooks import WebhookSettings
 from timix_assets.state.permissions import restrict_to_owner
 from timix_assets.state.time_zone import stored_time_zone
 from timix_assets.text.wording import quoted
@@ -129,6 +130,11 @@ class Workspace:
             **settings,
             "workspace": name,
         }
+        for field in sorted(WebhookSettings.model_fields.keys() & settings.keys()):
+            problems.add(
+                f"{field}: webhooks are received by the project alone (`timix-assets webhooks`); leave it out."
+            )
+            del declared[field]
         given = problems.resolved(declared)
         if not given["lake"]:
             problems.add("lake: no location is given; set a folder or an object-store URL of its own.")

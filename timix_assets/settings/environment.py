@@ -255,7 +255,7 @@ class Settings(WebhookSettings, ClientLimits, QuarantineLimits, LakeLimits, Impo
 
     @property
     def state_folder(self) -> Path:
-        """Where a workspace keeps its process locks, the state of its alerts and its webhooks."""
+        """Where a workspace keeps its process locks and the state of its alerts, and the project also its webhooks."""
         return self.machine_folder / "workspaces" / self.workspace if self.workspace else self.machine_folder
 
     @property

@@ -240,6 +240,7 @@ def test_schedules_are_those_that_are_named(tmp_path: Path) -> None:
         ({"timezone": "Mars/Base"}, "timezone"),
         ({"lock_timeout": 3}, "lock_timeout: there is no such field"),
         ({"firm_config": "absent.yaml"}, "absent.yaml"),
+        ({"webhook_secrets": "whsec_none"}, "webhook_secrets: webhooks are received by the project alone"),
     ],
 )
 def test_wrong_setting_is_named_when_a_run_needs_it(wrong: dict[str, Any], message: str, tmp_path: Path) -> None:
