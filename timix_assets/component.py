@@ -1,5 +1,6 @@
 """A workspace as a Dagster component: `type: timix_assets.TimixComponent` in a `defs.yaml`."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -20,6 +21,11 @@ from pydantic import BaseModel, Field
 
 from timix_assets.settings import Settings
 from timix_assets.workspace import Workspace, build_definitions
+
+
+def _word(prefix: str) -> str:
+    """The prefix as a part of names: `acme-corp` is `acme_corp`."""
+    return re.sub(r"\W", "_", prefix, flags=re.ASCII)
 
 
 class TimixConnection(Resolvable, Model):
@@ -68,7 +74,8 @@ class TimixComponent(Component, Resolvable, Model):
     key_prefix: Annotated[
         str | list[str],
         Field(
-            description="Stands before every asset key, and joined by underscores before the names of jobs and sensors."
+            description="Stands before every asset key, and as one word (`acme_corp` of `acme-corp`) before the names of jobs "
+            "and sensors."
         ),
     ]
     lake: Annotated[
@@ -128,18 +135,21 @@ class TimixComponent(Component, Resolvable, Model):
             def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
                 return component.get_asset_spec(spec)
 
-        return Translated(
-            "_".join(prefix),
-            self.timix.api_key or "",
-            self.lake,
-            self.start_month,
-            key_prefix=prefix,
-            endpoints=self.endpoints,
-            schedules=self.schedules,
-            base_url=self.timix.base_url,
-            overrides=self.timix.overrides,
-            **self.settings,
-        )
+        attributes: dict[str, Any] = {
+            "name": _word("_".join(prefix)),
+            "api_key": self.timix.api_key or "",
+            "lake": self.lake,
+            "start_month": self.start_month,
+            "key_prefix": prefix,
+            "endpoints": self.endpoints,
+            "schedules": self.schedules,
+            "base_url": self.timix.base_url,
+            "overrides": self.timix.overrides,
+        }
+        workspace = Translated(**{**self.settings, **attributes})
+        for field in sorted(attributes.keys() & self.settings.keys()):
+            workspace.reject(f"settings: {field} is an attribute of the component; set it there alone.")
+        return workspace
 
     def build_defs(self, context: ComponentLoadContext) -> Definitions:
         return build_definitions(self.workspace(), executor=in_process_executor if self.in_process else None)

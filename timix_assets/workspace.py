@@ -115,7 +115,7 @@ class Workspace:
             raise SettingsError(
                 f"{quoted(name)} cannot be the name of a workspace; use letters, digits and underscores, e.g. acme."
             )
-        problems = _Problems()
+        self._problems = problems = _Problems()
         self.automation_sensor = automation_sensor
         self._plain = Namespace(name, tuple(key_prefix) if key_prefix is not None else (name,))
         self.endpoints = problems.known("endpoints", endpoints, BY_NAME)
@@ -139,13 +139,12 @@ class Workspace:
         if not given["lake"]:
             problems.add("lake: no location is given; set a folder or an object-store URL of its own.")
         self.settings = problems.checked({field: value for field, value in given.items() if value not in (None, "")})
-        self.problem = f"The workspace {name} has a wrong setting. {problems}" if problems else ""
 
     @classmethod
     def of(cls, settings: Settings) -> "Workspace":
         """The project without a prefix."""
         made = cls.__new__(cls)
-        made._plain, made.settings, made.problem = PROJECT, settings, ""
+        made._plain, made.settings, made._problems = PROJECT, settings, _Problems()
         made.endpoints = made.schedules = None
         # Dagster makes one for all assets.
         made.automation_sensor = False
@@ -163,6 +162,15 @@ class Workspace:
     def name(self) -> str:
         """Its name; empty for the project without a prefix."""
         return self._plain.name
+
+    @property
+    def problem(self) -> str:
+        """What its runs and sensors fail with; empty if its settings fit."""
+        return f"The workspace {self.name} has a wrong setting. {self._problems}" if self._problems else ""
+
+    def reject(self, problem: str) -> None:
+        """Makes its runs and sensors fail with this problem, as a wrong setting does."""
+        self._problems.add(problem)
 
     def table(self, spec: AssetSpec) -> str:
         """The table that a spec which `get_asset_spec` is given is of, such as `timix/projects`."""

@@ -138,6 +138,28 @@ def test_misspelt_attribute_is_refused(project: Path, sandboxes: dict[str, Sandb
     assert "lakes" in str(refused.value.__cause__)
 
 
+def test_setting_that_is_an_attribute_fails_its_firm_alone(project: Path, sandboxes: dict[str, Sandbox]) -> None:
+    firm(project, "acme", sandboxes["acme"])
+    file = project / PROJECT / "defs" / "acme" / "defs.yaml"
+    file.write_text(file.read_text().replace("  settings:\n", "  settings:\n    lake: elsewhere\n    name: other\n"))
+    loaded = load_from_defs_folder(path_within_project=project)
+    assert AssetKey(["acme", "timix", "me"]) in loaded.resolve_asset_graph().get_all_asset_keys()
+    acme = TimixComponent(
+        key_prefix="acme", lake="data/acme", settings={"lake": "elsewhere", "name": "other"}
+    ).workspace()
+    assert acme.settings.lake == "data/acme"
+    assert acme.problem == (
+        "The workspace acme has a wrong setting. settings: lake is an attribute of the component; set it there alone. settings: "
+        "name is an attribute of the component; set it there alone."
+    )
+
+
+def test_name_comes_from_any_prefix(tmp_path: Path) -> None:
+    workspace = TimixComponent(key_prefix=["acme-corp", "north.eu"], lake=str(tmp_path)).workspace()
+    assert workspace.name == "acme_corp_north_eu"
+    assert workspace.names.key("timix/me") == AssetKey(["acme-corp", "north.eu", "timix", "me"])
+
+
 def test_component_is_listed() -> None:
     declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     [module] = declared["project"]["entry-points"]["dagster_dg_cli.registry_modules"].values()
