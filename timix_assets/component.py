@@ -61,7 +61,7 @@ class TimixScaffolder(Scaffolder[ScaffoldParams]):
             request,
             {
                 "key_prefix": prefix,
-                "timix": {"api_key": f"{{{{ env.{prefix.upper()}_TIMIX_KEY }}}}"},
+                "timix": {"api_key": f"{{{{ env.{_word(prefix).upper()}_TIMIX_KEY }}}}"},
                 "lake": f"data/{prefix}",
             },
         )

@@ -167,11 +167,11 @@ def test_component_is_listed() -> None:
 
 
 def test_scaffolded_component_loads(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NORTH_TIMIX_KEY", "bbl_x")
-    folder = project / PROJECT / "defs" / "north"
+    monkeypatch.setenv("NORTH_EU_TIMIX_KEY", "bbl_x")
+    folder = project / PROJECT / "defs" / "north-eu"
     scaffold_object(folder, "timix_assets.TimixComponent", None, "yaml", project)
     written = yaml.safe_load((folder / "defs.yaml").read_text())
-    assert written["attributes"]["timix"] == {"api_key": "{{ env.NORTH_TIMIX_KEY }}"}
+    assert written["attributes"]["timix"] == {"api_key": "{{ env.NORTH_EU_TIMIX_KEY }}"}
     definitions = load_from_defs_folder(path_within_project=project)
-    assert AssetKey(["north", "timix", "me"]) in {spec.key for spec in definitions.resolve_all_asset_specs()}
+    assert AssetKey(["north-eu", "timix", "me"]) in {spec.key for spec in definitions.resolve_all_asset_specs()}
     assert "bbl_x" not in repr(TimixComponent(key_prefix="n", lake="x", timix={"api_key": "bbl_x"}))  # type: ignore[arg-type]
