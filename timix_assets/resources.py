@@ -39,6 +39,7 @@ from timix_assets.runs.tags import ACCEPT_SHRINK
 from timix_assets.settings.environment import Authentication, Settings
 from timix_assets.settings.errors import SettingsError
 from timix_assets.settings.limits import ClientLimits, ImportLimits, LakeLimits, QuarantineLimits
+from timix_assets.state.permissions import create_owner_only
 from timix_assets.text.wording import excerpt, job_label
 
 STATE_FOLDER = ".dagster"
@@ -192,6 +193,10 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
     _lease: Lease | None = PrivateAttr(default=None)
     _warned: str | None = PrivateAttr(default=None)
     _snapshots: dict[tuple[str, str], Snapshot] = PrivateAttr(default_factory=dict)
+
+    def setup_for_execution(self, context: InitResourceContext) -> None:
+        """The state folder is there, for its owner alone, before a lock or an alert is kept in it."""
+        create_owner_only(Path(self.state_folder))
 
     @property
     def store(self) -> Lake:

@@ -19,7 +19,7 @@ _DENIED = re.compile(r"Permission denied|Operation not permitted|os error (?:1|1
 def create_owner_only(folder: Path) -> None:
     """Creates the folder if it does not exist and restricts it to its owner. Raises nothing: a later write will."""
     with suppress(OSError):
-        folder.mkdir(mode=OWNER_ONLY, exist_ok=True)
+        folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         restrict_to_owner(folder)
 
 

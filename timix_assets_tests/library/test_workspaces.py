@@ -1,5 +1,6 @@
 """Any number of workspaces stand in one code location, each with keys, resources, a lake and state of its own."""
 
+import os
 import secrets
 import subprocess
 import sys
@@ -391,6 +392,16 @@ def test_nothing_runs_at_import(tmp_path: Path) -> None:
     environ = {"TIMIX_CRON_RECENT": "never", "PYTHONPATH": ":".join(sys.path)}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, check=True, timeout=60)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_state_folder_is_for_its_owner_alone(tmp_path: Path, instance: DagsterInstance) -> None:
+    acme = workspace("acme", tmp_path)
+    definitions = build_definitions(acme)
+    assert not acme.settings.machine_folder.exists()
+    run(definitions, instance, "acme_compact_lake", "maintenance/run_history")
+    assert any(acme.settings.state_folder.iterdir())
+    assert acme.settings.state_folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_key_is_in_no_definition(tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ def test_existing_folder_is_restricted_to_its_owner(tmp_path: Path, open_to: int
 
 
 def test_impossible_folder_raises_nothing(tmp_path: Path) -> None:
-    create_owner_only(tmp_path / "not there" / "state")
     restrict_to_owner(tmp_path / "not there")
     (tmp_path / "file").write_text("")
+    create_owner_only(tmp_path / "file" / "state")
     (tmp_path / "file").chmod(0o644)
     create_owner_only(tmp_path / "file")
     assert mode(tmp_path / "file") == 0o644
