@@ -39,7 +39,7 @@ class ScheduleSpec:
         first_month, job = settings.first_month(), jobs[self.job]
 
         def tick(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
-            yield self._tick(context, settings, first_month, job.name)
+            yield self._tick(context, settings, first_month, job.name, names)
 
         return ScheduleDefinition(
             name=names.named(self.name),
@@ -53,13 +53,13 @@ class ScheduleSpec:
         )
 
     def _tick(
-        self, context: ScheduleEvaluationContext, settings: Settings, first_month: date, job: str
+        self, context: ScheduleEvaluationContext, settings: Settings, first_month: date, job: str, names: Namespace
     ) -> RunRequest | SkipReason:
         busy = unfinished_run(context.instance, job)
         if busy:
             return SkipReason(f"{job} is already queued or running (run {busy[:8]}), so this tick starts no run.")
         due = context.scheduled_execution_time.astimezone(settings.zone)
-        tags = {STARTED_BY: self.name}
+        tags = {STARTED_BY: names.named(self.name)}
         if self.months is not None:
             months = clip(self.months(due.date()), first_month)
             if months is None:

@@ -34,7 +34,7 @@ from timix_assets import Workspace, build_definitions
 from timix_assets.runs.history import delete_old_runs
 from timix_assets.runs.orphaned import claim_run, end_orphaned_runs, process_tag
 from timix_assets.runs.ours import LOCATION
-from timix_assets.runs.tags import JOB, PROCESS, WORKSPACE
+from timix_assets.runs.tags import JOB, PROCESS, STARTED_BY, WORKSPACE
 from timix_assets_tests.runs import another_team
 from timix_assets_tests.runs.test_orphaned import PROCESS_CODE, status
 from timix_assets_tests.workspace import QUIET
@@ -94,12 +94,14 @@ def test_schedule_waits_for_its_own_job_alone(definitions: Definitions, instance
     of_job(definitions, instance, "acme_refresh_recent", DagsterRunStatus.STARTED)
     recorded(instance, "refresh_recent", DagsterRunStatus.STARTED)
     due = datetime(2026, 11, 18, 9, tzinfo=UTC)
-    requested = {}
+    requested, started_by = {}, set()
     for name in FIRMS:
         schedule = definitions.get_repository_def().get_schedule_def(f"{name}_recent_hourly")
         ticked = schedule.evaluate_tick(build_schedule_context(instance, scheduled_execution_time=due))
         requested[name] = len(ticked.run_requests or [])
+        started_by |= {request.tags[STARTED_BY] for request in ticked.run_requests or []}
     assert requested == {"acme": 0, "globex": 1}
+    assert started_by == {"globex_recent_hourly"}
 
 
 @op
