@@ -123,15 +123,22 @@ def open_store(url: str, options: Mapping[str, str]) -> ObjectStore:
         return LocalStore(url, mkdir=True)
     config = {name.lower(): value for name, value in options.items() if name.lower() not in _DELTA_ONLY}
     client = {name: value for name, value in config.items() if name.removeprefix("aws_") in _CLIENT}
+    if client:
+        # A mapping, even an empty one, hides the options of the environment.
+        client = _client_options_of_the_environment() | client
     retries = config.pop(_RETRIES, None)
     store: ObjectStore = from_url(
         url,
         config=cast("S3Config", {name: value for name, value in config.items() if name not in client}),
-        # A mapping here, even an empty one, would hide the environment's options.
         client_options=cast("ClientConfig", {name.removeprefix("aws_"): client[name] for name in client}) or None,
         retry_config={"max_retries": int(retries)} if retries is not None else None,
     )
     return store
+
+
+def _client_options_of_the_environment() -> dict[str, str]:
+    named = {name.lower(): value for name, value in os.environ.items()}
+    return {f"aws_{name}": named[f"aws_{name}"] for name in _CLIENT if f"aws_{name}" in named}
 
 
 def open_table(url: str, options: Mapping[str, str], version: int | None = None) -> DeltaTable | None:

@@ -6,6 +6,7 @@ it again. Hosts, ports and paths of the containers become loopback, free ports a
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -42,6 +44,7 @@ SECRETS = "/run/secrets"
 HOME = re.findall(r"DAGSTER_HOME=(\S+)", DOCKERFILE)[0]
 ENTRYPOINT: list[str] = json.loads(re.findall(r"^ENTRYPOINT (.+)$", DOCKERFILE, re.MULTILINE)[0])
 
+FIRST_PORT_OF_THE_KERNEL = 32_768
 RESTART_AFTER_SECONDS = 0.2
 PROBE_SECONDS = 60
 LONGEST_SECONDS = 400
@@ -49,9 +52,11 @@ LONGEST_SECONDS = 400
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
+    """A port for a service that is killed and started again: none that the kernel gives to others meanwhile."""
+    while True:
+        port = random.randrange(10_000, FIRST_PORT_OF_THE_KERNEL)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @dataclass

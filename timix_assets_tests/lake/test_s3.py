@@ -108,3 +108,13 @@ def test_commit_with_lost_response_counts_as_made() -> None:
         assert len(commits) == 2
         assert lake.version(TABLE) == 1
         assert lake.scan(TABLE).collect()["hours"].unique().to_list() == [2]
+
+
+def test_options_of_a_call_do_not_hide_those_of_the_environment(
+    options: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in options.items():
+        monkeypatch.setenv(name.upper(), value)
+    opened = open_store(f"s3://lakes/{secrets.token_hex(4)}", {"timeout": "10s", "max_retries": "0"})
+    opened.put("object", b"text")
+    assert bytes(opened.get("object").bytes()) == b"text"
