@@ -125,7 +125,7 @@ class ReplaceCommit:
     def commit(self) -> Change:
         """Compares and commits, again after losing a race to writers of other rows."""
         for _ in range(MAX_ATTEMPTS):
-            table = self.tables.find(self.url)
+            table = self.tables.open_anew(self.url)
             compared = self._compare(table)
             change = compared.change
             if change.written:

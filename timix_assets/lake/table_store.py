@@ -59,7 +59,7 @@ class TableStore:
     ) -> None:
         self.url = normalize_url(url)
         self._options = dict(storage_options or {})
-        self._tables = OpenTables(self._options)
+        self._tables = OpenTables(self.url, self._options)
         self._temporary = temporary
         self.writer = writer
         self.lease: Lease | None = None

@@ -1,14 +1,20 @@
 """A table stays open until its log changes, whoever changes it."""
 
 import os
+import secrets
 import shutil
 from pathlib import Path
 
 import polars as pl
+import pytest
 
+from timix_assets.lake.errors import WriteConflict
 from timix_assets.lake.log_retention import LOG
 from timix_assets.lake.open_tables import OpenTables
+from timix_assets.lake.storage import open_store
 from timix_assets.lake.tables import Lake
+
+from .s3 import store
 
 TABLE = "timix/customers"
 
@@ -28,7 +34,7 @@ def same_time(url: str, as_of: os.stat_result) -> None:
 
 
 def test_is_opened_once_a_version(tmp_path: Path) -> None:
-    tables, url = OpenTables({}), write(tmp_path, 1)
+    tables, url = OpenTables(str(tmp_path), {}), write(tmp_path, 1)
     first = tables.find(url)
     assert first is not None
     assert tables.find(url) is first
@@ -40,7 +46,7 @@ def test_is_opened_once_a_version(tmp_path: Path) -> None:
 
 
 def test_commit_within_one_tick_of_the_clock_is_found(tmp_path: Path) -> None:
-    tables, url = OpenTables({}), write(tmp_path, 1)
+    tables, url = OpenTables(str(tmp_path), {}), write(tmp_path, 1)
     tables.find(url)
     before = Path(url, LOG).stat()
     write(tmp_path, 1, 2)
@@ -50,7 +56,7 @@ def test_commit_within_one_tick_of_the_clock_is_found(tmp_path: Path) -> None:
 
 
 def test_table_that_was_moved_away_is_missing_and_then_new(tmp_path: Path) -> None:
-    tables, url = OpenTables({}), write(tmp_path, 1)
+    tables, url = OpenTables(str(tmp_path), {}), write(tmp_path, 1)
     first = tables.find(url)
     shutil.move(url, tmp_path / "away")
     assert tables.find(url) is None
@@ -67,3 +73,33 @@ def test_scan_stays_at_its_version(tmp_path: Path) -> None:
     before = lake.scan(TABLE)
     lake.replace(TABLE, rows(1, 2), key=["id"])
     assert (before.collect().height, lake.scan(TABLE).collect().height) == (1, 2)
+
+
+def test_in_a_store_it_is_opened_once_a_version_by_one_request_a_use() -> None:
+    with store() as (options, asked):
+        lake, another = (Lake(url, options) for url in [f"s3://lakes/{secrets.token_hex(4)}"] * 2)
+        another.replace(TABLE, rows(1), key=["id"])
+        assert lake.version(TABLE) == 0
+        asked.clear()
+        assert lake.version(TABLE) == 0
+        assert [method for method, _ in asked] == ["HEAD"]
+
+        another.replace(TABLE, rows(1, 2), key=["id"])
+        assert lake.version(TABLE) == 1
+        assert lake.scan(TABLE).collect().height == 2
+
+
+def test_in_a_store_a_table_that_was_made_again_is_noticed_by_who_writes() -> None:
+    with store() as (options, _):
+        url = f"s3://lakes/{secrets.token_hex(4)}"
+        lake = Lake(url, options)
+        for values in ((1,), (1, 2), (1, 2, 3)):
+            lake.replace(TABLE, rows(*values), key=["id"])
+        files = open_store(url, options)
+        for batch in files.list():
+            files.delete([each["path"] for each in batch])
+        Lake(url, options).replace(TABLE, rows(9), key=["id"])
+        with pytest.raises(WriteConflict):
+            lake.replace(TABLE, rows(9, 10), key=["id"])
+        lake.replace(TABLE, rows(9, 10), key=["id"])
+        assert Lake(url, options).version(TABLE) == 1
