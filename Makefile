@@ -34,7 +34,7 @@ ui: .venv/.ready  ## open the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/timix-assets ui
 
 test: .venv/.dev  ## run the test suite without the long tests
-	$(BIN)/pytest -n auto --dist loadfile -m "not long"
+	$(BIN)/pytest -n 3 --dist loadfile -m "not long"
 
 test-long: .venv/.dev  ## run the long tests: every fault end to end, a real Dagster, large firms
 	$(BIN)/pytest -n 3 --dist loadfile -m "long or hypothesis" --hypothesis-profile many --timeout 600

@@ -25,6 +25,8 @@ from timix_assets_tests.lake.s3 import store
 from ..conftest import TODAY
 from .test_alert_sensors import OURS, Firm, killed
 
+pytestmark = pytest.mark.long
+
 
 @dataclass
 class Machine(Firm):

@@ -63,6 +63,7 @@ def test_late_tick_uses_the_months_of_its_scheduled_time(instance: DagsterInstan
     assert months("recent_hourly", instance, datetime(2025, 3, 31, 19, tzinfo=UTC)) == ("2025-01-01", "2025-03-01")
 
 
+@pytest.mark.long
 def test_the_zone_decides_which_month_is_running(tmp_path: Path) -> None:
     late = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
     code = (
@@ -152,6 +153,7 @@ def test_the_settings_give_the_cron_expressions() -> None:
     assert schedules(Settings(cron_recent="*/20 8-17 * * 0-4"))[0].cron_schedule == "*/20 8-17 * * 0-4"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

@@ -16,6 +16,8 @@ from .firm import Firm, month_of_rows, row
 from .importing import Importing
 from .structure import ACME, Structure
 
+pytestmark = pytest.mark.long
+
 Any_ = Importing[Any, Any, Any]
 
 

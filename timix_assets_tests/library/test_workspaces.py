@@ -42,6 +42,8 @@ from timix_assets_tests.workspace import QUIET, failures
 
 from .conftest import FIRMS, RAW, THEIRS, run, workspace
 
+pytestmark = pytest.mark.long
+
 
 def keys(definitions: Definitions) -> set[str]:
     return {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
@@ -106,7 +108,6 @@ def test_asset_of_another_team_reads_a_table(
     assert event.metadata["rows"].value == len(sandboxes["acme"].workspace.rows("customers"))
 
 
-@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_each_firm_has_its_own_rows_in_its_own_lake(
     both: Definitions, sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance

@@ -566,6 +566,7 @@ def test_rollups_of_other_records_equal_the_oracles(name: str):
 
 
 @pytest.mark.long
+@pytest.mark.long
 @pytest.mark.parametrize("name", OTHER_RECORDS)
 def test_other_records_and_settings_equal_the_oracles(name: str):
     tables, params = firm_of(*A_FIRM)
