@@ -45,6 +45,8 @@ def test_each_alert_is_sent_once_across_restarts(tmp_path: Path, webhook: Webhoo
             "TIMIX_API_KEY": sandbox.key,
             "TIMIX_BASE_URL": sandbox.base_url,
             "TIMIX_START_MONTH": f"{months_before(today, 2):%Y-%m}",
+            # Entries of today would be tomorrow's in the zone of the organization, for some hours of the day.
+            "TIMIX_TIMEZONE": "UTC",
             "TIMIX_ALERT_URLS": webhook.url,
         }
         dev = DagsterDev(tmp_path, settings)
