@@ -31,6 +31,7 @@ from timix_assets.metrics.names import NAMES
 from timix_assets.metrics.restatements import CLOSED_MONTHS
 from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.runs.failure_messages import as_dagster_failure
+from timix_assets.runs.interrupts import interrupts_deferred
 
 # Once per update of its inputs, also of an old month; a month that was never read must not block it.
 FOLLOWS_ITS_INPUTS = AutomationCondition.eager().without(~AutomationCondition.any_deps_missing())
@@ -70,13 +71,14 @@ def rollup_asset(table: Rollup, names: Namespace = PROJECT) -> AssetsDefinition:
         with as_dagster_failure():
             # Here too, for a table that has no input but pre-aggregates.
             rollup_context.lake.start_computing(context.instance, context.run, computed_tables(context.job_def, names))
-            params = rollup_context.params
-            given = {
-                **tables,
-                **{name: rollup_context.pre_aggregate(name) for name in pre_aggregates},
-                **{name: rollup_context.closed_months() for name in closed},
-            }
-            rows = evaluate(FORMULAS[table.name], given, params)
+            with interrupts_deferred():
+                params = rollup_context.params
+                given = {
+                    **tables,
+                    **{name: rollup_context.pre_aggregate(name) for name in pre_aggregates},
+                    **{name: rollup_context.closed_months() for name in closed},
+                }
+                rows = evaluate(FORMULAS[table.name], given, params)
             # Not in the result: Dagster would store it a second time, in the event of the step's output.
             context.add_asset_metadata(
                 {

@@ -22,6 +22,9 @@ def as_dagster_failure() -> Iterator[None]:
     except TimixAssetsError as error:
         raise Failure(printable(str(error)), allow_retries=False) from error
     except PanicException as panic:
+        if any(name in str(panic) for name in INTERRUPTS):
+            # Raised by a handler in Python code that Polars called.
+            raise DagsterExecutionInterruptedError from panic
         # Not an Exception: it would end the whole run without a message.
         first_line = str(panic).partition("\n")[0]
         raise Failure(

@@ -1,0 +1,30 @@
+"""Interrupts of a run: Ctrl-C, and SIGTERM of who terminates it."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """An interrupt that arrives in the block is raised at its end.
+
+    For what Polars computes: it panics where a handler raises in the Python code that it calls, and the step would fail as if
+    a table's file were damaged. The wait is no longer for it: Python runs no handler while Polars computes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: arrived.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
