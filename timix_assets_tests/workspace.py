@@ -2,10 +2,10 @@
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from dagster import (
     DagsterInstance,
     Definitions,
     ExecuteInProcessResult,
+    JobDefinition,
+    ResourceDefinition,
     define_asset_job,
-    materialize,
+    mem_io_manager,
 )
 
 from timix_assets.assets.checks.declarations import check_definitions
@@ -30,6 +32,7 @@ from timix_assets.assets.io_manager import DeltaIOManager
 from timix_assets.assets.raw_tables import raw_assets
 from timix_assets.assets.rollup_context import RollupContext
 from timix_assets.assets.rollups import rollup_assets
+from timix_assets.dagster_internals import AssetGraph
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
 from timix_assets.launchpad import firm_resources
@@ -48,6 +51,7 @@ RAW = AssetSelection.assets(*(asset.key for asset in (*RAW_ASSETS, *EXPORT_ASSET
 CLOSING, DIGEST = AssetSelection.assets(CLOSED_MONTHS.key), AssetSelection.assets(WEEKLY_DIGEST.key)
 EVERYTHING = AssetSelection.all() - CLOSING - DIGEST
 ALL_ROLLUPS = AssetSelection.assets(*(asset.key for asset in ROLLUP_ASSETS))
+RESOURCES = ("settings", "timix", "lake", "rollup_context", *FirmConfig.model_fields)
 FIRM_MONTHS = Months(date(2026, 9, 1), date(2026, 11, 1))
 
 
@@ -80,26 +84,19 @@ class Workspace:
 
     def refresh(self, *assets: str | AssetSelection, months: Months | None = FIRM_MONTHS) -> ExecuteInProcessResult:
         """One run over the months; of all raw assets and exports unless some assets are named."""
-        return materialize(
-            [*RAW_ASSETS, *EXPORT_ASSETS, *ROLLUP_ASSETS, CLOSED_MONTHS, WEEKLY_DIGEST, *self.asset_checks],
-            selection=_selected(assets),
-            resources=self._resources(),
-            instance=self.instance,
-            tags={**(range_tags(months) if months else {}), **self.tags},
-            run_config=QUIET,
-            raise_on_error=False,
-        )
+        return self._run(_job(_selected(assets), tuple(self.asset_checks)), range_tags(months) if months else {})
 
     def check(self, step: AssetChecksDefinition) -> ExecuteInProcessResult:
         """One run of nothing but these checks."""
-        definitions = Definitions(
-            assets=[*RAW_ASSETS, *ROLLUP_ASSETS], asset_checks=[step], resources=self._resources()
-        )
-        job = define_asset_job("look", AssetSelection.checks(step)).resolve(
-            asset_graph=definitions.resolve_asset_graph()
-        )
+        return self._run(_job(AssetSelection.checks(step), (step,)), {})
+
+    def _run(self, job: JobDefinition, tags: Mapping[str, str]) -> ExecuteInProcessResult:
         return job.execute_in_process(
-            instance=self.instance, resources=self._resources(), run_config=QUIET, raise_on_error=False
+            instance=self.instance,
+            resources=self._resources(),
+            tags={**tags, **self.tags},
+            run_config=QUIET,
+            raise_on_error=False,
         )
 
     def _resources(self) -> dict[str, Any]:
@@ -120,6 +117,25 @@ class Workspace:
             **firm,
             "rollup_context": RollupContext(settings=settings, lake=lake, **firm),
         }
+
+
+@cache
+def _graph(checks: tuple[AssetChecksDefinition, ...]) -> AssetGraph:
+    assets = [*RAW_ASSETS, *EXPORT_ASSETS, *ROLLUP_ASSETS, CLOSED_MONTHS, WEEKLY_DIGEST]
+    # Each run names its own resources.
+    resources = {**dict.fromkeys(RESOURCES, ResourceDefinition.none_resource()), "io_manager": mem_io_manager}
+    return Definitions(assets=assets, asset_checks=checks, resources=resources).resolve_asset_graph()
+
+
+_JOBS: dict[tuple[str, tuple[AssetChecksDefinition, ...]], JobDefinition] = {}
+
+
+def _job(selection: AssetSelection, checks: tuple[AssetChecksDefinition, ...]) -> JobDefinition:
+    """Resolved once for all tests of a worker: half of what a small run takes."""
+    named = repr(selection), checks
+    if named not in _JOBS:
+        _JOBS[named] = define_asset_job("run", selection).resolve(asset_graph=_graph(checks))
+    return _JOBS[named]
 
 
 def _selected(assets: tuple[str | AssetSelection, ...]) -> AssetSelection:
