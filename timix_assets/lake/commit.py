@@ -34,6 +34,7 @@ from .conditional_puts import require_conditional_puts
 from .delta_log import Commit, commits_newest_first
 from .diff import ContentHashes, Counts, Diff, Part, diff_content, hash_content, hash_content_by_month
 from .errors import DuplicateKeys, LakeError, WriteConflict, WriteFailed
+from .key_hashes import repeated
 from .log_retention import KEEP_LOG_PROPERTY, LOG, log_files
 from .months import MONTH, Months
 from .open_tables import OpenTables
@@ -233,7 +234,7 @@ class ReplaceCommit:
             ) from error
 
     def _refuse_duplicate_keys(self, new: ContentHashes) -> None:
-        if new.rows["key"].n_unique() == new.rows.height:
+        if repeated(new.rows["key"]).is_empty():
             return
         rows = pl.concat([rows for _, rows in self.staged.parts()])
         duplicates = rows.group_by(self.key).len().filter(pl.col("len") > 1).sort(self.key).collect()

@@ -13,9 +13,10 @@ from hashlib import blake2b
 
 import polars as pl
 
+from .key_hashes import key_hash
 from .months import MONTH
 
-_KEY_SEED, _ROW_SEED, _MIX_SEED = 11, 23, 47
+_ROW_SEED, _MIX_SEED = 23, 47
 
 ROWS_COMPARED_AT_ONCE = 100_000
 _NO_ROWS = pl.DataFrame(schema={"part": pl.Date, "key": pl.UInt64, "row": pl.UInt64})
@@ -90,7 +91,7 @@ def _hashed(frame: pl.LazyFrame, part: pl.Expr, schema: pl.Schema, key: Sequence
     missing = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in present]
     hashes = frame.with_columns(missing).select(
         part.alias("part"),
-        pl.struct(key).hash(_KEY_SEED).alias("key"),
+        key_hash(key).alias("key"),
         pl.struct(sorted(schema.names())).hash(_ROW_SEED).alias("row"),
     )
     return hashes.collect(engine="streaming")
@@ -110,7 +111,7 @@ def diff_content(new: ContentHashes, old: ContentHashes) -> Diff:
     changed: Counter[Part] = Counter()
     moved = 0
     slices = 1 + max(new.rows.height, old.rows.height) // ROWS_COMPARED_AT_ONCE
-    for at in range(slices if parts else 0):
+    for at in range(slices if parts and not old.rows.is_empty() else 0):
         of_slice = differs & (pl.col("key") % slices == at)
         pairs = new.rows.filter(of_slice).join(old.rows.filter(of_slice), on="key")
         here = pairs.filter(pl.col("part").eq_missing(pl.col("part_right")))

@@ -10,13 +10,13 @@ from typing import Self
 import polars as pl
 
 from .errors import LakeError, WriteFailed
+from .key_hashes import key_hash, repeated
 from .snapshots import Snapshot
 from .storage import describe_storage_error, is_full_disk
 
 FILE_ROWS = 20_000
 """Rows that are buffered in memory before they are written to a file; a shorter listing never touches the disk."""
 
-_KEY_SEED = 11
 _ARRIVED = "__arrived"
 
 
@@ -82,7 +82,7 @@ class Spool:
             )
         self._buffer.append(frame)
         self._buffered_rows += frame.height
-        self._hashes.append(frame.select(pl.struct(self._key).hash(_KEY_SEED)).to_series())
+        self._hashes.append(frame.select(key_hash(self._key)).to_series())
         if self._buffered_rows >= FILE_ROWS:
             self._write()
 
@@ -99,8 +99,8 @@ class Spool:
             rows = pl.scan_parquet(self._files, glob=False)
         else:
             rows = pl.concat([self._schema.to_frame(), *self._buffer], rechunk=False).lazy()
-        hashes = pl.concat(self._hashes).sort() if self._hashes else pl.Series(dtype=pl.UInt64)
-        suspects = hashes.filter(hashes == hashes.shift(1)).unique()
+        hashes = pl.concat(self._hashes) if self._hashes else pl.Series(dtype=pl.UInt64)
+        suspects = repeated(hashes)
         if suspects.is_empty():
             return Spooled(rows, len(hashes), 0, (), self._target)
         return self._once_each(rows, len(hashes), suspects)
@@ -139,8 +139,7 @@ class Spool:
     def _once_each(self, rows: pl.LazyFrame, total: int, suspects: pl.Series) -> Spooled:
         """Drops the duplicates among the rows whose key hashes came more than once. Hashes only find them; keys decide."""
         numbered = rows.with_row_index(_ARRIVED)
-        hashed = pl.struct(self._key).hash(_KEY_SEED)
-        duplicates = numbered.filter(hashed.is_in(suspects.implode())).collect(engine="streaming")
+        duplicates = numbered.filter(key_hash(self._key).is_in(suspects.implode())).collect(engine="streaming")
         order = [*([self._newer] if self._newer else []), _ARRIVED]
         ranked = duplicates.sort(order, nulls_last=False)
         winners = ranked.unique(self._key, keep="last", maintain_order=True)

@@ -8,6 +8,7 @@ import polars as pl
 from timix_assets.assets.checks.outcome import RuleOutcome
 from timix_assets.assets.rollup_context import TIME_REPORTS, RollupContext
 from timix_assets.contract.endpoints import BILLING_TYPES, BY_NAME, ENTRY_STATUSES
+from timix_assets.lake.key_hashes import suspected_duplicates
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
 from timix_assets.metrics.capacity import profile_of_each_year
@@ -40,7 +41,8 @@ _LABEL_COLUMNS = {
 
 def keys_unique(table: str, key: Sequence[str]) -> Rule:
     def rule(lake: Lake, _: RollupContext) -> RuleOutcome:
-        counts = lake.scan(table).group_by(key).agg(pl.len().alias("rows")).filter(pl.col("rows") > 1)
+        suspects = suspected_duplicates(lake.scan(table).select(key), key)
+        counts = suspects.group_by(key).agg(pl.len().alias("rows")).filter(pl.col("rows") > 1)
         return RuleOutcome(
             counts.sort(key).collect(), "duplicate key", f"in {table}; read the months of these rows again."
         )
@@ -54,13 +56,13 @@ def no_orphans(child: str, parent_id: str, parent: str) -> Rule:
         orphans = (
             lake.scan(child)
             .filter(pl.col(parent_id).is_not_null())
-            .join(parents, on=parent_id, how="anti")
             .group_by(parent_id)
             .agg(pl.len().alias("rows"))
+            .join(parents, on=parent_id, how="anti")
             .sort("rows", parent_id, descending=[True, False])
         )
         return RuleOutcome(
-            orphans.collect(),
+            orphans.collect(engine="streaming"),
             f"{parent_id} value",
             f"of {child} without a row in {parent}: deleted in Timix, or not visible to this API key.",
         )
@@ -71,7 +73,7 @@ def no_orphans(child: str, parent_id: str, parent: str) -> Rule:
 def hours_in_range(lake: Lake, _: RollupContext) -> RuleOutcome:
     invalid = lake.scan(TIME_REPORTS).filter(has_invalid_hours()).select("id", "user_id", "date", "hours", "status")
     return RuleOutcome(
-        invalid.sort("date", "id").collect(),
+        invalid.sort("date", "id").collect(engine="streaming"),
         "time entry",
         "with 0 hours or less, or more than 24; rollups leave them out. Correct them in Timix.",
         plural="time entries",
@@ -86,7 +88,7 @@ def values_within_limits(table: str) -> Rule:
         rows = complete(table, lake.scan(f"timix/{table}"))
         beyond = rows.filter(beyond_limits(table, money)).select(*shown)
         return RuleOutcome(
-            beyond.sort(key).collect(),
+            beyond.sort(key).collect(engine="streaming"),
             "row",
             "with a value above the limit, which rollups treat as unknown; correct it in Timix, or raise the limit in "
             "money_policy.",
@@ -106,7 +108,7 @@ def most_words_known(lake: Lake, _: RollupContext) -> RuleOutcome:
         .agg(pl.len().alias("entries"))
         .join(lake.scan("timix/subtasks").select("id", of_subtask="billing_type"), on="id", how="left")
         .with_columns(pl.coalesce("billing_type", "of_subtask").alias("billing_type"))
-        .collect()
+        .collect(engine="streaming")
     )
     total = words["entries"].sum()
     unknown = {
