@@ -193,7 +193,7 @@ class Settings(WebhookSettings, ClientLimits, QuarantineLimits, LakeLimits, Impo
         """The settings of these variables; the process's own when left out.
 
         Blanks around a value do not count, and an empty variable is not set. A secret may come from the file that its
-        `_FILE` variable names.
+        `_FILE` variable names; a file that is empty sets no alert and no webhook.
 
         Raises:
             SettingsError: A variable is misspelt, holds a value that does not fit, or holds an API key that is shown
@@ -335,7 +335,8 @@ def _secret(variable: str, value: str, environ: Mapping[str, str]) -> str:
     except (OSError, ValueError) as refused:
         why = getattr(refused, "strerror", None) or "not a path"
         raise SettingsError(f"{where} cannot be read ({why}); correct the path, or leave the variable empty.") from None
-    if not value or len(value) > MAX_SECRET_BYTES:
+    # Alerts and webhooks are optional: there an empty file is as an empty variable.
+    if (not value and VARIABLES[variable] == "api_key") or len(value) > MAX_SECRET_BYTES:
         raise SettingsError(
             f"{where} is {'too large' if value else 'empty'}; name the file that holds nothing but the secret."
         )

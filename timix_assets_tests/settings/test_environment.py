@@ -131,6 +131,14 @@ def test_a_secret_file_that_is_of_no_use_is_refused(tmp_path: Path, content: byt
         Settings.from_environment({"TIMIX_API_KEY_FILE": str(file)})
 
 
+@pytest.mark.parametrize("field", sorted(SECRETS - {"api_key"}))
+def test_an_empty_file_sets_no_optional_secret(tmp_path: Path, field: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(" \n")
+    settings = Settings.from_environment({f"TIMIX_{field.upper()}_FILE": str(file)})
+    assert not getattr(settings, field).get_secret_value()
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
