@@ -111,6 +111,27 @@ def test_helm_starts_a_pod_for_each_run_and_asks_every_service_for_its_health() 
     assert all(HELM["dagsterWebserver"][f"{of}Probe"]["httpGet"]["port"] == port for of in ("readiness", "liveness"))
 
 
+def test_a_run_gets_the_resources_of_its_code_server() -> None:
+    # The container context of a deployment takes precedence over the launcher's own.
+    [code] = HELM["dagster-user-deployments"]["deployments"]
+    assert code["includeConfigInLaunchedRuns"]["enabled"]
+    assert code["resources"]["limits"]["memory"] == "2Gi"
+    assert "resources" not in HELM["runLauncher"]["config"]["k8sRunLauncher"]
+
+
+def test_pods_of_runs_are_as_hardened_as_those_of_services() -> None:
+    launcher = HELM["runLauncher"]["config"]["k8sRunLauncher"]
+    [code] = HELM["dagster-user-deployments"]["deployments"]
+    runs = {
+        "podSecurityContext": launcher["runK8sConfig"]["podSpecConfig"]["securityContext"],
+        "securityContext": launcher["securityContext"],
+    }
+    for pods in (runs, code, HELM["dagsterWebserver"], HELM["dagsterDaemon"]):
+        assert pods["podSecurityContext"]["runAsNonRoot"]
+        assert pods["podSecurityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pods["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
 def test_no_image_is_the_newest_of_its_day() -> None:
     images = [service["image"] for service in SERVICES.values()] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     for image in images:
