@@ -237,7 +237,7 @@ class Deployment(DagsterDev):
             return False
 
     def _daemon_is_up(self) -> bool:
-        """Whether each of its threads has reported since it was started. The health check accepts those of half an hour."""
+        """Whether each of its threads has reported since it was started. The health check accepts those of minutes before."""
         health = self.ask("{ instance { daemonHealth { allDaemonStatuses { required healthy lastHeartbeatTime } } } }")
         required = [each for each in health["daemonHealth"]["allDaemonStatuses"] if each["required"]]
         since = self.containers["daemon"].started_at

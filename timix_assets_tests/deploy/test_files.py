@@ -3,13 +3,19 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import yaml
+from grpc_health.v1 import health
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -17,7 +23,7 @@ import timix_assets
 from timix_assets.settings.environment import NAMES, reject_misspelt
 from timix_assets.text.key_mask import contains_key
 
-from .compose import COMPOSE, DATABASE, DEPLOY, DOCKERFILE, OURS, ROOT, SERVICES
+from .compose import COMPOSE, DATABASE, DEPLOY, DOCKERFILE, OURS, ROOT, SERVICES, mapped
 
 DOC = (ROOT / "docs" / "deploy.md").read_text()
 HELM: dict[str, Any] = yaml.safe_load((DEPLOY / "helm-values.yaml").read_text())
@@ -27,12 +33,14 @@ LIBPQ = ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE")
 IMAGE_OF_POSTGRESQL = ("POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD_FILE")
 STORE = ("AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL")
 OF_DAGSTER_YAML = ("DAGSTER_COMPUTE_LOGS_BUCKET",)
+TOLERANCE = "DAGSTER_DAEMON_HEARTBEAT_TOLERANCE"
 KNOWN = {
     *NAMES,
     *LIBPQ,
     *IMAGE_OF_POSTGRESQL,
     *STORE,
     *OF_DAGSTER_YAML,
+    TOLERANCE,
     *(f"{name}_FILE" for name in WITH_SECRETS),
 }
 
@@ -132,6 +140,48 @@ def test_pods_of_runs_are_as_hardened_as_those_of_services() -> None:
         assert pods["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
+def test_the_code_server_is_asked_in_the_same_way_everywhere() -> None:
+    kind, *probe = SERVICES["code"]["healthcheck"]["test"]
+    [code] = HELM["dagster-user-deployments"]["deployments"]
+    assert kind == "CMD"
+    for name in ("readinessProbe", "livenessProbe", "startupProbe"):
+        assert code[name]["exec"]["command"] == probe, name
+
+
+def test_the_probe_of_the_code_server_passes_while_it_serves() -> None:
+    with ThreadPoolExecutor() as threads:
+        server, servicer = grpc.server(threads), health.HealthServicer()
+        add_HealthServicer_to_server(servicer, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        _, python, *probe = (mapped(word, {"4000": str(port)}) for word in SERVICES["code"]["healthcheck"]["test"])
+        assert python == "python"
+
+        def status() -> int:
+            return subprocess.run([sys.executable, *probe], capture_output=True, check=False).returncode
+
+        server.start()
+        servicer.set("DagsterApi", HealthCheckResponse.SERVING)
+        assert status() == 0
+        servicer.set("DagsterApi", HealthCheckResponse.NOT_SERVING)
+        assert status() == 1
+        server.stop(None).wait()
+        assert status() == 1
+
+
+def test_probes_that_import_dagster_are_a_minute_apart() -> None:
+    for name in OURS:
+        probe = SERVICES[name]["healthcheck"]
+        if any(word.startswith("dagster") for word in probe["test"]):
+            assert probe["interval"] == "60s", name
+    assert HELM["dagsterDaemon"]["livenessProbe"]["periodSeconds"] == 60
+
+
+def test_a_daemon_that_hangs_is_seen_within_minutes() -> None:
+    tolerance = HELM["dagsterDaemon"]["heartbeatTolerance"]
+    assert tolerance == 180
+    assert SERVICES["daemon"]["environment"][TOLERANCE] == str(tolerance)
+
+
 def test_no_image_is_the_newest_of_its_day() -> None:
     images = [service["image"] for service in SERVICES.values()] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     for image in images:
@@ -150,7 +200,8 @@ def test_no_secret_is_in_a_file() -> None:
             assert name.endswith("_FILE"), name
             assert value.removeprefix("/run/secrets/") in COMPOSE["secrets"], name
     assert all(secret["file"].startswith("secrets/") for secret in COMPOSE["secrets"].values())
-    for name in ("deploy/secrets/timix_api_key", "deploy/timix.env"):
+    of_the_firm = ("secrets/timix_api_key", "timix.env", "config/overrides.yaml", "imports/entries.csv")
+    for name in (f"deploy/{each}" for each in of_the_firm):
         assert subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT, check=False).returncode == 0, name
 
 
