@@ -182,6 +182,18 @@ def test_a_daemon_that_hangs_is_seen_within_minutes() -> None:
     assert SERVICES["daemon"]["environment"][TOLERANCE] == str(tolerance)
 
 
+def test_the_receiver_of_webhooks_reaches_no_other_service() -> None:
+    networks = {name: set(service.get("networks", ["default"])) for name, service in SERVICES.items()}
+    own = networks.pop("webhooks")
+    assert own <= set(COMPOSE["networks"])
+    assert all(own.isdisjoint(other) for other in networks.values())
+
+
+def test_what_services_print_is_bounded() -> None:
+    for name, service in SERVICES.items():
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}, name
+
+
 def test_no_image_is_the_newest_of_its_day() -> None:
     images = [service["image"] for service in SERVICES.values()] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     for image in images:
