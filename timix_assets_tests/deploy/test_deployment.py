@@ -139,6 +139,7 @@ def story(production: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
                 "aws_access_key_id": aws["AWS_ACCESS_KEY_ID"],
                 "aws_secret_access_key": aws["AWS_SECRET_ACCESS_KEY"],
                 "timix_api_key": sandbox.key,
+                "timix_alert_urls": "",
                 "timix_webhook_secrets": f"whsec_{secrets.token_hex(24)}",
             },
         )

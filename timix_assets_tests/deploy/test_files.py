@@ -208,7 +208,7 @@ def test_no_secret_is_in_a_file() -> None:
     for file in sorted(DEPLOY.iterdir()):
         assert not contains_key(file.read_text()), file.name
     for name, value in variables():
-        if re.search("PASSWORD|SECRET|API_KEY|ACCESS_KEY", name):
+        if re.search("PASSWORD|SECRET|API_KEY|ACCESS_KEY|ALERT_URLS", name):
             assert name.endswith("_FILE"), name
             assert value.removeprefix("/run/secrets/") in COMPOSE["secrets"], name
     assert all(secret["file"].startswith("secrets/") for secret in COMPOSE["secrets"].values())
@@ -218,7 +218,8 @@ def test_no_secret_is_in_a_file() -> None:
 
 
 def test_only_who_needs_a_secret_has_it() -> None:
-    assert [name for name in SERVICES if "timix_api_key" in SERVICES[name]["secrets"]] == ["code"]
+    for secret in ("timix_api_key", "timix_alert_urls"):
+        assert [name for name in SERVICES if secret in SERVICES[name]["secrets"]] == ["code"], secret
     assert SERVICES["webhooks"]["secrets"] == ["timix_webhook_secrets"]
     [code] = HELM["dagster-user-deployments"]["deployments"]
     assert {"name": "timix"} in code["envSecrets"]
