@@ -58,6 +58,11 @@ def _month(text: str) -> date:
     return month
 
 
+def _first_day(day: date | None) -> date | None:
+    """Partitions are months: one that began later would be left out."""
+    return day and day.replace(day=1)
+
+
 def _day(text: str) -> date:
     try:
         day = date.fromisoformat(text)
@@ -104,7 +109,7 @@ class Settings(WebhookSettings, ClientLimits, QuarantineLimits, LakeLimits, Impo
     lake: str = Field(
         default="data/lake", description="Folder or object-store URL that holds the tables of one organization."
     )
-    start_month: Annotated[date | None, _if_text(_month)] = Field(
+    start_month: Annotated[date | None, _if_text(_month), AfterValidator(_first_day)] = Field(
         default=None, description="First month to read (`YYYY-MM`). Default: January of the year before last."
     )
     timezone: Annotated[str, AfterValidator(_time_zone)] = Field(

@@ -200,6 +200,7 @@ def test_the_default_first_month_moves_once_a_year() -> None:
     assert Settings().first_month(NOON) == date(2024, 1, 1)
     assert Settings().first_month(datetime(2026, 12, 31, tzinfo=UTC)) == date(2024, 1, 1)
     assert Settings(start_month=date(2025, 3, 1)).first_month(NOON) == date(2025, 3, 1)
+    assert Settings(start_month=date(2025, 3, 15)).first_month(NOON) == date(2025, 3, 1)
 
 
 def test_a_first_month_in_the_future_is_refused() -> None:
