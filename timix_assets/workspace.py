@@ -98,6 +98,8 @@ class Workspace:
         settings: Further fields of `Settings`, such as `timezone`, `as_of`, `overrides` or `firm_config`.
     """
 
+    _asks_for_specs = False
+
     def __init__(
         self,
         name: str,
@@ -176,14 +178,23 @@ class Workspace:
         """The table that a spec which `get_asset_spec` is given is of, such as `timix/projects`."""
         return self._plain.table(spec.key)
 
-    @cached_property
+    @property
     def names(self) -> Namespace:
-        """What Dagster calls its tables, jobs and resources."""
-        if not self._changes_specs:
-            return self._plain
+        """What Dagster calls its tables, jobs and resources; within `get_asset_spec`, where none has another key yet."""
+        return self._plain if self._asks_for_specs or not self._changes_specs else self._changed_names
+
+    def with_resources(self, asset: AssetsDefinition) -> AssetsDefinition:
+        """An asset of yours with the resources of the workspace, such as `acme_timix` and `acme_lake`.
+
+        An import needs them: `acme.with_resources(time_entry_import("hr_hours", rows=..., names=acme.names))`.
+        """
+        return with_own_resources(asset, {**asset.resource_defs, **self._bound})
+
+    @cached_property
+    def _changed_names(self) -> Namespace:
         detailed = self._detailed(self._plain)
         specs = [detailed(spec) for each in self._plain_assets for spec in _specs(each)]
-        moved = {spec.key: self.get_asset_spec(spec).key for spec in specs}
+        moved = {spec.key: self._asked(spec).key for spec in specs}
         changed = {self._plain.table(key): moved[key] for key in moved if moved[key] != key}
         return replace(self._plain, moved=changed) if changed else self._plain
 
@@ -202,13 +213,11 @@ class Workspace:
         own = {key for each in assets for key in _computed(each)}
         checks = [check for check in check_definitions(names) if _reads(check) <= own]
         of = jobs(names, own if names.name else None)
-        resources = self._resources()
         if names.name:
             # Resources of the code location are looked at for each asset and each job, of whatever workspace.
-            bound = wrap_resources_for_execution({names.named(name): each for name, each in resources.items()})
-            assets = [each if isinstance(each, AssetSpec) else with_own_resources(each, bound) for each in assets]
-            checks = [with_own_resources(check, bound) for check in checks]
-            names = replace(names, resources=resources)
+            assets = [each if isinstance(each, AssetSpec) else with_own_resources(each, self._bound) for each in assets]
+            checks = [with_own_resources(check, self._bound) for check in checks]
+            names = replace(names, resources=self._resources)
         return Definitions(
             assets=assets,
             asset_checks=checks,
@@ -221,7 +230,7 @@ class Workspace:
                 *alert_sensors(names),
                 *([automation_sensor(names, own)] if self.automation_sensor else []),
             ],
-            resources=None if names.name else resources,
+            resources=None if names.name else self._resources,
         )
 
     @cached_property
@@ -261,9 +270,22 @@ class Workspace:
 
     def _changed(self, spec: AssetSpec) -> AssetSpec:
         """With what `get_asset_spec` changes; metadata that it leaves out stays, since reading and writing need it."""
-        changed = self.get_asset_spec(spec.replace_attributes(key=self._plain.key(self.names.table(spec.key))))
+        changed = self._asked(spec.replace_attributes(key=self._plain.key(self.names.table(spec.key))))
         return changed.replace_attributes(metadata={**spec.metadata, **changed.metadata})
 
+    def _asked(self, spec: AssetSpec) -> AssetSpec:
+        self._asks_for_specs = True
+        try:
+            return self.get_asset_spec(spec)
+        finally:
+            self._asks_for_specs = False
+
+    @cached_property
+    def _bound(self) -> dict[str, ResourceDefinition]:
+        """Its resources by their names in the code location; made once, since Dagster compares those of all assets."""
+        return wrap_resources_for_execution({self.names.named(name): each for name, each in self._resources.items()})
+
+    @cached_property
     def _resources(self) -> dict[str, Any]:
         if self.problem:
             return {

@@ -27,12 +27,14 @@ from dagster import (
     define_asset_job,
     evaluate_automation_conditions,
     in_process_executor,
+    mem_io_manager,
     multiprocess_executor,
 )
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._grpc.types import ExecuteRunArgs
 
 from timix_assets import Workspace, build_definitions
+from timix_assets.assets.imports import time_entry_import
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.lake.tables import Lake
 from timix_assets.runs.failed_runs import failure_of
@@ -106,6 +108,33 @@ def test_asset_of_another_team_reads_a_table(
     done = definitions.resolve_job_def("count").execute_in_process(instance=instance)
     [event] = done.asset_materializations_for_node("known")
     assert event.metadata["rows"].value == len(sandboxes["acme"].workspace.rows("customers"))
+
+
+def test_rows_of_another_team_become_time_entries(
+    sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
+) -> None:
+    @asset(key=AssetKey(["hr", "hours"]))
+    def hours() -> pl.DataFrame:
+        return pl.DataFrame(
+            [{"reference": "A", "person": "nobody", "date": "2026-11-09", "hours": "1", "subtask": "x"}]
+        )
+
+    acme = workspace("acme", tmp_path, sandboxes["acme"])
+    imported = acme.with_resources(time_entry_import("hr_hours", rows=hours.key, names=acme.names))
+    definitions = Definitions.merge(
+        build_definitions(acme, workspace("globex", tmp_path, sandboxes["globex"])),
+        Definitions(
+            assets=[hours, imported],
+            jobs=[define_asset_job("import_hr", [hours, imported])],
+            resources={"io_manager": mem_io_manager},
+        ),
+    )
+    Definitions.validate_loadable(definitions)
+    done = definitions.resolve_job_def("import_hr").execute_in_process(
+        instance=instance, run_config=QUIET, raise_on_error=False
+    )
+    assert failures(done) == {}
+    assert Lake(str(tmp_path / "acme")).scan("imports/hr_hours").collect()["step"].to_list() == ["refuse"]
 
 
 @pytest.mark.timeout(300)
@@ -203,6 +232,22 @@ def test_asset_spec_is_overridable(sandboxes: dict[str, Sandbox], tmp_path: Path
     assert materialized(done) == {"finance/projects"}
     assert {check.asset_key for check in done.get_asset_check_evaluations()} == {moved}
     assert Lake(str(tmp_path / "acme")).scan("timix/projects").collect().height
+
+
+class Themselves(Workspace):
+    def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
+        if spec.key == self.names.key("timix/projects"):
+            return spec.replace_attributes(key=AssetKey(["finance", "projects"]))
+        return spec.merge_attributes(metadata={"job": self.names.named("refresh_recent")})
+
+
+def test_asset_spec_can_name_others(tmp_path: Path) -> None:
+    acme = Themselves("acme", "bbl_none", str(tmp_path), "2026-09", home=tmp_path)
+    specs = {spec.key.to_user_string(): spec for spec in build_definitions(acme).resolve_all_asset_specs()}
+    assert specs["acme/timix/me"].metadata["job"] == "acme_refresh_recent"
+    assert "finance/projects" in specs
+    assert "acme/timix/projects" not in specs
+    assert acme.names.key("timix/projects") == AssetKey(["finance", "projects"])
 
 
 def test_selected_endpoints_leave_out_what_needs_others(tmp_path: Path) -> None:
