@@ -37,6 +37,7 @@ class ScheduleSpec:
     def schedule(self, settings: Settings, jobs: Jobs, names: Namespace) -> ScheduleDefinition:
         """The schedule under these settings; SettingsError if its cron expression is not valid."""
         first_month, job = settings.first_month(), jobs[self.job]
+        moved_by = f"`schedules`, {self.name}" if names.name else f"TIMIX_{self.cron_setting.upper()}"
 
         def tick(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
             yield self._tick(context, settings, first_month, job.name, names)
@@ -46,7 +47,7 @@ class ScheduleSpec:
             job=job,
             cron_schedule=cron_expression(settings, self.cron_setting),
             execution_timezone=settings.zone_name,
-            description=f"{self.description} Cron expression: TIMIX_{self.cron_setting.upper()}.",
+            description=f"{self.description} Cron expression: {moved_by}.",
             default_status=DefaultScheduleStatus.STOPPED,
             execution_fn=tick,
             tags=workspace_tags(names),
