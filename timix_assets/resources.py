@@ -195,8 +195,9 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
     _snapshots: dict[tuple[str, str], Snapshot] = PrivateAttr(default_factory=dict)
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
-        """The state folder is there, for its owner alone, before a lock or an alert is kept in it."""
-        create_owner_only(Path(self.state_folder))
+        """The folders of state are there, for their owner alone, before a lock or an alert is kept in them."""
+        for folder in (self.machine_folder, Path(self.state_folder)):
+            create_owner_only(folder)
 
     @property
     def store(self) -> Lake:

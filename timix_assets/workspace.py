@@ -140,7 +140,12 @@ class Workspace:
         given = problems.resolved(declared)
         if not given["lake"]:
             problems.add("lake: no location is given; set a folder or an object-store URL of its own.")
-        self.settings = problems.checked({field: value for field, value in given.items() if value not in (None, "")})
+        self.settings = problems.checked(
+            {
+                "import_folder": f"{Settings.model_fields['import_folder'].default}/{name}",
+                **{field: value for field, value in given.items() if value not in (None, "")},
+            }
+        )
 
     @classmethod
     def of(cls, settings: Settings) -> "Workspace":
@@ -207,7 +212,7 @@ class Workspace:
         """Its assets, checks, jobs, schedules, sensors and resources."""
         names, settings = self.names, self.settings
         # Dagster has made it by now, open to all, when it was started by itself.
-        restrict_to_owner(settings.state_folder)
+        restrict_to_owner(settings.machine_folder)
         declared = self._plain_assets if names is self._plain else self._assets(names)
         assets = list(map_asset_specs(self._final_spec, declared))
         own = {key for each in assets for key in _computed(each)}

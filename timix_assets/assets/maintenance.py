@@ -104,16 +104,18 @@ def run_history(
             names=lake.names,
         )
         after = _bytes_below(state)
+        # A workspace has only its locks there: the instance is of another project.
+        measured = {} if lake.names.name else {"bytes_before": before, "bytes": after}
+        sizes = f"; {before:,} bytes before, {after:,} after" if measured else ""
         context.log.info(
             f"{count_noun(len(cleared.deleted), 'run')} deleted; {cleared.kept:,} older than {days} days kept, since they "
-            f"hold a latest state; {before:,} bytes before, {after:,} after."
+            f"hold a latest state{sizes}."
         )
         return MaterializeResult(
             metadata={
                 "runs_deleted": MetadataValue.int(len(cleared.deleted)),
                 "old_runs_kept": MetadataValue.int(cleared.kept),
-                "bytes_before": MetadataValue.int(before),
-                "bytes": MetadataValue.int(after),
+                **{name: MetadataValue.int(size) for name, size in measured.items()},
                 "bytes_reusable": MetadataValue.int(reusable_bytes(context.instance)),
             }
         )

@@ -445,9 +445,12 @@ def test_state_folder_is_for_its_owner_alone(tmp_path: Path, instance: DagsterIn
     acme = workspace("acme", tmp_path)
     definitions = build_definitions(acme)
     assert not acme.settings.machine_folder.exists()
-    run(definitions, instance, "acme_compact_lake", "maintenance/run_history")
+    done = run(definitions, instance, "acme_compact_lake", "maintenance/run_history")
+    [event] = done.get_asset_materialization_events()
+    assert "bytes" not in event.materialization.metadata, "the run storage of the instance is not in it"
     assert any(acme.settings.state_folder.iterdir())
-    assert acme.settings.state_folder.stat().st_mode & 0o777 == 0o700
+    for folder in (acme.settings.state_folder, acme.settings.machine_folder):
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_key_is_in_no_definition(tmp_path: Path) -> None:
