@@ -60,11 +60,12 @@ from timix_assets.partitions import monthly_partitions
 from timix_assets.resources import import_resource, lake_resource, timix_resource
 from timix_assets.settings import Settings, SettingsError
 from timix_assets.settings.declaration import explain, suggestion
-from timix_assets.settings.environment import SECRETS
+from timix_assets.settings.environment import SECRETS, VARIABLES
 from timix_assets.settings.firm import FirmConfig
 from timix_assets.settings.webhooks import WebhookSettings
 from timix_assets.state.permissions import restrict_to_owner
 from timix_assets.state.time_zone import stored_time_zone
+from timix_assets.text.key_mask import contains_key
 from timix_assets.text.wording import quoted
 
 Asset = AssetsDefinition | AssetSpec
@@ -75,7 +76,13 @@ CRON_SETTINGS = {spec.name: spec.cron_setting for spec in schedule_specs(Setting
 RUN_JOB = "DAGSTER_RUN_JOB_NAME"
 """The job of the run, in a container that Dagster started for it (Docker, Kubernetes, ECS); a code server has none."""
 
-_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w{0,62}", re.ASCII)
+"""It begins the names of parameters, and is the value of a tag."""
+
+_KEY_PART = re.compile(r"[\w.-]+", re.ASCII)
+"""Dagster makes the names of ops of them."""
+
+_VARIABLE = re.compile(r"\bTIMIX_[A-Z_]+\b")
 
 
 class Workspace:
@@ -86,16 +93,19 @@ class Workspace:
     fails the runs and sensors of this workspace with a message; the code location loads.
 
     Args:
-        name: Letters, digits and underscores; different from those of the other workspaces.
+        name: A letter, then letters, digits and underscores; different from those of the other workspaces.
         api_key: The key of the organization, or `EnvVar("ACME_KEY")`, as of any setting.
         lake: Folder or object-store URL that holds the tables; one for each organization.
         start_month: First month to read; by default January of the year before last.
-        key_prefix: Stands before the asset keys instead of the name.
+        key_prefix: Stands before the asset keys instead of the name: one part, or a sequence of them.
         endpoints: Names of the endpoints to read, such as `time_reports`; by default all. What needs others is left out.
         schedules: Name -> cron expression of the schedules that the workspace has; by default all five, at their usual times.
         automation_sensor: Whether it has a sensor of its own that evaluates its automation conditions; False where a sensor of
             yours targets all assets.
         settings: Further fields of `Settings`, such as `timezone`, `as_of`, `overrides` or `firm_config`.
+
+    Raises:
+        SettingsError: The name cannot be one; nothing can be named without it.
     """
 
     _asks_for_specs = False
@@ -107,22 +117,25 @@ class Workspace:
         lake: str = "",
         start_month: str | date | None = None,
         *,
-        key_prefix: Sequence[str] | None = None,
+        key_prefix: str | Sequence[str] | None = None,
         endpoints: Iterable[str] | None = None,
         schedules: Mapping[str, str] | None = None,
         automation_sensor: bool = True,
         **settings: Any,
     ) -> None:
-        if not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(name) or contains_key(name):
             raise SettingsError(
-                f"{quoted(name)} cannot be the name of a workspace; use letters, digits and underscores, e.g. acme."
+                f"{quoted(name)} cannot be the name of a workspace; use a letter, then letters, digits and underscores, at "
+                "most 63, e.g. acme."
             )
         self._problems = problems = _Problems()
         self.automation_sensor = automation_sensor
-        self._plain = Namespace(name, tuple(key_prefix) if key_prefix is not None else (name,))
+        self._plain = Namespace(name, problems.prefix(key_prefix, name))
         self.endpoints = problems.known("endpoints", endpoints, BY_NAME)
+        schedules = problems.by_name("schedules", schedules, '{"everything_nightly": "30 2 * * *"}')
         self.schedules = problems.known("schedules", schedules, CRON_SETTINGS)
         crons = {CRON_SETTINGS[each]: (schedules or {})[each] for each in self.schedules or ()}
+        problems.called = {CRON_SETTINGS[each]: f"schedules.{each}" for each in self.schedules or ()}
         declared = {
             "api_key": api_key,
             "lake": lake,
@@ -348,6 +361,8 @@ class _Problems:
 
     def __init__(self) -> None:
         self._found: list[str] = []
+        self.called: Mapping[str, str] = {}
+        """Fields of `Settings` that people give by another argument."""
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -356,26 +371,59 @@ class _Problems:
         return " ".join(self._found)
 
     def add(self, problem: str) -> None:
-        self._found.append(problem)
+        """A problem; where it names a variable of the project, the argument is meant."""
+        self._found.append(_VARIABLE.sub(self._argument, problem))
+
+    def _argument(self, variable: re.Match[str]) -> str:
+        field = VARIABLES.get(variable[0], variable[0])
+        return self.called.get(field, field)
+
+    def prefix(self, given: str | Sequence[str] | None, name: str) -> tuple[str, ...]:
+        """The parts of the key prefix; of one that cannot be a part, the name instead."""
+        given = self.resolved({"key_prefix": given})["key_prefix"]
+        if given is None:
+            return (name,)
+        parts = [str(part) for part in given] if isinstance(given, list | tuple) else [str(given)]
+        for part in parts:
+            if not _KEY_PART.fullmatch(part):
+                self.add(
+                    f"key_prefix: {quoted(part)} cannot be a part of asset keys; use letters, digits, underscores, hyphens and "
+                    'dots. Several parts are a list: ["clients", "acme"].'
+                )
+        return tuple(part if _KEY_PART.fullmatch(part) else name for part in parts)
+
+    def by_name(self, setting: str, given: Any, example: str) -> Mapping[str, Any] | None:
+        """What is given as a mapping."""
+        if given is None or isinstance(given, Mapping):
+            return given
+        self.add(f"{setting}: is not a mapping of names; write e.g. {example}.")
+        return None
 
     def known(self, setting: str, given: Iterable[str] | None, known: Mapping[str, Any]) -> frozenset[str] | None:
         """Those of the given names that there are; None for all."""
         if given is None:
             return None
-        names = frozenset(given)
+        names = frozenset([given] if isinstance(given, str) else given)
         for name in sorted(names - known.keys()):
             self.add(f"{setting}: there is no {quoted(name)}; {suggestion(name, known)}")
         return names & known.keys()
 
     def resolved(self, declared: Mapping[str, Any]) -> dict[str, Any]:
-        """With the values of environment variables. A run that needs the key says that there is none."""
-        given = dict(declared)
-        for field, value in declared.items():
-            if isinstance(value, EnvVar | IntEnvVar):
-                given[field] = os.environ.get(value.env_var_name)
-                if given[field] is None and field != "api_key":
-                    self.add(f"{field}: the variable {value.env_var_name} is not set; set it where Dagster runs.")
+        """With the values of environment variables, and without keys that would be shown."""
+        given = {field: self._value(field, value) for field, value in declared.items()}
+        for field in sorted(given.keys() - {"api_key", "home"}):
+            if contains_key(str(given[field])):
+                self.add(f"{field}: holds an API key, which would be shown with it; give the key as api_key alone.")
+                given[field] = None
         return given
+
+    def _value(self, field: str, value: Any) -> Any:
+        if isinstance(value, EnvVar | IntEnvVar):
+            variable, value = value.env_var_name, os.environ.get(value.env_var_name)
+            # A run that needs the key says that there is none.
+            if value is None and field != "api_key":
+                self.add(f"{field}: the variable {variable} is not set; set it where Dagster runs.")
+        return value.strip() if isinstance(value, str) else value
 
     def checked(self, given: dict[str, Any]) -> Settings:
         """The settings, without those that do not fit."""
@@ -385,7 +433,7 @@ class _Problems:
                 break
             except ValidationError as wrong:
                 field = str(wrong.errors(include_url=False)[0]["loc"][0])
-                self.add(explain(wrong, Settings, quote=field not in SECRETS))
+                self.add(explain(wrong, Settings, names=self.called, quote=field not in SECRETS))
                 del given[field]
         checks: dict[str, Callable[[Settings], Any]] = {
             "start_month": Settings.first_month,

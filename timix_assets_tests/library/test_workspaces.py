@@ -281,9 +281,16 @@ def test_schedules_are_those_that_are_named(tmp_path: Path) -> None:
         ({"start_month": "January"}, "start_month"),
         ({"lake": "s3:/bucket"}, "s3:/bucket"),
         ({"lake": ""}, "lake: no location is given"),
-        ({"cron_nightly": "every night"}, "TIMIX_CRON_NIGHTLY"),
+        ({"cron_nightly": "every night"}, 'setting. cron_nightly: "every night" is not a cron expression'),
         ({"schedules": {"hourly": "0 * * * *"}}, "schedules: there is no"),
+        ({"schedules": ["everything_nightly"]}, "schedules: is not a mapping of names; write e.g. "),
+        ({"schedules": {"everything_nightly": "at 2"}}, 'setting. schedules.everything_nightly: "at 2" is not a cron'),
+        ({"schedules": {"everything_nightly": 2}}, "setting. schedules.everything_nightly: 2 is not valid"),
+        ({"key_prefix": "Acme Corp"}, 'key_prefix: "Acme Corp" cannot be a part of asset keys'),
+        ({"key_prefix": ["clients/acme"]}, 'key_prefix: "clients/acme" cannot be a part of asset keys'),
+        ({"key_prefix": EnvVar("NO_SUCH_PREFIX")}, "key_prefix: the variable NO_SUCH_PREFIX is not set"),
         ({"endpoints": ["time_report"]}, "did you mean time_reports?"),
+        ({"endpoints": "time_report"}, "did you mean time_reports?"),
         ({"timezone": "Mars/Base"}, "timezone"),
         ({"lock_timeout": 3}, "lock_timeout: there is no such field"),
         ({"firm_config": "absent.yaml"}, "absent.yaml"),
@@ -295,6 +302,32 @@ def test_wrong_setting_is_named_when_a_run_needs_it(wrong: dict[str, Any], messa
     assert "acme_compact_lake" in {job.name for job in build_definitions(acme).jobs or ()}
     assert acme.problem.startswith("The workspace acme has a wrong setting. ")
     assert message in acme.problem
+    assert "TIMIX_" not in acme.problem, "an argument is meant"
+
+
+def test_prefix_may_be_one_part_or_several(tmp_path: Path) -> None:
+    for given, key in (("clients", ["clients", "timix", "me"]), (["a-b", "c.d"], ["a-b", "c.d", "timix", "me"])):
+        acme = workspace("acme", tmp_path, key_prefix=given)
+        assert (acme.problem, acme.names.key("timix/me")) == ("", AssetKey(key))
+
+
+@pytest.mark.parametrize("field", ["lake", "base_url", "overrides", "alert_urls", "start_month", "key_prefix"])
+def test_key_in_another_argument_is_refused_and_dropped(field: str, tmp_path: Path) -> None:
+    key = f"bbl_{secrets.token_hex(20)}"
+    acme = workspace("acme", tmp_path, **{"api_key": "data/acme", field: key})
+    assert f"{field}: holds an API key" in acme.problem
+    assert key not in f"{acme.problem} {acme.settings.model_dump()} {acme.names}"
+
+
+def test_files_of_imports_are_in_a_folder_of_each_firm(tmp_path: Path) -> None:
+    assert workspace("acme", tmp_path).settings.import_folder == "data/imports/acme"
+    assert workspace("acme", tmp_path, import_folder="ours").settings.import_folder == "ours"
+
+
+def test_schedules_say_which_argument_moves_them(tmp_path: Path) -> None:
+    schedules = build_definitions(workspace("acme", tmp_path)).get_repository_def().schedule_defs
+    for each in schedules:
+        assert str(each.description).endswith(f"Cron expression: `schedules`, {each.name.removeprefix('acme_')}.")
 
 
 def test_wrong_setting_fails_its_firm_and_no_other(
@@ -334,6 +367,8 @@ def test_any_setting_comes_from_a_variable(tmp_path: Path, monkeypatch: pytest.M
     assert acme.problem.endswith(
         "wrong setting. timezone: the variable ACME_ZONE is not set; set it where Dagster runs."
     )
+    monkeypatch.setenv("ACME_KEY", "bbl_d0c0ffee\n")
+    assert workspace("acme", tmp_path, api_key=EnvVar("ACME_KEY")).settings.require_api_key() == "bbl_d0c0ffee"
     monkeypatch.setenv("ACME_LAKE", "")
     assert "lake: no location is given" in workspace("acme", tmp_path, lake=EnvVar("ACME_LAKE")).problem
 
@@ -343,6 +378,9 @@ def test_two_workspaces_need_two_names(tmp_path: Path) -> None:
         build_definitions(workspace("acme", tmp_path), workspace("acme", tmp_path))
     with pytest.raises(SettingsError, match="cannot be the name of a workspace"):
         workspace("acme corp", tmp_path)
+    for wrong in ("3m", "a" * 64, "bbl_d0c0ffee"):
+        with pytest.raises(SettingsError, match="a letter, then letters, digits and underscores"):
+            workspace(wrong, tmp_path)
 
 
 @pytest.mark.parametrize("job", ["__ASSET_JOB", "refresh_recent", "warehouse"])
