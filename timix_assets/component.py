@@ -24,8 +24,8 @@ from timix_assets.workspace import Workspace, build_definitions
 
 
 def _word(prefix: str) -> str:
-    """The prefix as a part of names: `acme-corp` is `acme_corp`."""
-    return re.sub(r"\W", "_", prefix, flags=re.ASCII)
+    """The prefix as a part of names: `acme-corp` is `acme_corp`, and `3m` is `_3m`."""
+    return re.sub(r"\W|^(?=\d)", "_", prefix, flags=re.ASCII)
 
 
 class TimixConnection(Resolvable, Model):
@@ -62,7 +62,7 @@ class TimixScaffolder(Scaffolder[ScaffoldParams]):
             {
                 "key_prefix": prefix,
                 "timix": {"api_key": f"{{{{ env.{_word(prefix).upper()}_TIMIX_KEY }}}}"},
-                "lake": f"data/{prefix}",
+                "lake": f"{{{{ context.project_root }}}}/data/{prefix}",
             },
         )
 
@@ -79,7 +79,7 @@ class TimixComponent(Component, Resolvable, Model):
         ),
     ]
     lake: Annotated[
-        str, Field(description="Folder or object-store URL that holds the tables of this organization alone.")
+        str | None, Field(description="Folder or object-store URL that holds the tables of this organization alone.")
     ]
     timix: Annotated[TimixConnection, Field(description="The API of the organization.")] = TimixConnection()
     start_month: Annotated[
@@ -89,14 +89,16 @@ class TimixComponent(Component, Resolvable, Model):
         list[str] | None, Field(default=None, description="The endpoints to read, such as time_reports. Default: all.")
     ] = None
     schedules: Annotated[
-        Mapping[str, str] | None,
+        Mapping[str, str | None] | None,
         Field(
             default=None, description="Name -> cron expression of the schedules. Default: all, at their usual times."
         ),
     ] = None
     settings: Annotated[
         Mapping[str, Any],
-        Field(default={}, description="Further settings, such as timezone or firm_config (docs/library.md)."),
+        Field(
+            default={}, repr=False, description="Further settings, such as timezone or firm_config (docs/library.md)."
+        ),
     ] = {}
     in_process: Annotated[
         bool,
@@ -149,7 +151,22 @@ class TimixComponent(Component, Resolvable, Model):
         workspace = Translated(**{**self.settings, **attributes})
         for field in sorted(attributes.keys() & self.settings.keys()):
             workspace.reject(f"settings: {field} is an attribute of the component; set it there alone.")
+        for field in self._without_value:
+            workspace.reject(
+                f"{field}: no value is given; set the variable that it comes from where Dagster runs, or leave it out."
+            )
         return workspace
+
+    @property
+    def _without_value(self) -> list[str]:
+        """What the file sets by a template that gives nothing. A run that needs the key says that there is none."""
+        given = {
+            **{field: getattr(self, field) for field in self.model_fields_set - {"lake"}},
+            **{f"timix.{field}": getattr(self.timix, field) for field in self.timix.model_fields_set - {"api_key"}},
+            **{f"schedules.{name}": cron for name, cron in (self.schedules or {}).items()},
+            **{f"settings.{field}": value for field, value in self.settings.items()},
+        }
+        return sorted(field for field, value in given.items() if value is None)
 
     def build_defs(self, context: ComponentLoadContext) -> Definitions:
         return build_definitions(self.workspace(), executor=in_process_executor if self.in_process else None)

@@ -1,5 +1,6 @@
 """Two firms as components in another team's project, loaded and listed by the functions that `dg` calls."""
 
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from dagster.components.core.package_entry import get_package_objects_in_module
 
 from timix_assets import TimixComponent
 from timix_assets.lake.tables import Lake
+from timix_assets.runs.failed_runs import failure_of
 from timix_assets.sandbox.server import Sandbox
 from timix_assets_tests.conftest import TODAY
 from timix_assets_tests.workspace import failures
@@ -152,6 +154,61 @@ def test_setting_that_is_an_attribute_fails_its_firm_alone(project: Path, sandbo
         "The workspace acme has a wrong setting. settings: lake is an attribute of the component; set it there alone. settings: "
         "name is an attribute of the component; set it there alone."
     )
+
+
+UNSET = """
+attributes:
+  key_prefix: acme
+  timix: {api_key: "{{ env.NO_SUCH }}", base_url: "{{ env.NO_SUCH }}"}
+  lake: "{{ env.NO_SUCH }}"
+  start_month: "{{ env.NO_SUCH }}"
+  schedules: {everything_nightly: "{{ env.NO_SUCH }}"}
+  settings: {alert_urls: "{{ env.NO_SUCH }}", firm_config: "{{ env('NO_SUCH', '') }}"}
+"""
+
+
+def test_unset_variables_fail_their_firm_alone(
+    project: Path, sandboxes: dict[str, Sandbox], instance: DagsterInstance
+) -> None:
+    for name in FIRMS:
+        firm(project, name, sandboxes[name])
+    file = project / PROJECT / "defs" / "acme" / "defs.yaml"
+    file.write_text("type: timix_assets.TimixComponent\n" + UNSET)
+    loaded = load_from_defs_folder(path_within_project=project)
+    assert AssetKey(["globex", "timix", "me"]) in loaded.resolve_asset_graph().get_all_asset_keys()
+    failed = loaded.resolve_job_def("acme_compact_lake").execute_in_process(instance=instance, raise_on_error=False)
+    [(_, why)] = failure_of(instance, failed.dagster_run).causes
+    assert re.findall(r"(\S+): no ", why) == [
+        "lake",
+        "schedules.everything_nightly",
+        "settings.alert_urls",
+        "start_month",
+        "timix.base_url",
+    ]
+
+
+@pytest.mark.parametrize("prefix", ["Acme Corp", "clients/acme", "Ümlaut"])
+def test_prefix_that_cannot_be_one_fails_its_firm_alone(
+    prefix: str, project: Path, sandboxes: dict[str, Sandbox]
+) -> None:
+    firm(project, "acme", sandboxes["acme"])
+    file = project / PROJECT / "defs" / "acme" / "defs.yaml"
+    file.write_text(file.read_text().replace("key_prefix: acme", f"key_prefix: {prefix}"))
+    Definitions.validate_loadable(load_from_defs_folder(path_within_project=project))
+    assert f'key_prefix: "{prefix}" cannot be' in TimixComponent(key_prefix=prefix, lake="x").workspace().problem
+
+
+def test_prefix_that_begins_with_a_digit_has_a_name(project: Path) -> None:
+    scaffold_object(project / PROJECT / "defs" / "3m", "timix_assets.TimixComponent", None, "yaml", project)
+    loaded = load_from_defs_folder(path_within_project=project)
+    Definitions.validate_loadable(loaded)
+    assert AssetKey(["3m", "timix", "me"]) in loaded.resolve_asset_graph().get_all_asset_keys()
+    assert loaded.resolve_job_def("_3m_refresh_recent")
+
+
+def test_no_secret_is_in_a_component() -> None:
+    component = TimixComponent(key_prefix="n", lake="x", settings={"alert_urls": "json://secret"})
+    assert "json://secret" not in repr(component)
 
 
 def test_name_comes_from_any_prefix(tmp_path: Path) -> None:

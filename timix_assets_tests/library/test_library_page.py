@@ -8,6 +8,7 @@ import pytest
 import yaml
 from dagster import AssetKey, DagsterInstance, Definitions
 from dagster.components import ComponentLoadContext
+from dagster.components.component_scaffolding import scaffold_object
 from dagster.components.core.component_tree import ComponentTree
 
 from timix_assets import TimixComponent
@@ -46,10 +47,16 @@ def test_examples_run(
 
 
 def test_component_of_the_page_loads() -> None:
-    [text] = examples("yaml")
+    _, text = examples("yaml")
     attributes = yaml.safe_load(text)["attributes"]
     context: ComponentLoadContext = ComponentTree.for_test().load_context
     component = TimixComponent.load(TimixComponent.model()(**attributes), context)
     definitions = component.build_defs(context)
     specs = {spec.key: spec for spec in definitions.resolve_all_asset_specs()}
     assert specs[AssetKey(["acme", "timix", "me"])].owners == ["team:finance"]
+
+
+def test_scaffolded_file_is_that_of_the_page(tmp_path: Path) -> None:
+    folder = tmp_path / "defs" / "acme"
+    scaffold_object(folder, "timix_assets.TimixComponent", None, "yaml", tmp_path)
+    assert (folder / "defs.yaml").read_text() == examples("yaml")[0]
