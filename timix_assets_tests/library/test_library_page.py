@@ -1,6 +1,9 @@
 """The examples of docs/library.md."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,21 @@ def test_examples_run(
     assert AssetKey(["initech", "rollups", "organization_money"]) not in graph.get_all_asset_keys()
     assert failures(run(definitions, instance, "acme_refresh_everything", RAW[0])) == {}
     assert (tmp_path / "data/acme/timix/customers/_delta_log").is_dir()
+
+
+def test_doctor_of_one_firm_runs(sandboxes: dict[str, Sandbox], tmp_path: Path) -> None:
+    [commands] = examples("sh")
+    acme = sandboxes["acme"]
+    environ = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": ":".join(sys.path),
+        "ACME_KEY": acme.key,
+        "TIMIX_BASE_URL": acme.base_url,
+    }
+    done = subprocess.run(
+        ["sh", "-ec", commands], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_component_of_the_page_loads() -> None:
