@@ -1,7 +1,6 @@
 """The sensors on machines that share a lake in an object store and nothing else: each alert is sent once."""
 
 import json
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -51,17 +50,6 @@ class Machine(Firm):
 
 
 New = Callable[..., Machine]
-
-
-@pytest.fixture(scope="module")
-def options() -> Iterator[dict[str, str]]:
-    with store() as (options, _):
-        yield options
-
-
-@pytest.fixture
-def url() -> str:
-    return f"s3://lakes/{secrets.token_hex(4)}"
 
 
 @pytest.fixture

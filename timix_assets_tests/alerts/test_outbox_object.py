@@ -2,9 +2,8 @@
 
 import multiprocessing
 import os
-import secrets
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -27,17 +26,6 @@ NAME = "budget_alerts.json"
 FORKSERVER = multiprocessing.get_context("forkserver")
 
 Machine = Callable[..., OutboxObject]
-
-
-@pytest.fixture(scope="module")
-def options() -> Iterator[dict[str, str]]:
-    with s3_store() as (options, _):
-        yield options
-
-
-@pytest.fixture
-def url() -> str:
-    return f"s3://lakes/{secrets.token_hex(4)}"
 
 
 def outbox_of(folder: Path, url: str, options: dict[str, str], clock: Callable[[], float] = now) -> OutboxObject:
@@ -225,6 +213,17 @@ def test_an_attachment_is_found_by_another_machine(machine: Machine, tmp_path: P
     assert Path(message.attachment).read_bytes() == b"this week"
     assert Path(message.attachment).is_relative_to(tmp_path / "second")
     assert Path(message.attachment).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_damaged_file_of_an_earlier_release_is_named(machine: Machine, tmp_path: Path) -> None:
+    file = tmp_path / "first" / NAME
+    file.parent.mkdir()
+    file.write_bytes(b"{")
+    with (
+        pytest.raises(OutboxError, match=f"The alert outbox {file} cannot be read; move it away"),
+        open_outbox(machine("first")),
+    ):
+        pass
 
 
 def test_a_damaged_object_fails_with_one_message(machine: Machine, url: str, options: dict[str, str]) -> None:

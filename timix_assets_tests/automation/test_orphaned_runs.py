@@ -76,16 +76,10 @@ class Watch:
         return seen.holder
 
 
-@pytest.fixture(scope="module")
-def options() -> Iterator[dict[str, str]]:
-    with s3_store() as (options, _):
-        yield options
-
-
 @pytest.fixture
-def watch(tmp_path: Path, options: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def watch(tmp_path: Path, url: str, options: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     with DagsterInstance.ephemeral() as instance:
-        watch = Watch(instance, f"s3://lakes/{secrets.token_hex(4)}", options, tmp_path / "here")
+        watch = Watch(instance, url, options, tmp_path / "here")
         monkeypatch.setattr(orphaned_runs, "now", lambda: watch.time)
         yield watch
 

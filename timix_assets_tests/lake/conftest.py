@@ -4,6 +4,10 @@ import pytest
 
 from timix_assets.lake.tables import Lake
 
+from .s3 import options, url
+
+__all__ = ["options", "url"]
+
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:

@@ -7,6 +7,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
+import pytest
 from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -75,6 +76,19 @@ def store(
         server.shutdown()
         serving.join()
         server.server_close()
+
+
+@pytest.fixture(scope="module")
+def options() -> Iterator[dict[str, str]]:
+    """The options of one store for all tests of a file. Imported by the conftest of each room that wants it."""
+    with store() as (options, _):
+        yield options
+
+
+@pytest.fixture
+def url() -> str:
+    """Where no lake is yet."""
+    return f"s3://lakes/{secrets.token_hex(4)}"
 
 
 def new_lake(options: dict[str, str]) -> Lake:

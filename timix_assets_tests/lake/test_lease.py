@@ -3,11 +3,10 @@
 import json
 import multiprocessing
 import os
-import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -24,17 +23,6 @@ from .s3 import store as s3_store
 
 LIFETIME = 1.5
 FORKSERVER = multiprocessing.get_context("forkserver")
-
-
-@pytest.fixture(scope="module")
-def options() -> Iterator[dict[str, str]]:
-    with s3_store() as (options, _):
-        yield options
-
-
-@pytest.fixture
-def url() -> str:
-    return f"s3://lakes/{secrets.token_hex(4)}"
 
 
 @pytest.fixture
