@@ -19,7 +19,7 @@ from dagster import (
 from pydantic import Field
 
 from timix_assets.assets.asset_details import WEEKLY
-from timix_assets.lake.errors import LakeError
+from timix_assets.lake.errors import LakeError, LeaseLost
 from timix_assets.lake.maintenance import (
     SAFE_RETENTION,
     MaintenanceResult,
@@ -127,7 +127,9 @@ def _maintain_all(context: AssetExecutionContext, lake: LakeResource, retention:
     kept, errors = [], []
     for table in list_tables(url, options):
         try:
-            kept.append(compact_and_vacuum(url, options, table, retention))
+            kept.append(compact_and_vacuum(url, options, table, retention, lake.store.require_lease))
+        except LeaseLost:
+            raise
         except LakeError as error:
             errors.append(str(error))
         else:

@@ -42,7 +42,7 @@ class Exported:
 
 
 class Exports:
-    """The exports of one lake. require_lease: called before each write; what it raises prevents it."""
+    """The exports of one lake. require_lease: called before files are written or deleted; what it raises prevents it."""
 
     def __init__(
         self, lake_url: str, options: Mapping[str, str], require_lease: Callable[[], None] = lambda: None
@@ -102,6 +102,7 @@ class Exports:
             for batch in self._store.list(REPLACED):
                 old = [file["path"] for file in batch if (at := _replaced_at(file["path"])) and at < before]
                 if old:
+                    self._require_lease()
                     self._store.delete(old)
                 deleted += len(old)
         return deleted

@@ -6,7 +6,7 @@ No rows change. Every version that was live within the retention can still be re
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -62,7 +62,11 @@ def list_tables(lake_url: str, options: Mapping[str, str]) -> list[str]:
 
 
 def compact_and_vacuum(
-    lake_url: str, options: Mapping[str, str], table: str, retention: timedelta
+    lake_url: str,
+    options: Mapping[str, str],
+    table: str,
+    retention: timedelta,
+    require_lease: Callable[[], None] = lambda: None,
 ) -> MaintenanceResult:
     """Compacts one table and deletes the data and log files that no version live within the retention needs.
 
@@ -70,6 +74,7 @@ def compact_and_vacuum(
 
     Args:
         retention: At least SAFE_RETENTION, unless nobody else reads or writes.
+        require_lease: Called before each step that writes or deletes; what it raises prevents it.
 
     Raises:
         TableMissing: The table does not exist.
@@ -85,15 +90,18 @@ def compact_and_vacuum(
     try:
         before = _size(store)
         version = delta.version()
+        require_lease()
         # For tables that were created by an earlier release or by another tool.
         if not KEEP_LOG_PROPERTY.items() <= delta.metadata().configuration.items():
             delta.alter.set_table_properties(KEEP_LOG_PROPERTY)
         delta.optimize.compact()
         _sync(url, delta, since=version)
         live = versions_live_since(log_entries(store), datetime.now(UTC) - retention)
+        require_lease()
         _vacuum(delta, retention, live)
         delta.create_checkpoint()
         _sync(url, delta, since=version)
+        require_lease()
         trim_log(store, live[0])
         after = _size(store)
     except (DeltaError, BaseError, OSError) as error:

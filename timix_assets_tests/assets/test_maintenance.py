@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 
 from timix_assets.assets import maintenance
 from timix_assets.assets.maintenance import Retention
+from timix_assets.lake.errors import LeaseLost
 from timix_assets.lake.maintenance import compact_and_vacuum, list_tables, remove_stale_temp_dirs
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
@@ -271,6 +272,20 @@ def test_new_table_never_frees_negative_bytes(workspace: Workspace) -> None:
     workspace.refresh("timix/customers")
     told = metadata(compacted(workspace), "maintenance/compact")
     assert (told["files_freed"], told["bytes_freed"]) == (0, 0)
+
+
+def test_nothing_more_is_maintained_after_the_lease_is_lost(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.refresh("timix/customers", "timix/projects")
+
+    def lost(_: Lake) -> None:
+        raise LeaseLost("Lost the lease of the lake.")
+
+    monkeypatch.setattr(Lake, "require_lease", lost)
+    before = files(workspace.lake)
+    assert failures(compacted(workspace))["maintenance/compact"] == "Lost the lease of the lake."
+    assert files(workspace.lake) == before
 
 
 def left_by_a_killed_run(temporary: Path) -> Path:

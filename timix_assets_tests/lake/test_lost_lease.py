@@ -14,6 +14,7 @@ from obstore.store import ObjectStore
 from timix_assets.lake.errors import LeaseLost
 from timix_assets.lake.lease import OBJECT
 from timix_assets.lake.lock import LakeLock
+from timix_assets.lake.maintenance import compact_and_vacuum
 from timix_assets.lake.storage import open_store
 from timix_assets.lake.tables import Lake
 from timix_assets.resources import LakeResource
@@ -22,7 +23,6 @@ from .test_lease import is_lost, wait_for
 
 TABLE, EXPORT, REPORT = "timix/customers", "revenue_report/2025-01.csv", "weekly_digest.html"
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-LATER = NOON + timedelta(days=60)
 
 Write = Callable[[Lake, bytes], object]
 
@@ -39,11 +39,12 @@ def put_report(lake: Lake, content: bytes) -> None:
     lake.put_report(REPORT, content)
 
 
-WRITES = [
-    put_rows,
-    put_export,
-    put_report,
-]
+def compact(lake: Lake, _: bytes) -> None:
+    compact_and_vacuum(lake.url, lake._options, TABLE, timedelta(0), lake.require_lease)
+
+
+def delete_replaced(lake: Lake, _: bytes) -> None:
+    lake.exports.delete_replaced(before=NOON + timedelta(days=60))
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def content_of(store: ObjectStore) -> dict[str, bytes]:
     return {path: bytes(store.get(path).bytes()) for path in paths if path != OBJECT}
 
 
-@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("write", [put_rows, put_export, put_report, compact, delete_replaced])
 def test_nothing_is_written_after_a_takeover(filled: None, lake: Lake, store: ObjectStore, write: Write) -> None:
     before = content_of(store)
     store.put(OBJECT, b'{"who": "another"}')
@@ -109,6 +110,21 @@ def test_no_version_is_committed_after_a_takeover_during_the_upload(
         put_rows(lake, b"third")
     added = content_of(store).keys() - before.keys()
     assert [path.endswith(".parquet") and "_delta_log" not in path for path in added] == [True]
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_no_file_is_deleted_after_a_takeover_during_the_compaction(
+    filled: None, url: str, options: dict[str, str], store: ObjectStore, looks: int
+) -> None:
+    lake: Any = Lake(url, options)
+    lake.lease = LostMeanwhile(looks)
+    files = {path for path in content_of(store) if path.endswith(".parquet")}
+    log = content_of(store).keys() - files
+    with pytest.raises(LeaseLost):
+        compact(lake, b"")
+    left = content_of(store).keys()
+    assert log <= left
+    assert files <= left or looks > 1
 
 
 def test_no_export_is_replaced_after_a_takeover_while_the_old_one_is_kept(
