@@ -39,6 +39,9 @@ NO_VERSION: "UpdateVersion" = {"e_tag": '"timix"', "version": "1"}
 UNKNOWN_FOR_SECONDS = 600.0
 """After that no request of a holder counts any more that was lost without saying how many it made."""
 LOOKS_PER_LIFETIME = 10
+REQUESTS_PER_LIFETIME = 6
+"""So many without an answer fit into it: one of a renewal and its repetition leave time for the next renewal."""
+MAX_TIMEOUT_SECONDS = 30.0
 MAX_PAUSE_SECONDS = 2.0
 
 STEPS_IN_PARALLEL = (
@@ -205,7 +208,8 @@ class Lease:
                     and before.holder.run_id == seen.holder.run_id == run_id
                 ):
                     raise LakeError(STEPS_IN_PARALLEL)
-                if seen is None or asked_at >= seen.lapses_at():
+                is_free = seen is None or asked_at >= seen.lapses_at()
+                if is_free:
                     # Others do not know yet what this run requests; a count that has all before it needs no more.
                     ours = replace(ours, counted_by=folder if seen is None or seen.holder.counted_by == folder else "")
                     version = self._put(ours, seen.version if seen else None)
@@ -214,7 +218,6 @@ class Lease:
                         self._begin(ours, version, asked_at)
                         self._counting, self.left = None, self._left_by(seen)
                         return seen.holder if seen and not seen.holder.is_released else None
-                    continue
             except NotImplementedError as refused:
                 raise unfit(self._lake, "does not accept conditional puts") from refused
             except BaseError as error:
@@ -223,14 +226,23 @@ class Lease:
                     "the store can be reached and that its credentials may write there, then run it again."
                 ) from error
             if self._clock() >= give_up_at:
-                raise LakeLockTimeout(
-                    f"Timed out after {timeout_seconds:g} s waiting for the lease of the lake {self._lake}, held by "
-                    f"{seen.holder}. Run it again when that has ended, or end it."
-                )
-            if str(seen.holder) != notified:
+                raise self._timed_out(timeout_seconds, None if is_free else seen)
+            if seen and not is_free and str(seen.holder) != notified:
                 notified = str(seen.holder)
                 notify(f"Waiting for the lease of the lake {self._lake}, held by {notified}.")
-            pause.wait(min(MAX_PAUSE_SECONDS, seen.holder.lifetime_seconds / LOOKS_PER_LIFETIME))
+            lifetime = seen.holder.lifetime_seconds if seen else self._lifetime
+            pause.wait(min(MAX_PAUSE_SECONDS, lifetime / LOOKS_PER_LIFETIME))
+
+    def _timed_out(self, after: float, held: Seen | None) -> LakeLockTimeout:
+        """held: None if it was free, and each put of ours was refused."""
+        waiting = f"Timed out after {after:g} s waiting for the lease of the lake {self._lake}"
+        if held is not None:
+            return LakeLockTimeout(f"{waiting}, held by {held.holder}. Run it again when that has ended, or end it.")
+        return LakeLockTimeout(
+            f"{waiting}: it was free, but the store refused each write of it, as it does when others are faster. Run it again; "
+            "if no other run waits, something between this machine and the store changes its tags (ETag): reach the store "
+            "without that."
+        )
 
     def require(self) -> None:
         """Makes sure that nobody else can hold the lease; call it before each write.
@@ -353,6 +365,13 @@ class Lease:
         """
         written = replace(holder, write=uuid4().hex)
         try:
+            return self._put_once(written, version)
+        except BaseError:
+            # The store's client repeats no conditional put that got no answer.
+            return self._put_once(written, version)
+
+    def _put_once(self, written: Holder, version: "UpdateVersion | None") -> "UpdateVersion | None":
+        try:
             result = self._store.put(OBJECT, json.dumps(asdict(written)).encode(), mode=version or "create")
         except (AlreadyExistsError, PreconditionError):
             # A repeated request meets its own first one, whose answer got lost.
@@ -415,6 +434,8 @@ def lease_of(url: str, options: Mapping[str, str], lifetime_seconds: float) -> L
         return None
     known = _OF_THIS_PROCESS.get(url)
     if known is None or not known.is_ours:
-        known = Lease(open_store(url, options), url, lifetime_seconds=lifetime_seconds)
+        timeout = min(MAX_TIMEOUT_SECONDS, lifetime_seconds / REQUESTS_PER_LIFETIME)
+        in_time = {"timeout": f"{timeout:.3f}s", "max_retries": "1"}
+        known = Lease(open_store(url, {**options, **in_time}), url, lifetime_seconds=lifetime_seconds)
         _OF_THIS_PROCESS[url] = known
     return known

@@ -25,7 +25,11 @@ class _WithoutLog(WSGIRequestHandler):
 
 @contextmanager
 def store(
-    *, ignores_conditions: bool = False, loses: str | None = None, away: Event | None = None
+    *,
+    ignores_conditions: bool = False,
+    loses: str | None = None,
+    away: Event | None = None,
+    stalls: Event | None = None,
 ) -> Iterator[tuple[dict[str, str], Asked]]:
     """An S3 store on this machine with a bucket: the options to reach it, and the requests (method, path) that it got.
 
@@ -33,11 +37,13 @@ def store(
         ignores_conditions: Puts are made whatever their condition.
         loses: A part of a path; the first put there is done, and answered with 500.
         away: While it is set, every request is answered with 503 and does nothing.
+        stalls: Once it is set, the next put is done and never answered; then it is cleared.
     """
     moto = create_backend_app("s3")
     asked: Asked = []
     lost: list[bool] = []
     one_put = Lock()
+    ended = Event()
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
         asked.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
@@ -56,7 +62,11 @@ def store(
             return moto(environ, start)
         # moto looks at a condition and writes in two steps, a real store in one.
         with one_put:
-            return list(moto(environ, start))
+            answer = list(moto(environ, start))
+        if stalls is not None and stalls.is_set():
+            stalls.clear()
+            ended.wait()
+        return answer
 
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_WithoutLog)
     serving = Thread(target=server.serve_forever, daemon=True)
@@ -73,6 +83,7 @@ def store(
     try:
         yield options, asked
     finally:
+        ended.set()
         server.shutdown()
         serving.join()
         server.server_close()

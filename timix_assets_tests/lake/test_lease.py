@@ -6,17 +6,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from obstore.exceptions import PreconditionError
 from obstore.store import MemoryStore, ObjectStore
 
 from timix_assets.lake.errors import LakeError, LakeLockTimeout, LeaseLost, StoreUnfit
-from timix_assets.lake.lease import OBJECT, UNKNOWN_FOR_SECONDS, Holder, Lease, Left, look, now, watch
+from timix_assets.lake.lease import OBJECT, UNKNOWN_FOR_SECONDS, Holder, Lease, Left, lease_of, look, now, watch
 from timix_assets.lake.storage import open_store
 
 from .s3 import store as s3_store
@@ -175,6 +176,71 @@ def test_a_lost_answer_is_no_other_holder(url: str) -> None:
         lease.release()
         assert [method for method, path in asked if OBJECT in path][:4] == ["GET", "PUT", "PUT", "GET"]
         assert look(open_store(url, options), None, 0)
+
+
+class RefusingStore:
+    """A store that refuses each put, as behind a proxy that changes the tags."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.get = store.get
+        self.puts = 0
+
+    def put(self, *_: Any, **__: Any) -> Any:
+        self.puts += 1
+        raise PreconditionError("412")
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_refused_puts_end_the_wait_in_time(store: ObjectStore, released: bool) -> None:
+    if released:
+        acquired(store).release()
+    refusing: Any = RefusingStore(store)
+    with pytest.raises(LakeLockTimeout, match="refused each write of it"):
+        acquired(refusing, seconds=0.5)
+    assert refusing.puts <= 5
+
+
+@pytest.fixture
+def stalls() -> threading.Event:
+    """Once it is set, the store does the next put and never answers."""
+    return threading.Event()
+
+
+@pytest.fixture
+def of_a_run(url: str, stalls: threading.Event) -> Iterator[Lease]:
+    """As a run acquires it."""
+    with s3_store(stalls=stalls) as (options, _):
+        lease = lease_of(url, options, LIFETIME)
+        assert lease
+        yield lease
+
+
+@pytest.mark.parametrize("lifetime", [1, 7, 86_400])
+def test_any_lifetime_is_a_time_that_the_store_accepts(url: str, options: dict[str, str], lifetime: float) -> None:
+    assert lease_of(url, options, lifetime)
+
+
+def test_a_request_without_an_answer_does_not_lose_it(of_a_run: Lease, stalls: threading.Event) -> None:
+    stalls.set()
+    of_a_run.acquire("refresh_recent", "run-1", timeout_seconds=0, notify=ignore)
+    stalls.set()
+    wait_for(lambda: not stalls.is_set())
+    with pytest.raises(LakeLockTimeout):
+        acquired(of_a_run._store, "another", seconds=2 * LIFETIME)
+    of_a_run.require()
+    of_a_run.release()
+
+
+def test_a_renewal_without_an_answer_does_not_hold_up_the_release(of_a_run: Lease, stalls: threading.Event) -> None:
+    of_a_run.acquire("refresh_recent", "run-1", timeout_seconds=0, notify=ignore)
+    stalls.set()
+    wait_for(lambda: not stalls.is_set())
+    began = now()
+    of_a_run.release()
+    assert now() - began < LIFETIME / 2
+    left = look(of_a_run._store, None, 0)
+    assert left
+    assert left.holder.is_released
 
 
 def test_a_store_that_ignores_conditions_gives_no_lease(url: str) -> None:
