@@ -19,7 +19,8 @@ from obstore.store import ObjectStore
 from timix_assets.state.files import remove_stale_drafts
 
 from .errors import LakeError, WriteFailed
-from .storage import describe_storage_error, is_folder, open_store, write_file
+from .files import replace_file
+from .storage import describe_storage_error, is_folder, open_store
 
 FOLDER = "exports"
 REPLACED = f"{FOLDER}/.replaced"
@@ -60,6 +61,7 @@ class Exports:
 
         Raises:
             WriteFailed: The store did not accept it.
+            StoreUnfit: The store has no conditional writes.
             LakeError: The path is malformed.
         """
         if not _PATH.fullmatch(path):
@@ -73,8 +75,7 @@ class Exports:
             replaced = f"{REPLACED}/{path}.{(now or datetime.now(UTC)).astimezone(UTC):{_TIME}}"
             for target, content in ((replaced, before), (f"{FOLDER}/{path}", data)):
                 if content is not None:
-                    self._require_lease()
-                    write_file(self._lake_url, self._options, target, content)
+                    replace_file(self._lake_url, self._options, target, content, self._require_lease)
         except (BaseError, OSError) as error:
             raise WriteFailed(
                 f"Cannot write the export {url} ({describe_storage_error(error)}). Free space there or make the store "

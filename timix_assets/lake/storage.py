@@ -15,7 +15,6 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from timix_assets.state.files import write_atomically
 from timix_assets.state.locations import FILE_SCHEME, normalized_location
 from timix_assets.state.permissions import explain_denied, is_permission_error
 from timix_assets.text.wording import excerpt
@@ -156,14 +155,6 @@ def open_table(url: str, options: Mapping[str, str], version: int | None = None)
             f"Cannot open the table at {url} ({describe_storage_error(error)}). Check that TIMIX_LAKE is right, that the store "
             "can be reached and that its credentials are valid."
         ) from error
-
-
-def write_file(lake_url: str, options: Mapping[str, str], path: str, data: bytes) -> None:
-    """Replaces a file of the lake, atomically. OSError or obstore's BaseError if the store does not accept it."""
-    if is_folder(lake_url):
-        write_atomically(Path(lake_url) / path, data, fsync=True)
-    else:
-        open_store(lake_url, options).put(path, data)
 
 
 def describe_storage_error(error: Exception) -> str:

@@ -47,5 +47,4 @@ class Lake(TableStore):
 
     def put_report(self, name: str, data: bytes) -> str:
         """Stores a finished page as `reports/<name>`, atomically, and returns where that is. WriteFailed if refused."""
-        self.require_lease()
-        return put_report(self.url, self._options, name, data)
+        return put_report(self.url, self._options, name, data, self.require_lease)

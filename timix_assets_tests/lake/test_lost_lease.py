@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,7 @@ from dagster import DagsterInstance
 from dagster._core.test_utils import create_run_for_test
 from obstore.store import ObjectStore
 
-from timix_assets.lake.errors import LeaseLost
+from timix_assets.lake.errors import LeaseLost, StoreUnfit
 from timix_assets.lake.lease import OBJECT
 from timix_assets.lake.lock import LakeLock
 from timix_assets.lake.maintenance import compact_and_vacuum
@@ -19,6 +20,7 @@ from timix_assets.lake.storage import open_store
 from timix_assets.lake.tables import Lake
 from timix_assets.resources import LakeResource
 
+from .s3 import store as s3_store
 from .test_lease import is_lost, wait_for
 
 TABLE, EXPORT, REPORT = "timix/customers", "revenue_report/2025-01.csv", "weekly_digest.html"
@@ -88,23 +90,26 @@ def test_nothing_is_written_after_a_takeover(filled: None, lake: Lake, store: Ob
     assert content_of(store) == before
 
 
-class LostMeanwhile:
-    """A lease that is lost after the given number of looks at it."""
+class TakenOver:
+    """A lease that is taken over right after the given look at it, by a holder that writes at once."""
 
-    def __init__(self, looks: int) -> None:
-        self.looks = looks
+    def __init__(self, look: int, write: Callable[[], object] = lambda: None, *, ours: bool = False) -> None:
+        self.look, self.write, self.ours = look, write, ours
+        self.looks = 0
 
     def require(self) -> None:
-        if not self.looks:
+        self.looks += 1
+        if self.looks > self.look and not self.ours:
             raise LeaseLost("another process took it over")
-        self.looks -= 1
+        if self.looks == self.look:
+            self.write()
 
 
 def test_no_version_is_committed_after_a_takeover_during_the_upload(
     filled: None, url: str, options: dict[str, str], store: ObjectStore
 ) -> None:
     lake: Any = Lake(url, options)
-    lake.lease = LostMeanwhile(1)
+    lake.lease = TakenOver(1)
     before = content_of(store)
     with pytest.raises(LeaseLost):
         put_rows(lake, b"third")
@@ -117,7 +122,7 @@ def test_no_file_is_deleted_after_a_takeover_during_the_compaction(
     filled: None, url: str, options: dict[str, str], store: ObjectStore, looks: int
 ) -> None:
     lake: Any = Lake(url, options)
-    lake.lease = LostMeanwhile(looks)
+    lake.lease = TakenOver(looks)
     files = {path for path in content_of(store) if path.endswith(".parquet")}
     log = content_of(store).keys() - files
     with pytest.raises(LeaseLost):
@@ -131,7 +136,55 @@ def test_no_export_is_replaced_after_a_takeover_while_the_old_one_is_kept(
     filled: None, url: str, options: dict[str, str], store: ObjectStore
 ) -> None:
     lake: Any = Lake(url, options)
-    lake.lease = LostMeanwhile(1)
+    lake.lease = TakenOver(1)
     with pytest.raises(LeaseLost):
         put_export(lake, b"third")
     assert content_of(store)[f"exports/{EXPORT}"] == b"second"
+
+
+FILES = pytest.mark.parametrize(
+    ("write", "path", "look"), [(put_export, f"exports/{EXPORT}", 2), (put_report, f"reports/{REPORT}", 1)]
+)
+
+
+@FILES
+def test_a_put_that_comes_late_replaces_nothing_newer(
+    filled: None, url: str, options: dict[str, str], store: ObjectStore, write: Write, path: str, look: int
+) -> None:
+    """As of a process that stood still after it asked for the lease."""
+    lake: Any = Lake(url, options)
+    lake.lease = TakenOver(look, lambda: store.put(path, b"newer"))
+    with pytest.raises(LeaseLost):
+        write(lake, b"third")
+    assert content_of(store)[path] == b"newer"
+
+
+@FILES
+def test_the_holder_replaces_what_came_late(
+    filled: None, url: str, options: dict[str, str], store: ObjectStore, write: Write, path: str, look: int
+) -> None:
+    lake: Any = Lake(url, options)
+    lake.lease = TakenOver(look, lambda: store.put(path, b"of the holder before"), ours=True)
+    write(lake, b"third")
+    assert content_of(store)[path] == b"third"
+
+
+def test_a_file_whose_answer_got_lost_is_written(url: str) -> None:
+    with s3_store(loses=REPORT) as (options, _):
+        put_report(Lake(url, options), b"first")
+        assert content_of(open_store(url, options)) == {f"reports/{REPORT}": b"first"}
+
+
+def test_a_file_whose_put_is_not_answered_is_written(url: str) -> None:
+    stalls = Event()
+    with s3_store(stalls=stalls) as (options, _):
+        stalls.set()
+        put_report(Lake(url, {**options, "timeout": "0.3s"}), b"first")
+        assert not stalls.is_set()
+        assert content_of(open_store(url, options)) == {f"reports/{REPORT}": b"first"}
+
+
+@pytest.mark.parametrize("write", [put_export, put_report])
+def test_a_file_needs_conditional_puts(url: str, options: dict[str, str], write: Write) -> None:
+    with pytest.raises(StoreUnfit, match="does not accept conditional puts"):
+        write(Lake(url, {**options, "aws_conditional_put": "disabled"}), b"first")
