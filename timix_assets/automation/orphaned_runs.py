@@ -20,7 +20,7 @@ from timix_assets.lake.lease import Lease, Seen, now, watch
 from timix_assets.lake.storage import describe_storage_error
 from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.resources import LakeResource
-from timix_assets.runs.orphaned import end_orphaned_runs, end_silent_run, unfinished_run_of
+from timix_assets.runs.orphaned import end_followed_runs, end_orphaned_runs, end_silent_run, find_unfinished
 from timix_assets.runs.tags import workspace_tags
 from timix_assets.text.wording import count_noun
 
@@ -53,12 +53,15 @@ def _end_orphaned_runs(context: SensorEvaluationContext, lake: LakeResource) -> 
 def _watch_lease(instance: DagsterInstance, url: str, store: ObjectStore) -> tuple[DagsterRun | None, list[str]]:
     """The run of another machine that renews the lease, and the ids of the runs that were ended because theirs lapsed."""
     seen = _SEEN[url] = watch(store, _SEEN.get(url), now)
-    run = unfinished_run_of(instance, seen.holder) if seen and not seen.holder.is_released else None
-    if seen is None or run is None:
+    if seen is None:
         return None, []
+    ended = end_followed_runs(instance, seen.holder)
+    run = find_unfinished(instance, seen.holder.run_id) if not seen.holder.is_released else None
+    if run is None:
+        return None, ended
     if now() < seen.lapses_at():
-        return (run if seen.holder.machine != socket.gethostname() else None), []
-    return None, Lease(store, url).release_silent(seen, partial(end_silent_run, instance)) or []
+        return (run if seen.holder.machine != socket.gethostname() else None), ended
+    return None, ended + (Lease(store, url).release_silent(seen, partial(end_silent_run, instance)) or [])
 
 
 def _ended(runs: list[str], why: str) -> str:

@@ -38,6 +38,8 @@ NO_VERSION: "UpdateVersion" = {"e_tag": '"timix"', "version": "1"}
 """Of no object."""
 UNKNOWN_FOR_SECONDS = 600.0
 """After that no request of a holder counts any more that was lost without saying how many it made."""
+RUNS_FOLLOWED = 5
+"""So many runs that fell silent the lease names: the sensor of their own instance looks at it every 30 s."""
 LOOKS_PER_LIFETIME = 10
 REQUESTS_PER_LIFETIME = 6
 """So many without an answer fit into it: one of a renewal and its repetition leave time for the next renewal."""
@@ -72,6 +74,7 @@ class Holder:
         write: Another value in each write: whether an answer got lost can be seen by it.
         counted_by: The state folder whose own count has all requests of the holders so far; empty if none has.
         requests: For how many seconds each request still counts, once it was released; None if nobody knows.
+        followed: The last runs that fell silent, so that others took over, and that may be of other Dagster instances.
     """
 
     who: str
@@ -82,6 +85,7 @@ class Holder:
     write: str
     counted_by: str = ""
     requests: Sequence[float] | None = None
+    followed: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, who: str, run_id: str, lifetime_seconds: float) -> Self:
@@ -95,6 +99,11 @@ class Holder:
     @property
     def is_released(self) -> bool:
         return not self.who
+
+    def followed_by(self, run_id: str) -> tuple[str, ...]:
+        """The runs that fell silent, for a run that follows this holder."""
+        runs = self.followed if self.is_released else (*self.followed, self.run_id)
+        return tuple(run for run in runs if run not in {"", run_id})[-RUNS_FOLLOWED:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +200,7 @@ class Lease:
         ours = Holder.of(who, run_id, self._lifetime)
         if self.is_ours and not self._lost:
             # For its next run; the next renewal says so.
-            self._holder = replace(ours, counted_by=self._holder.counted_by) if self._holder else ours
+            self._holder = replace(self._holder, who=who, run_id=run_id, since=ours.since) if self._holder else ours
             return None
         give_up_at = self._clock() + timeout_seconds
         pause = threading.Event()
@@ -211,7 +220,11 @@ class Lease:
                 is_free = seen is None or asked_at >= seen.lapses_at()
                 if is_free:
                     # Others do not know yet what this run requests; a count that has all before it needs no more.
-                    ours = replace(ours, counted_by=folder if seen is None or seen.holder.counted_by == folder else "")
+                    ours = replace(
+                        ours,
+                        counted_by=folder if seen is None or seen.holder.counted_by == folder else "",
+                        followed=seen.holder.followed_by(run_id) if seen else (),
+                    )
                     version = self._put(ours, seen.version if seen else None)
                     if version:
                         self._refuse_store_without_conditions(ours)
@@ -416,7 +429,12 @@ def holder_in(text: bytes) -> Holder:
         write=str(words.get("write", "")),
         counted_by=str(words.get("counted_by", "")),
         requests=_requests_in(words.get("requests")),
+        followed=_runs_in(words.get("followed")),
     )
+
+
+def _runs_in(listed: object) -> tuple[str, ...]:
+    return tuple(each for each in listed if isinstance(each, str)) if isinstance(listed, list) else ()
 
 
 def _requests_in(listed: object) -> Sequence[float] | None:

@@ -59,9 +59,9 @@ def end_orphaned_runs(instance: DagsterInstance, state_folder: Path, renewing: D
     return [run.run_id for run in orphaned]
 
 
-def unfinished_run_of(instance: DagsterInstance, holder: Holder) -> DagsterRun | None:
-    """The run for which the lease of the lake is held; None if it has ended, or another instance records it."""
-    run = instance.get_run_by_id(holder.run_id) if holder.run_id else None
+def find_unfinished(instance: DagsterInstance, run_id: str) -> DagsterRun | None:
+    """The run that the lease of the lake names; None if it has ended, or another instance records it."""
+    run = instance.get_run_by_id(run_id) if run_id else None
     return run if run is not None and run.status in IN_PROGRESS_RUN_STATUSES else None
 
 
@@ -71,12 +71,29 @@ def end_silent_run(instance: DagsterInstance, holder: Holder) -> list[str]:
     Returns:
         The ids of the runs that were ended.
     """
-    run = unfinished_run_of(instance, holder)
+    run = find_unfinished(instance, holder.run_id)
     if run is None:
         return []
     why = f"Its machine, {printable(holder.machine)}, did not renew the lease of the lake for {holder.lifetime_seconds:g} s."
+    _end(instance, run, why)
+    return [run.run_id]
+
+
+def end_followed_runs(instance: DagsterInstance, holder: Holder) -> list[str]:
+    """Ends the runs from which the lease was taken over. Who did so may record its runs in another instance.
+
+    Returns:
+        The ids of the runs that were ended.
+    """
+    runs = [run for run_id in holder.followed if (run := find_unfinished(instance, run_id))]
+    for run in runs:
+        _end(instance, run, "Its machine did not renew the lease of the lake, and another run took it over.")
+    return [run.run_id for run in runs]
+
+
+def _end(instance: DagsterInstance, run: DagsterRun, why: str) -> None:
+    """As failed, so that Dagster may retry it, or as canceled if somebody terminated it."""
     if run.status is DagsterRunStatus.CANCELING:
         instance.report_run_canceled(run, why)
     else:
         instance.report_run_failed(run, why)
-    return [run.run_id]

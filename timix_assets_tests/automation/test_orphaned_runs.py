@@ -64,9 +64,11 @@ class Watch:
         assert run is not None
         return run.status
 
-    def held_for(self, run_id: str, who: str = "refresh_recent", machine: str = "server-2") -> None:
+    def held_for(
+        self, run_id: str, who: str = "refresh_recent", machine: str = "server-2", lifetime: float = LIFETIME
+    ) -> None:
         """The lease object as another machine writes it: each time with another tag."""
-        holder = Holder(who, run_id, machine, "2026-11-01T00:00:00+00:00", LIFETIME, secrets.token_hex())
+        holder = Holder(who, run_id, machine, "2026-11-01T00:00:00+00:00", lifetime, secrets.token_hex())
         self.store.put(OBJECT, json.dumps(asdict(holder)).encode())
 
     @property
@@ -135,6 +137,24 @@ def test_the_lease_of_another_run_is_left_alone(watch: Watch, status: DagsterRun
     for _ in range(3):
         assert watch.after(LIFETIME) == "No orphaned runs."
     assert watch.holder == before
+
+
+@pytest.mark.parametrize("others", [1, 3])
+def test_a_run_that_another_instance_followed_is_ended(watch: Watch, others: int) -> None:
+    """Whose runs may also have ended since."""
+    run_id = watch.run()
+    watch.held_for(run_id, lifetime=0.1)
+    for _ in range(others):
+        lease = Lease(watch.store, watch.url, lifetime_seconds=LIFETIME)
+        lease.acquire("refresh_recent", make_new_run_id(), timeout_seconds=10, notify=ignore)
+        if others > 1:
+            lease.release()
+    before = watch.holder
+    assert watch.tick() == f"Ended 1 run whose machine did not renew the lease of the lake: {run_id}."
+    assert watch.status(run_id) is DagsterRunStatus.FAILURE
+    assert watch.tick() == "No orphaned runs."
+    assert watch.holder == before
+    lease.release()
 
 
 @pytest.mark.parametrize("released", [True, False])

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +17,18 @@ from obstore.exceptions import PreconditionError
 from obstore.store import MemoryStore, ObjectStore
 
 from timix_assets.lake.errors import LakeError, LakeLockTimeout, LeaseLost, StoreUnfit
-from timix_assets.lake.lease import OBJECT, UNKNOWN_FOR_SECONDS, Holder, Lease, Left, lease_of, look, now, watch
+from timix_assets.lake.lease import (
+    OBJECT,
+    RUNS_FOLLOWED,
+    UNKNOWN_FOR_SECONDS,
+    Holder,
+    Lease,
+    Left,
+    lease_of,
+    look,
+    now,
+    watch,
+)
 from timix_assets.lake.storage import open_store
 
 from .s3 import store as s3_store
@@ -437,6 +448,42 @@ def test_requests_stay_unknown_when_a_sensor_releases_the_lease() -> None:
     lease = time_.acquired()
     assert lease.left == Left("folder-1", None, time_())
     lease.release()
+
+
+def silent(store: ObjectStore, run_id: str) -> None:
+    """Takes the lease, and is silent for longer than it lives."""
+    lease = Lease(store, "the lake", lifetime_seconds=0.1)
+    lease.acquire("refresh_recent", run_id, timeout_seconds=10, notify=ignore)
+    store.put(OBJECT, json.dumps(asdict(replace(holder_of(store), write="again"))).encode())
+    wait_for(lambda: is_lost(lease))
+
+
+def holder_of(store: ObjectStore) -> Holder:
+    seen = look(store, None, 0)
+    assert seen
+    return seen.holder
+
+
+def test_the_runs_that_fell_silent_are_named_by_those_who_follow(store: ObjectStore) -> None:
+    for number in range(RUNS_FOLLOWED + 2):
+        silent(store, f"run-{number}")
+    lease = acquired(store)
+    lease.acquire("the next run of this process", "run-9", timeout_seconds=0, notify=ignore)
+    lease.release()
+    assert holder_of(store).followed == tuple(f"run-{number}" for number in range(2, RUNS_FOLLOWED + 2))
+
+
+def test_a_run_that_is_back_is_not_named(store: ObjectStore) -> None:
+    silent(store, "run-1")
+    silent(store, "run-2")
+    silent(store, "run-1")
+    assert (holder_of(store).run_id, holder_of(store).followed) == ("run-1", ("run-2",))
+
+
+@pytest.mark.parametrize("followed", ['"run-1"', "[1]", "null"])
+def test_what_cannot_be_read_names_no_run(store: ObjectStore, followed: str) -> None:
+    store.put(OBJECT, f'{{"who": "", "followed": {followed}}}'.encode())
+    assert holder_of(store).followed == ()
 
 
 def test_a_store_without_conditional_puts_gives_no_lease(options: dict[str, str], url: str) -> None:
