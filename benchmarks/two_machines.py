@@ -17,7 +17,7 @@ from random import Random
 
 from obstore.store import ObjectStore
 
-from timix_assets.lake.lease import look
+from timix_assets.lake.lease import read_lease
 from timix_assets.lake.maintenance import list_tables
 from timix_assets.lake.storage import open_store
 from timix_assets.lake.tables import Lake
@@ -157,7 +157,7 @@ class _Machine:
 
     def _holds_the_lease(self) -> bool:
         """Whether its holder is the run that holds the lock of this machine."""
-        seen = look(self.store, None, 0)
+        seen = read_lease(self.store)
         locks = (self.folder / ".dagster").glob("turn-*.json")
         return (
             seen is not None

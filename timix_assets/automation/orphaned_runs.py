@@ -16,7 +16,7 @@ from dagster import (
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
-from timix_assets.lake.lease import Lease, Seen, now, watch
+from timix_assets.lake.lease import Lease, Observation, now, observe
 from timix_assets.lake.storage import describe_storage_error
 from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.resources import LakeResource
@@ -26,7 +26,7 @@ from timix_assets.text.wording import count_noun
 
 TICK_INTERVAL_SECONDS = 30
 
-_SEEN: dict[str, Seen | None] = {}
+_SEEN: dict[str, Observation | None] = {}
 """The lease of each lake at the last tick of this process. Not in the cursor: another machine may read that, by another clock."""
 
 
@@ -52,7 +52,7 @@ def _end_orphaned_runs(context: SensorEvaluationContext, lake: LakeResource) -> 
 
 def _watch_lease(instance: DagsterInstance, url: str, store: ObjectStore) -> tuple[DagsterRun | None, list[str]]:
     """The run of another machine that renews the lease, and the ids of the runs that were ended because theirs lapsed."""
-    seen = _SEEN[url] = watch(store, _SEEN.get(url), now)
+    seen = _SEEN[url] = observe(store, _SEEN.get(url), now)
     if seen is None:
         return None, []
     ended = end_followed_runs(instance, seen.holder)

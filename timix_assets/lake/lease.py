@@ -40,7 +40,7 @@ UNKNOWN_FOR_SECONDS = 600.0
 """After that no request of a holder counts any more that was lost without saying how many it made."""
 RUNS_FOLLOWED = 5
 """So many runs that fell silent the lease names: the sensor of their own instance looks at it every 30 s."""
-LOOKS_PER_LIFETIME = 10
+READS_PER_LIFETIME = 10
 REQUESTS_PER_LIFETIME = 6
 """So many without an answer fit into it: one of a renewal and its repetition leave time for the next renewal."""
 MAX_TIMEOUT_SECONDS = 30.0
@@ -107,19 +107,19 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """The object as it was read.
 
     Args:
         version: The condition of a put that replaces this object and no later one.
-        at: When it was first seen, by this machine's `now`.
         written: When it was written, by the store's clock.
+        at: When `observe` first saw it, by this machine's `now`.
     """
 
     holder: Holder
     version: "UpdateVersion"
-    at: float
     written: datetime
+    at: float = 0.0
 
     def lapses_at(self) -> float:
         """When it may be taken over unless it is written again."""
@@ -204,11 +204,11 @@ class Lease:
             return None
         give_up_at = self._clock() + timeout_seconds
         pause = threading.Event()
-        seen: Seen | None = None
+        seen: Observation | None = None
         notified = ""
         while True:
             try:
-                before, seen = seen, watch(self._store, seen, self._clock)
+                before, seen = seen, observe(self._store, seen, self._clock)
                 asked_at = self._clock()
                 if (
                     before
@@ -244,9 +244,9 @@ class Lease:
                 notified = str(seen.holder)
                 notify(f"Waiting for the lease of the lake {self._lake}, held by {notified}.")
             lifetime = seen.holder.lifetime_seconds if seen else self._lifetime
-            pause.wait(min(MAX_PAUSE_SECONDS, lifetime / LOOKS_PER_LIFETIME))
+            pause.wait(min(MAX_PAUSE_SECONDS, lifetime / READS_PER_LIFETIME))
 
-    def _timed_out(self, after: float, held: Seen | None) -> LakeLockTimeout:
+    def _timed_out(self, after: float, held: Observation | None) -> LakeLockTimeout:
         """held: None if it was free, and each put of ours was refused."""
         waiting = f"Timed out after {after:g} s waiting for the lease of the lake {self._lake}"
         if held is not None:
@@ -297,7 +297,7 @@ class Lease:
                 # It lapses by itself.
                 _log.warning("The lease of the lake was not released (%s).", describe_storage_error(error))
 
-    def release_silent(self, seen: Seen, end: Callable[[Holder], T]) -> T | None:
+    def release_silent(self, seen: Observation, end: Callable[[Holder], T]) -> T | None:
         """Takes the lease from a holder that let it lapse, calls `end` with that holder, and releases it.
 
         Returns:
@@ -324,7 +324,7 @@ class Lease:
         requests = None if unknown else [each - age for each in left.requests or () if each > age]
         return replace(holder, who="", counted_by=left.counted_by, requests=requests)
 
-    def _left_by(self, seen: Seen | None) -> Left:
+    def _left_by(self, seen: Observation | None) -> Left:
         """What the holder before left."""
         if seen is None:
             return Left()
@@ -388,12 +388,12 @@ class Lease:
             result = self._store.put(OBJECT, json.dumps(asdict(written)).encode(), mode=version or "create")
         except (AlreadyExistsError, PreconditionError):
             # A repeated request meets its own first one, whose answer got lost.
-            found = look(self._store, None, 0.0)
+            found = read_lease(self._store)
             return found.version if found and found.holder.write == written.write else None
         return version_of(result)
 
 
-def look(store: ObjectStore, before: Seen | None, at: float) -> Seen | None:
+def read_lease(store: ObjectStore, before: Observation | None = None) -> Observation | None:
     """Reads the object; None if there is none. before: what was seen last, returned if nobody wrote since."""
     try:
         answer = store.get(OBJECT)
@@ -402,12 +402,12 @@ def look(store: ObjectStore, before: Seen | None, at: float) -> Seen | None:
     version = version_of(answer.meta)
     if before is not None and before.version == version:
         return before
-    return Seen(holder_in(bytes(answer.bytes())), version, at, answer.meta["last_modified"])
+    return Observation(holder_in(bytes(answer.bytes())), version, answer.meta["last_modified"])
 
 
-def watch(store: ObjectStore, before: Seen | None, clock: Callable[[], float]) -> Seen | None:
-    """`look`, for those who may take over: a new version counts from the answer on, as it can be younger than the request."""
-    seen = look(store, before, 0.0)
+def observe(store: ObjectStore, before: Observation | None, clock: Callable[[], float]) -> Observation | None:
+    """Reads it for those who may take over: a new version counts from the answer on, as it can be younger than the request."""
+    seen = read_lease(store, before)
     return seen if seen is None or seen is before else replace(seen, at=clock())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from timix_assets.automation.month_ranges import months_before
-from timix_assets.lake.lease import look
+from timix_assets.lake.lease import read_lease
 from timix_assets.lake.months import Months
 from timix_assets.lake.storage import open_store
 from timix_assets.partitions import range_tags
@@ -39,7 +39,7 @@ def test_its_run_is_ended_and_retried(tmp_path: Path) -> None:
         lease = open_store(url, options)
 
         def holder() -> str:
-            seen = look(lease, None, 0.0)
+            seen = read_lease(lease)
             return seen.holder.run_id if seen else ""
 
         sandbox.faults.add(Fault("silence", path="/time-reports", seconds=60))

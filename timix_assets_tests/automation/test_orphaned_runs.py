@@ -21,7 +21,7 @@ from obstore.store import ObjectStore
 from timix_assets.automation import orphaned_runs
 from timix_assets.automation.orphaned_runs import orphaned_runs_sensor
 from timix_assets.lake.errors import LeaseLost
-from timix_assets.lake.lease import OBJECT, Holder, Lease, look
+from timix_assets.lake.lease import OBJECT, Holder, Lease, read_lease
 from timix_assets.lake.storage import open_store
 from timix_assets.resources import LakeResource
 from timix_assets.runs.orphaned import process_tag
@@ -73,7 +73,7 @@ class Watch:
 
     @property
     def holder(self) -> Holder:
-        seen = look(self.store, None, 0.0)
+        seen = read_lease(self.store)
         assert seen is not None
         return seen.holder
 

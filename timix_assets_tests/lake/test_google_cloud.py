@@ -11,7 +11,7 @@ from timix_assets.alerts.outbox import OutboxBusy, open_outbox
 from timix_assets.alerts.outbox_file import OutboxFile
 from timix_assets.alerts.outbox_object import OutboxObject
 from timix_assets.lake.errors import LakeLockTimeout, LeaseLost
-from timix_assets.lake.lease import OBJECT, Lease, look
+from timix_assets.lake.lease import OBJECT, Lease, read_lease
 from timix_assets.lake.storage import open_store
 
 from .gcs import store as gcs_store
@@ -47,7 +47,7 @@ def test_a_holder_notices_that_it_was_overtaken(store: ObjectStore) -> None:
     with pytest.raises(LeaseLost):
         lease.require()
     lease.release()
-    left = look(store, None, 0)
+    left = read_lease(store)
     assert left
     assert left.holder.who == "another"
 

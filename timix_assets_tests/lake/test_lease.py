@@ -25,9 +25,9 @@ from timix_assets.lake.lease import (
     Lease,
     Left,
     lease_of,
-    look,
     now,
-    watch,
+    observe,
+    read_lease,
 )
 from timix_assets.lake.storage import open_store
 
@@ -116,14 +116,14 @@ def test_a_killed_holder_is_followed_within_twice_the_lifetime(
 
 def test_a_holder_that_was_overtaken_writes_no_more(store: ObjectStore) -> None:
     first = acquired(store)
-    seen = look(store, None, 0)
+    seen = read_lease(store)
     assert seen
     store.put(OBJECT, b'{"who": "another", "lifetime_seconds": 1}', mode=seen.version)
     wait_for(lambda: is_lost(first))
     with pytest.raises(LeaseLost, match="another process took it over. Nothing more was written"):
         first.require()
     first.release()
-    left = look(store, None, 0)
+    left = read_lease(store)
     assert left
     assert left.holder.who == "another"
 
@@ -173,8 +173,8 @@ class SlowStore:
 def test_a_tag_counts_from_the_answer_on(store: ObjectStore) -> None:
     store.put(OBJECT, b'{"who": "another", "lifetime_seconds": 30}')
     slow: Any = SlowStore(store)
-    first = watch(slow, None, lambda: slow.time)
-    again = watch(slow, first, lambda: slow.time)
+    first = observe(slow, None, lambda: slow.time)
+    again = observe(slow, first, lambda: slow.time)
     assert first
     assert first.lapses_at() == 20 + 30
     assert again is first
@@ -186,7 +186,7 @@ def test_a_lost_answer_is_no_other_holder(url: str) -> None:
         lease.require()
         lease.release()
         assert [method for method, path in asked if OBJECT in path][:4] == ["GET", "PUT", "PUT", "GET"]
-        assert look(open_store(url, options), None, 0)
+        assert read_lease(open_store(url, options))
 
 
 class RefusingStore:
@@ -249,7 +249,7 @@ def test_a_renewal_without_an_answer_does_not_hold_up_the_release(of_a_run: Leas
     began = now()
     of_a_run.release()
     assert now() - began < LIFETIME / 2
-    left = look(of_a_run._store, None, 0)
+    left = read_lease(of_a_run._store)
     assert left
     assert left.holder.is_released
 
@@ -296,7 +296,7 @@ def test_a_forked_process_does_not_hold_it(store: ObjectStore) -> None:
     assert told.get() == (False, True)
     lease.require()
     lease.release()
-    left = look(store, None, 0)
+    left = read_lease(store)
     assert left
     assert left.holder.is_released
 
@@ -409,7 +409,7 @@ def test_a_run_that_is_killed_at_once_costs_its_own_machine_nothing(before: str,
     first.count_requests(before, lambda: [61])
     first.release()
     killed = time_.acquired(folder="folder-1")
-    seen = look(store, None, 0)
+    seen = read_lease(store)
     assert seen
     assert (seen.holder.counted_by, seen.holder.requests) == (known, None)
     killed.release()
@@ -418,7 +418,7 @@ def test_a_run_that_is_killed_at_once_costs_its_own_machine_nothing(before: str,
 def test_a_renewal_says_who_counts_the_requests(store: ObjectStore) -> None:
     lease = acquired(store)
     lease.count_requests("folder-1", list)
-    wait_for(lambda: (seen := look(store, None, 0)) and seen.holder.counted_by == "folder-1")
+    wait_for(lambda: (seen := read_lease(store)) and seen.holder.counted_by == "folder-1")
     lease.release()
 
 
@@ -442,7 +442,7 @@ def test_requests_stay_unknown_when_a_sensor_releases_the_lease() -> None:
     store: Any = time_
     holder = Holder("a killed run", "run-0", "host", "", lifetime_seconds=0.5, write="", counted_by="folder-1")
     time_.put(OBJECT, json.dumps(asdict(holder)).encode())
-    seen = look(store, None, 0)
+    seen = read_lease(store)
     assert seen
     assert Lease(store, "the lake").release_silent(seen, lambda silent: silent.run_id) == "run-0"
     lease = time_.acquired()
@@ -459,7 +459,7 @@ def silent(store: ObjectStore, run_id: str) -> None:
 
 
 def holder_of(store: ObjectStore) -> Holder:
-    seen = look(store, None, 0)
+    seen = read_lease(store)
     assert seen
     return seen.holder
 
@@ -499,7 +499,7 @@ def test_a_count_that_fails_lets_the_lease_go(store: ObjectStore) -> None:
     lease = acquired(store)
     lease.count_requests("folder", fails)
     lease.release()
-    left = look(store, None, 0)
+    left = read_lease(store)
     assert left
     assert (left.holder.is_released, left.holder.requests) == (True, None)
 
@@ -511,6 +511,6 @@ def test_requests_that_nobody_counted_are_over_after_a_while(store: ObjectStore)
     lease.left = Left(requests=None, at=0.0)
     clock[0] = UNKNOWN_FOR_SECONDS
     lease.release()
-    left = look(store, None, 0)
+    left = read_lease(store)
     assert left
     assert left.holder.requests == []

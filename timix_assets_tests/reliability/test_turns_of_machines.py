@@ -17,7 +17,7 @@ from obstore.store import ObjectStore
 from timix_assets.api import Limits, TimixClient
 from timix_assets.api.limits import Quota
 from timix_assets.lake.errors import LeaseLost
-from timix_assets.lake.lease import OBJECT, look
+from timix_assets.lake.lease import OBJECT, read_lease
 from timix_assets.lake.lock import LakeLock
 from timix_assets.lake.storage import open_store
 from timix_assets.lake.tables import Lake
@@ -72,7 +72,7 @@ def place_of(project: Project) -> tuple[str, dict[str, str]]:
 
 
 def holder(project: Project) -> str:
-    found = look(open_store(*place_of(project)), None, 0)
+    found = read_lease(open_store(*place_of(project)))
     return found.holder.who if found else ""
 
 
@@ -197,7 +197,7 @@ def test_a_machine_that_lost_the_lease_requests_nothing(
 
 def taken_over(lake: ObjectStore) -> bool:
     """Whether another was faster than the holder's next renewal."""
-    seen = look(lake, None, 0)
+    seen = read_lease(lake)
     assert seen
     try:
         lake.put(OBJECT, b'{"who": "another"}', mode=seen.version)
