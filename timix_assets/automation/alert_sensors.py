@@ -167,12 +167,15 @@ def _failure_alerts(
         ]
         found = scan(runs, set(before.reported), before.waiting, since, now)
         reported, messages, has_receivers = dict(before.causes), [], bool(_configured_receivers(settings))
-        for run_id in found.due:
-            failure = _without_keys(settings, failure_of(context.instance, records[run_id].dagster_run))
+        due = {run_id: failure_of(context.instance, records[run_id].dagster_run, lake.names) for run_id in found.due}
+        # In a run over several workspaces, steps of others alone may have failed.
+        due = {run_id: each for run_id, each in due.items() if each.causes or each.was_terminated}
+        for run_id, as_recorded in due.items():
+            failure = _without_keys(settings, as_recorded)
             known = reported if has_receivers else {}
             if _is_new(context.instance, failure, failed_at(records[run_id]), known, location, lake.names):
                 messages.append(run_failure_message(failure, f"{_ui(settings)}/runs/{run_id}"))
-        suppressed = len(found.due) - len(messages)
+        suppressed = len(due) - len(messages)
         transitions, failing = find_failing(
             automations(context.instance, location, _of_others(context, lake.names)), before.failing, now
         )
@@ -180,7 +183,7 @@ def _failure_alerts(
         after = FailureState([*before.reported, *found.due], found.waiting, reported, failing)
         if after != before or messages:
             outbox.record(after.to_json(len(records)), messages)
-        reason = f"{count_noun(len(found.due), 'run')} failed since the last tick"
+        reason = f"{count_noun(len(due), 'run')} failed since the last tick"
         if suppressed:
             reason += f", {suppressed} of them for causes already reported"
         if found.waiting:

@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 from typing import cast
 
-from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
+from dagster import (
+    AssetKey,
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    RunRecord,
+    RunsFilter,
+)
 
 from timix_assets.alerts.failed_runs import Retry, RunFailure
 from timix_assets.dagster_internals import (
@@ -18,6 +27,7 @@ from timix_assets.dagster_internals import (
 from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.runs.failure_messages import error_message
 from timix_assets.runs.ours import is_ours
+from timix_assets.runs.tags import JOB, WORKSPACE
 
 
 def failed_since(
@@ -59,21 +69,36 @@ def has_succeeded(
     return any(after.timestamp() < end < before.timestamp() for end in ends if end)
 
 
-def failure_of(instance: DagsterInstance, run: DagsterRun) -> RunFailure:
+def failure_of(instance: DagsterInstance, run: DagsterRun, names: Namespace = PROJECT) -> RunFailure:
     """Why a run failed: the errors of its steps; of a terminated run also its own error, and only that if no step failed.
 
-    The messages are as recorded: they may hold a key.
+    The messages are as recorded: they may hold a key. In a run that others have a part in, steps of others are left out.
     """
     steps = _events(instance, run, DagsterEventType.STEP_FAILURE)
-    causes = [
-        ((e.step_key or "").partition(".")[0].replace("__", "/"), error_message(e.step_failure_data.error))
-        for e in steps
-    ]
+    if JOB not in run.tags and (names.name or WORKSPACE in run.tags):
+        of_others = _steps_of_others(instance, run, names)
+        steps = [e for e in steps if _root(e) not in of_others]
+    causes = [(_root(e).replace("__", "/"), error_message(e.step_failure_data.error)) for e in steps]
     was_terminated = run.tags.get(RUN_FAILURE_REASON_TAG) != RunFailureReason.STEP_FAILURE.value
     for event in _events(instance, run, DagsterEventType.RUN_FAILURE)[-1:]:
         if was_terminated and (own := _error_of_run(event)) not in dict(causes).values():
             causes.append(("the run", own))
     return RunFailure(run.job_name, _months(run), causes, was_terminated)
+
+
+def _steps_of_others(instance: DagsterInstance, run: DagsterRun, names: Namespace) -> set[str]:
+    """The steps that compute or check assets, but none of the workspace."""
+    assets: dict[str, set[AssetKey]] = {}
+    for event in _events(instance, run, DagsterEventType.ASSET_MATERIALIZATION_PLANNED):
+        assets.setdefault(_root(event), set()).add(event.asset_materialization_planned_data.asset_key)
+    for event in _events(instance, run, DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED):
+        assets.setdefault(_root(event), set()).add(event.asset_check_planned_data.asset_key)
+    return {step for step, keys in assets.items() if not any(names.owns(key) for key in keys)}
+
+
+def _root(event: DagsterEvent) -> str:
+    """The step; of one inside a graph, the graph."""
+    return (event.step_key or "").partition(".")[0]
 
 
 def _error_of_run(event: DagsterEvent) -> str:

@@ -18,7 +18,9 @@ def claim_run(instance: DagsterInstance, run_id: str, state_folder: Path, names:
 
     A process that executes one step of many is not recorded: the run goes on without it.
     """
-    tags = workspace_tags(names)
+    # As recorded now: a step of another workspace may have claimed the run too.
+    run = instance.get_run_by_id(run_id)
+    tags = workspace_tags(names, run.tags if run else None)
     steps = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_WORKER_STARTING, limit=1).records
     if not steps:
         tags[PROCESS] = process_tag(run_id, claim_process_lock(state_folder))

@@ -21,7 +21,7 @@ from timix_assets.dagster_internals import (
     location_origins_from_yaml_paths,
 )
 from timix_assets.namespace import PROJECT, Namespace
-from timix_assets.runs.tags import JOB, TAG_PREFIX, WORKSPACE
+from timix_assets.runs.tags import JOB, TAG_PREFIX, WORKSPACE, workspaces_of
 
 LOCATION = "timix_assets"
 """The default name of our code location, as in our workspace.yaml."""
@@ -45,18 +45,17 @@ def location_of(run: DagsterRun) -> str | None:
 
 
 def is_ours(run: DagsterRun, location: str, names: Namespace = PROJECT) -> bool:
-    """Whether a run concerns the workspace: it has its tag, or selects one of its assets.
+    """Whether a run concerns the workspace: it selects one of its assets; one that selects none has its tag.
 
     Of the project without a prefix it is every other run of our code location; if a run has none, one with a tag of ours.
     """
     of_run = location_of(run)
     if of_run is not None and of_run != location:
         return False
-    if (workspace := run.tags.get(WORKSPACE)) is not None:
-        return workspace == names.name
-    selected = _selected(run)
-    if selected or names.name:
+    if selected := _selected(run):
         return any(names.owns(key) for key in selected)
+    if names.name or WORKSPACE in run.tags:
+        return names.name in workspaces_of(run.tags)
     return of_run is not None or any(tag.startswith(TAG_PREFIX) for tag in run.tags)
 
 

@@ -10,10 +10,12 @@ import pytest
 from dagster import (
     AssetExecutionContext,
     AssetKey,
+    AssetsDefinition,
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
     Definitions,
+    Failure,
     JobDefinition,
     SensorDefinition,
     asset,
@@ -31,6 +33,8 @@ from dagster._core.test_utils import create_run_for_test
 from dagster._core.utils import make_new_run_id
 
 from timix_assets import Workspace, build_definitions
+from timix_assets.namespace import Namespace
+from timix_assets.runs.failed_runs import failure_of
 from timix_assets.runs.history import delete_old_runs
 from timix_assets.runs.orphaned import claim_run, end_orphaned_runs, process_tag
 from timix_assets.runs.ours import LOCATION
@@ -130,6 +134,57 @@ def test_failure_alerts_report_own_runs_alone(
     said = {name: tick(definitions, instance, f"{name}_failure_alerts", since).skip_message for name in FIRMS}
     assert str(said["acme"]).startswith("1 run failed")
     assert str(said["globex"]).startswith("0 runs failed")
+
+
+def me_of(name: str, *, fails: bool) -> AssetsDefinition:
+    """An asset of the workspace that reaches the lake."""
+
+    @asset(key=[name, "timix", "me"])
+    def me(context: AssetExecutionContext) -> None:
+        state = Path(context.instance.root_directory) / "state"
+        claim_run(context.instance, context.run.run_id, state, Namespace(name, (name,)))
+        if fails:
+            raise Failure(f"The key of {name} was refused.")
+
+    return me
+
+
+def run_of_both(instance: DagsterInstance, *failing: str, selects: bool = True) -> DagsterRun:
+    """A run over assets of both firms: of assets selected in the UI, or of all assets of somebody's job."""
+    assets = [me_of(name, fails=name in failing) for name in FIRMS]
+    job = Definitions(assets, jobs=[define_asset_job("nightly")]).resolve_job_def("nightly")
+    selection = [key for each in assets for key in each.keys] if selects else None
+    done = job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False, asset_selection=selection)
+    ended = instance.get_run_by_id(done.run_id)
+    assert ended is not None
+    return ended
+
+
+@pytest.mark.parametrize("selects", [True, False], ids=["of selected assets", "of a job"])
+@pytest.mark.parametrize(("failing", "other"), [FIRMS, FIRMS[::-1]])
+def test_failed_step_of_a_run_over_firms_alerts_its_own(
+    failing: str, other: str, selects: bool, definitions: Definitions, instance: DagsterInstance
+) -> None:
+    for name in FIRMS:
+        tick(definitions, instance, f"{name}_failure_alerts")
+    assert run_of_both(instance, failing, selects=selects).tags[WORKSPACE] == "acme, globex"
+    since = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
+    said = {name: tick(definitions, instance, f"{name}_failure_alerts", since).skip_message for name in FIRMS}
+    assert str(said[failing]).startswith("1 run failed")
+    assert str(said[other]).startswith("0 runs failed since the last tick.")
+
+
+def test_failure_of_a_run_over_firms_has_the_own_causes(firms: dict[str, Workspace], instance: DagsterInstance) -> None:
+    run = run_of_both(instance, *FIRMS)
+    for name, firm in firms.items():
+        assert failure_of(instance, run, firm.names).causes == [(f"{name}/timix/me", f"The key of {name} was refused.")]
+
+
+def test_run_over_firms_is_deleted_by_none(firms: dict[str, Workspace], instance: DagsterInstance) -> None:
+    run = run_of_both(instance)
+    for firm in firms.values():
+        delete_old_runs(instance, now=NEXT_YEAR, retention=timedelta(days=90), location=LOCATION, names=firm.names)
+    assert instance.get_run_by_id(run.run_id) is not None
 
 
 def test_run_history_deletes_own_runs_alone(
