@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 from dagster import (
+    AssetKey,
     ConfigurableIOManager,
     DagsterInvariantViolationError,
     DataVersion,
@@ -43,13 +44,15 @@ NAMED_TABLES = sorted({name.table for name in NAMES.values()})
 
 def computed_tables(job: JobDefinition, names: Namespace = PROJECT) -> list[str]:
     """The tables that a job computes from others: our assets in it that have both inputs and a table."""
+    return [names.table(key) for key in job.asset_layer.selected_asset_keys if _is_computed(job, key, names)]
+
+
+def _is_computed(job: JobDefinition, key: AssetKey, names: Namespace) -> bool:
     graph = job.asset_layer.asset_graph
-    selected = [graph.get(key) for key in job.asset_layer.selected_asset_keys if graph.has(key)]
-    return [
-        names.table(node.key)
-        for node in selected
-        if node.parent_keys and PRIMARY_KEY_METADATA in node.metadata and (not names.name or names.owns(node.key))
-    ]
+    if not graph.has(key) or (names.name and not names.owns(key)):
+        return False
+    node = graph.get(key)
+    return bool(node.parent_keys) and PRIMARY_KEY_METADATA in node.metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +139,15 @@ class DeltaIOManager(ConfigurableIOManager):
     def load_input(self, context: InputContext) -> pl.LazyFrame:
         """The whole table, including months that are no longer a defined partition.
 
+        A step that computes a table begins here. Any other reads the latest version without the lock of the lake.
+
         Raises:
             OutdatedRollup: An earlier version computed it, and this run does not.
         """
-        if step := _step_of(context):
-            self.lake.start_computing(step.instance, step.dagster_run, computed_tables(step.job_def, self.lake.names))
-        table, lake = self.lake.names.table(context.asset_key), self.lake.store
+        names, step = self.lake.names, _step_of(context)
+        if step and any(_is_computed(step.job_def, key, names) for key in step.get_output_asset_keys()):
+            self.lake.start_computing(step.instance, step.dagster_run, computed_tables(step.job_def, names))
+        table, lake = names.table(context.asset_key), self.lake.store
         return scan_rollup(lake, table) if _is_rollup(table) else lake.scan(table)
 
 

@@ -36,10 +36,12 @@ from dagster._grpc.types import ExecuteRunArgs
 from timix_assets import Workspace, build_definitions
 from timix_assets.assets.imports import time_entry_import
 from timix_assets.contract.endpoints import BY_NAME
+from timix_assets.lake.lock import LakeLock
 from timix_assets.lake.tables import Lake
 from timix_assets.runs.failed_runs import failure_of
 from timix_assets.sandbox.server import Sandbox
 from timix_assets.settings import Settings, SettingsError
+from timix_assets.state.locks import exclusive_lock
 from timix_assets_tests.workspace import QUIET, failures
 
 from .conftest import FIRMS, RAW, THEIRS, run, workspace
@@ -100,14 +102,18 @@ def test_asset_of_another_team_reads_a_table(
     def known(customers: pl.LazyFrame) -> MaterializeResult[Any]:
         return MaterializeResult(metadata={"rows": customers.collect().height})
 
+    acme = workspace("acme", tmp_path, sandboxes["acme"], lock_timeout_seconds=1)
     definitions = Definitions.merge(
-        build_definitions(workspace("acme", tmp_path, sandboxes["acme"])),
-        Definitions(assets=[known], jobs=[define_asset_job("count", [known])]),
+        build_definitions(acme), Definitions(assets=[known], jobs=[define_asset_job("count", [known])])
     )
     assert failures(run(definitions, instance, "acme_refresh_everything", RAW[0])) == {}
-    done = definitions.resolve_job_def("count").execute_in_process(instance=instance)
+    folder = acme.settings.machine_folder
+    # A refresh of acme is under way.
+    with exclusive_lock(folder / f"{LakeLock(folder, acme.settings.lake).name}.lock", timeout=0):
+        done = definitions.resolve_job_def("count").execute_in_process(instance=instance)
     [event] = done.asset_materializations_for_node("known")
     assert event.metadata["rows"].value == len(sandboxes["acme"].workspace.rows("customers"))
+    assert not [tag for tag in done.dagster_run.tags if tag.startswith("timix/")]
 
 
 def test_rows_of_another_team_become_time_entries(
