@@ -131,6 +131,7 @@ class Workspace:
         self._problems = problems = _Problems()
         self.automation_sensor = automation_sensor
         self._plain = Namespace(name, problems.prefix(key_prefix, name))
+        self._alone = False
         self.endpoints = problems.known("endpoints", endpoints, BY_NAME)
         schedules = problems.by_name("schedules", schedules, '{"everything_nightly": "30 2 * * *"}')
         self.schedules = problems.known("schedules", schedules, CRON_SETTINGS)
@@ -161,13 +162,14 @@ class Workspace:
         )
 
     @classmethod
-    def of(cls, settings: Settings) -> "Workspace":
-        """The project without a prefix."""
+    def of(cls, settings: Settings, *, alone: bool = True) -> "Workspace":
+        """The project without a prefix. alone: its jobs are of all assets of the code location, also of those that you add."""
         made = cls.__new__(cls)
         made._plain, made.settings, made._problems = PROJECT, settings, _Problems()
         made.endpoints = made.schedules = None
         # Dagster makes one for all assets.
         made.automation_sensor = False
+        made._alone = alone
         return made
 
     def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
@@ -230,7 +232,7 @@ class Workspace:
         assets = list(map_asset_specs(self._final_spec, declared))
         own = {key for each in assets for key in _computed(each)}
         checks = [check for check in check_definitions(names) if _reads(check) <= own]
-        of = jobs(names, own if names.name else None)
+        of = jobs(names, None if self._alone else own)
         if names.name:
             # Resources of the code location are looked at for each asset and each job, of whatever workspace.
             assets = [each if isinstance(each, AssetSpec) else with_own_resources(each, self._bound) for each in assets]
@@ -338,7 +340,8 @@ def build_definitions(
     Raises:
         SettingsError: Two workspaces have one name.
     """
-    built = [each if isinstance(each, Workspace) else Workspace.of(each) for each in workspaces]
+    alone = len(workspaces) == 1
+    built = [each if isinstance(each, Workspace) else Workspace.of(each, alone=alone) for each in workspaces]
     called = [each.name for each in built]
     if twice := sorted({name for name in called if called.count(name) > 1}):
         raise SettingsError(f"Two workspaces are called {quoted(twice[0])}; give each a name of its own.")

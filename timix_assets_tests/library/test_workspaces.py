@@ -95,6 +95,14 @@ def test_no_job_of_a_workspace_has_resources_of_others(both: Definitions) -> Non
                 assert not any(key.startswith(f"{other}_") for key in job.resource_defs)
 
 
+def test_project_beside_a_workspace_computes_its_own_assets_alone(tmp_path: Path) -> None:
+    alone, beside = build_definitions(Settings()), build_definitions(Settings(), workspace("acme", tmp_path))
+    for job in alone.resolve_all_job_defs():
+        if not job.name.startswith("__"):
+            selected = beside.resolve_job_def(job.name).asset_layer.executable_asset_keys
+            assert selected == job.asset_layer.executable_asset_keys
+
+
 def test_asset_of_another_team_reads_a_table(
     sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
 ) -> None:
