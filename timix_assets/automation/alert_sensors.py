@@ -177,7 +177,7 @@ def _failure_alerts(
                 messages.append(run_failure_message(failure, f"{_ui(settings)}/runs/{run_id}"))
         suppressed = len(due) - len(messages)
         transitions, failing = find_failing(
-            automations(context.instance, location, _of_others(context, lake.names)), before.failing, now
+            automations(context.instance, location, _own_automations(context, lake.names)), before.failing, now
         )
         messages += [_automation_message(settings, each, location) for each in transitions]
         after = FailureState([*before.reported, *found.due], found.waiting, reported, failing)
@@ -379,13 +379,13 @@ class EventLog:
             )
 
 
-def _of_others(context: SensorEvaluationContext, names: Namespace) -> set[str]:
-    """The sensors and schedules of the code location that are not this workspace's."""
+def _own_automations(context: SensorEvaluationContext, names: Namespace) -> set[str] | None:
+    """The workspace's sensors and schedules; None where the code location is not known."""
     if context.repository_def is None:
-        return set()
+        return None
     sensors = {each.name: each.tags for each in context.repository_def.sensor_defs}
     schedules = {each.name: each.tags for each in context.repository_def.schedule_defs}
-    return {name for name, tags in (sensors | schedules).items() if tags.get(WORKSPACE, "") != names.name}
+    return {name for name, tags in (sensors | schedules).items() if tags.get(WORKSPACE, "") == names.name}
 
 
 def _configured_receivers(settings: Settings) -> list[AppriseReceiver]:

@@ -16,12 +16,18 @@ MAX_FAILED_TICKS = 200
 """Failed ticks of one sensor that are read at a time: over three hours at one a minute."""
 
 
-def automations(instance: DagsterInstance, location: str, of_others: Container[str] = ()) -> list[Automation]:
-    """Our sensors and schedules that are on. location: the name of our code location, in which these are of others."""
+def automations(instance: DagsterInstance, location: str, own: Container[str] | None = None) -> list[Automation]:
+    """Our sensors and schedules that are on.
+
+    Args:
+        instance: It keeps the state also of sensors that are no longer defined.
+        location: The name of our code location.
+        own: Their names; None for all of the location.
+    """
     return [
         _automation(instance, state)
         for state in _states(instance, location)
-        if state.is_running and state.instigator_name not in of_others
+        if state.is_running and (own is None or state.instigator_name in own)
     ]
 
 

@@ -1,5 +1,6 @@
 """Whatever looks at runs looks at those of its own workspace, also where others share instance and code location."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from dagster import (
     reconstructable,
 )
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.utils import make_new_run_id
 
@@ -39,6 +41,7 @@ from timix_assets.runs.history import delete_old_runs
 from timix_assets.runs.orphaned import claim_run, end_orphaned_runs, process_tag
 from timix_assets.runs.ours import LOCATION
 from timix_assets.runs.tags import JOB, PROCESS, STARTED_BY, WORKSPACE
+from timix_assets_tests.alerts.ticks import Ticks
 from timix_assets_tests.runs import another_team
 from timix_assets_tests.runs.test_orphaned import PROCESS_CODE, status
 from timix_assets_tests.workspace import QUIET
@@ -134,6 +137,19 @@ def test_failure_alerts_report_own_runs_alone(
     said = {name: tick(definitions, instance, f"{name}_failure_alerts", since).skip_message for name in FIRMS}
     assert str(said["acme"]).startswith("1 run failed")
     assert str(said["globex"]).startswith("0 runs failed")
+
+
+def test_failing_sensors_are_reported_by_their_own_firm(definitions: Definitions, instance: DagsterInstance) -> None:
+    for name in FIRMS:
+        tick(definitions, instance, f"{name}_failure_alerts")
+    # initech is no longer in the code location, but Dagster keeps the state of its sensor.
+    for name in (*FIRMS, "initech"):
+        ticks = Ticks(instance, f"{name}_timix_changes")
+        for ago in (30, 1):
+            ticks.add(TickStatus.FAILURE, timedelta(minutes=ago))
+    for name in FIRMS:
+        said = str(tick(definitions, instance, f"{name}_failure_alerts").skip_message)
+        assert re.findall(r"(\w+) has been failing", said) == [f"{name}_timix_changes"]
 
 
 def me_of(name: str, *, fails: bool) -> AssetsDefinition:
