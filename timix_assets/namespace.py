@@ -12,8 +12,20 @@ from typing import Any, TypeVar, get_type_hints
 
 from dagster import AssetKey, SensorEvaluationContext, build_resources
 
-FOLDERS = frozenset({"timix", "rollups", "exports", "reports", "meta", "maintenance", "imports", "quarantine"})
-"""The first parts of our assets' keys, behind the prefix."""
+from timix_assets.contract.endpoints import BY_NAME as ENDPOINTS
+from timix_assets.metrics import BY_NAME as ROLLUPS
+
+TABLES = frozenset(
+    {
+        *(f"{folder}/{name}" for folder in ("timix", "exports", "quarantine") for name in ENDPOINTS),
+        *(f"rollups/{name}" for name in ROLLUPS),
+        "meta/closed_months",
+        "reports/weekly_digest",
+        "maintenance/compact",
+        "maintenance/run_history",
+    }
+)
+"""What our assets are called behind the prefix, but for imports, of which people add their own."""
 
 RESOURCES = frozenset({"settings", "timix", "lake", "imports", "rollup_context"})
 """The resources that functions of assets, checks and sensors take as parameters."""
@@ -54,8 +66,10 @@ class Namespace:
         """Whether the asset is of this workspace, and not of another one or of somebody else."""
         if key in self._tables:
             return True
-        path = tuple(key.path)
-        return path[:-2] == self.prefix and len(path) > 1 and path[-2] in FOLDERS
+        if tuple(key.path[: len(self.prefix)]) != self.prefix:
+            return False
+        table = self.table(key)
+        return table in TABLES or table.startswith("imports/")
 
     def named(self, name: str) -> str:
         """The name of a job, schedule, sensor or resource: `refresh_recent` is `acme_refresh_recent`."""

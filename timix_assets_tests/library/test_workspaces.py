@@ -38,6 +38,7 @@ from timix_assets.assets.imports import time_entry_import
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.lake.lock import LakeLock
 from timix_assets.lake.tables import Lake
+from timix_assets.namespace import PROJECT
 from timix_assets.runs.failed_runs import failure_of
 from timix_assets.sandbox.server import Sandbox
 from timix_assets.settings import Settings, SettingsError
@@ -262,6 +263,21 @@ def test_asset_spec_can_name_others(tmp_path: Path) -> None:
     assert "finance/projects" in specs
     assert "acme/timix/projects" not in specs
     assert acme.names.key("timix/projects") == AssetKey(["finance", "projects"])
+
+
+def test_every_asset_has_one_owner(both: Definitions, sandboxes: dict[str, Sandbox], tmp_path: Path) -> None:
+    acme, globex = (workspace(name, tmp_path, sandboxes[name]).names for name in FIRMS)
+    for spec in both.resolve_all_asset_specs():
+        owners = [names.name for names in (acme, globex) if names.owns(spec.key)]
+        assert owners == [name for name in FIRMS if spec.key.path[0] == name]
+    assert all(PROJECT.owns(spec.key) for spec in build_definitions(Settings()).resolve_all_asset_specs())
+    hours = time_entry_import("hr_hours", names=acme)
+    assert [acme.owns(hours.key), globex.owns(hours.key), PROJECT.owns(hours.key)] == [True, False, False]
+
+
+@pytest.mark.parametrize("key", ["acme/reports/board_pack", "acme/rollups/quota", "acme/board/timix/projects"])
+def test_asset_of_yours_below_the_prefix_is_yours(key: str, tmp_path: Path) -> None:
+    assert not workspace("acme", tmp_path).names.owns(AssetKey(key.split("/")))
 
 
 def test_selected_endpoints_leave_out_what_needs_others(tmp_path: Path) -> None:
