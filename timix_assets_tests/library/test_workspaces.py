@@ -31,7 +31,9 @@ from dagster import (
     multiprocess_executor,
 )
 from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster._grpc.types import ExecuteRunArgs
+from dagster_shared.serdes import serialize_value
 
 from timix_assets import Workspace, build_definitions
 from timix_assets.assets.imports import time_entry_import
@@ -185,7 +187,7 @@ def test_rollups_follow_in_each_firm_alone(both: Definitions, instance: DagsterI
     run(both, instance, "globex_refresh_recent", "timix/customers")
     evaluated = evaluate_automation_conditions(both, instance, cursor=cursor)
     requested = {each.key for each in evaluated.results if evaluated.get_num_requested(each.key)}
-    assert {key.path[0] for key in requested} <= {"globex"}
+    assert {key.path[0] for key in requested} == {"globex"}
     [sensor] = [each for each in both.get_repository_def().sensor_defs if each.name == "globex_automation"]
     assert sensor.run_tags == {"timix/workspace": "globex"}  # type: ignore[attr-defined]
 
@@ -524,5 +526,8 @@ def test_state_folder_is_for_its_owner_alone(tmp_path: Path, instance: DagsterIn
 def test_key_is_in_no_definition(tmp_path: Path) -> None:
     key = f"bbl_{secrets.token_hex(20)}"
     definitions = build_definitions(workspace("acme", tmp_path, api_key=key))
-    assert key not in repr(definitions)
+    # What the code server sends to the UI, with the schemas and defaults of all resources.
+    sent = serialize_value(RepositorySnap.from_def(definitions.get_repository_def(), defer_snapshots=False))
+    assert "acme_timix" in sent
+    assert key not in sent
     assert key not in repr(workspace("acme", tmp_path, api_key=key).settings)
