@@ -41,7 +41,7 @@ class Namespace:
         name: The workspace; empty for the project without a prefix.
         prefix: Stands before every asset key.
         moved: Table -> its key, for those that `Workspace.get_asset_spec` gives another one.
-        resources: Plain name -> resource, for functions that get none from Dagster.
+        resources: Plain name -> resource, for sensors, which get none from Dagster.
     """
 
     name: str = ""
@@ -76,14 +76,12 @@ class Namespace:
         return f"{self.name}_{name}" if self.name else name
 
     def bound(self, function: Callable[..., R]) -> Callable[..., R]:
-        """The function of an asset, a check or a sensor, with this workspace's resources as its parameters.
+        """The function of an asset or a check, with this workspace's resources as its parameters.
 
         Dagster finds resources by the names of parameters, so these are renamed.
         """
         if not self.name:
             return function
-        if self.resources:
-            return self._supplied(function)
         hints = get_type_hints(function, include_extras=True)
         if inspect.isgeneratorfunction(function):
             # Dagster reads what a function returns, of a generator nothing, and the one below is none.
@@ -108,8 +106,10 @@ class Namespace:
         renamed.__annotations__ = {self.named(name) if name in RESOURCES else name: hints[name] for name in hints}
         return renamed
 
-    def _supplied(self, function: Callable[..., R]) -> Callable[..., R]:
-        """The function of a sensor, of which Dagster knows no resource: the workspace's own are made for each call."""
+    def supplied(self, function: Callable[..., R]) -> Callable[..., R]:
+        """The function of a sensor, with this workspace's `resources`, of which Dagster knows none, made for each call."""
+        if not self.name:
+            return function
         signature = inspect.signature(function)
         needed = {name: self.resources[name] for name in signature.parameters if name in RESOURCES}
 

@@ -322,7 +322,7 @@ def alert_sensors(names: Namespace = PROJECT) -> list[SensorDefinition]:
             default_status=DefaultSensorStatus.STOPPED,
             description=description,
             tags=workspace_tags(names),
-        )(names.bound(function))
+        )(names.supplied(function))
         for name, seconds, function, description in declared
     ]
 

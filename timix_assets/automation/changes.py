@@ -94,7 +94,7 @@ def timix_changes(
         description=DESCRIPTION,
         tags=workspace_tags(names),
     )
-    @names.bound
+    @names.supplied
     def changes(
         context: SensorEvaluationContext, timix: TimixResource, lake: LakeResource
     ) -> SensorResult | SkipReason:

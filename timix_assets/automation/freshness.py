@@ -86,7 +86,7 @@ def current_month_sensor(names: Namespace = PROJECT, own: Container[AssetKey] | 
         description="Evaluates the check current_month_read of every monthly table, also when no run reads them. Reports only "
         "results that have changed. Starts no runs and makes no requests to Timix.",
         tags=workspace_tags(names),
-    )(names.bound(report))
+    )(names.supplied(report))
 
 
 def unreported(instance: DagsterInstance, results: list[AssetCheckResult]) -> list[AssetCheckEvaluation]:

@@ -79,4 +79,4 @@ def orphaned_runs_sensor(names: Namespace = PROJECT) -> SensorDefinition:
         "lost power; for a lake in an object store also those of a machine that renews the lease no more. Dagster then retries "
         "the run once, unless somebody terminated it or the command line started it. Makes no requests to Timix.",
         tags=workspace_tags(names),
-    )(names.bound(_end_orphaned_runs))
+    )(names.supplied(_end_orphaned_runs))
