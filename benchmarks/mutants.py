@@ -96,7 +96,7 @@ MUTANTS = (
         ("self.months is None or not replaced:", "self.months is not None or not replaced:"),
         ("return self.months.overlaps(", "return not self.months.overlaps("),
         ("CommitProperties(info, max_commit_retries=0)", "CommitProperties(info, max_commit_retries=5)"),
-        ('if repeated(new.rows["key"]).is_empty():', 'if not new.rows.is_empty():'),
+        ('if repeated(new.rows["key"]).is_empty():', "if not new.rows.is_empty():"),
         ("if change.rows == 0 or not self.guard.checks_columns:", "if not self.guard.checks_columns and change.rows:"),
         ("dropped = stored is not None and not set(stored) <= set(schema)", "dropped = False"),
         ("if table is None or table.version() == base:", "if table is None:"),

@@ -22,6 +22,7 @@ def watch(workspace: Workspace, sensor: SensorDefinition) -> Watch:
     return Watch(sensor, lake, workspace.instance)
 
 
+@pytest.mark.long
 def test_hours_over_a_cap_are_one_message(refreshed: Workspace, webhook: WebhookReceiver) -> None:
     alerts = watch(refreshed, budget_alerts)
     alerts.tick()

@@ -45,6 +45,7 @@ def test_failed_run_of_another_team_does_not_alert(labelled: bool, watch: Watch,
     assert "There is no room." in webhook.messages[0][1]
 
 
+@pytest.mark.long
 def test_success_of_foreign_job_does_not_reset_suppression(watch: Watch, webhook: WebhookReceiver) -> None:
     for _ in range(2):
         ours_fails(watch)

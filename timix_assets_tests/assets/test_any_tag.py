@@ -27,6 +27,7 @@ text = st.sampled_from(ODD) | st.text(st.characters(exclude_categories=("Cs",), 
 names = st.sampled_from([RANGE_START, RANGE_END, PARTITION, ACCEPT_SHRINK, "timix/worker", "timix/change", "timix/job"])
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @settings(max_examples=settings.default.max_examples // 10)
 @given(tags=st.dictionaries(names, text, max_size=4))

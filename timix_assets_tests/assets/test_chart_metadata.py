@@ -57,6 +57,7 @@ def test_table_is_committed_although_its_chart_fails(refreshed: Workspace, monke
     assert "rollups/organization_kpis has no chart in this run" in warning
 
 
+@pytest.mark.long
 def test_chart_is_on_the_page_of_its_rollup(refreshed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
 

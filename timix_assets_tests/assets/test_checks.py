@@ -90,6 +90,7 @@ def test_entries_over_24_hours_are_reported_and_left_out(refreshed: Workspace) -
     assert refreshed.table("rollups/utilization_daily")["logged_hours"].max() <= 24  # type: ignore[operator]
 
 
+@pytest.mark.long
 def test_month_never_read_is_reported(workspace: Workspace) -> None:
     workspace.refresh("timix/time_reports", months=Months(date(2026, 9, 1), date(2026, 9, 1)))
     result = workspace.refresh("timix/time_reports", months=NOVEMBER)
@@ -99,11 +100,13 @@ def test_month_never_read_is_reported(workspace: Workspace) -> None:
     assert "2026-10-01" in violations(result, "timix/time_reports", "no_missing_months")
 
 
+@pytest.mark.long
 def test_check_on_table_never_read_does_not_pass(workspace: Workspace) -> None:
     result = workspace.refresh("timix/time_reports")
     assert "Not checked" in warnings(result, "timix/time_reports")["no_orphans"]
 
 
+@pytest.mark.long
 def test_rollups_agree_with_timix_reports(refreshed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("timix_assets.settings.Settings.today", lambda *_, **__: TODAY)
     result = refreshed.refresh(*COMPARED)
@@ -112,6 +115,7 @@ def test_rollups_agree_with_timix_reports(refreshed: Workspace, monkeypatch: pyt
         assert "agrees_with_timix" not in warnings(result, rollup)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("report", "path", "field", "rollup"),
     [
@@ -131,6 +135,7 @@ def test_differing_figure_of_timix_is_shown(
     assert "0.02" in violations(result, f"rollups/{rollup}", "agrees_with_timix")
 
 
+@pytest.mark.long
 def test_unknown_money_is_not_compared_as_0(refreshed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("timix_assets.settings.Settings.today", lambda *_, **__: TODAY)
     refreshed.sandbox.faults.add(Fault("drop_field", path="/time-reports", field="customerRate"))
@@ -144,6 +149,7 @@ def test_unknown_money_is_not_compared_as_0(refreshed: Workspace, monkeypatch: p
         assert any(str(value).startswith("unknown (Timix: ") for name, value in shown.items() if money in name)
 
 
+@pytest.mark.long
 def test_other_budget_status_in_timix_is_reported(refreshed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("timix_assets.settings.Settings.today", lambda *_, **__: TODAY)
     refreshed.sandbox.faults.add(
@@ -153,6 +159,7 @@ def test_other_budget_status_in_timix_is_reported(refreshed: Workspace, monkeypa
     assert "another budget status in Timix" in warnings(result, "rollups/budget_health")["agrees_with_timix"]
 
 
+@pytest.mark.long
 def test_late_first_month_is_reported_as_first_cause(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("timix_assets.settings.Settings.today", lambda *_, **__: TODAY)
     workspace.sandbox.faults.add(
@@ -215,6 +222,7 @@ def test_users_without_working_hours_are_reported(refreshed: Workspace) -> None:
     assert "without working hours" in warnings(result, "rollups/capacity_daily")["capacity_configured"]
 
 
+@pytest.mark.long
 def test_capped_projects_older_than_the_lake_are_reported(workspace: Workspace) -> None:
     result = workspace.refresh(BUDGETS, months=NOVEMBER)
     assert "not every month since the start was read" in warnings(result, "rollups/budget_health")["history_complete"]

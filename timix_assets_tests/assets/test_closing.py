@@ -43,6 +43,7 @@ def shorten_an_entry_of(workspace: Workspace, month: date) -> dict[str, object]:
     return entry
 
 
+@pytest.mark.long
 def test_a_run_closes_the_ended_months_it_reads_once(closing: Workspace) -> None:
     refresh(closing, ENTRIES, CLOSING)
     closed = closing.table(CLOSED)
@@ -63,6 +64,7 @@ def test_closed_months_show_their_rows_and_where_they_come_from(closing: Workspa
     assert (nothing_due["closed"], nothing_due["dagster/row_count"]) == ("none", shown["dagster/row_count"])
 
 
+@pytest.mark.long
 def test_a_changed_entry_of_a_closed_month_is_a_restatement(closing: Workspace) -> None:
     refresh(closing, CLOSING, RESTATEMENTS)
     assert closing.table(RESTATEMENTS)["is_restated"].any() is False
@@ -82,6 +84,7 @@ def test_nothing_is_restated_while_no_month_is_closed(refreshed: Workspace) -> N
     assert refreshed.table(RESTATEMENTS).is_empty()
 
 
+@pytest.mark.long
 def test_a_closed_month_without_any_entry_left_is_restated(closing: Workspace) -> None:
     refresh(closing, CLOSING)
     entries = closing.sandbox.workspace.rows("time_reports")

@@ -21,6 +21,7 @@ from timix_assets_tests.workspace import (
 HEALTH = AssetKey(["rollups", "budget_health"])
 
 
+@pytest.mark.long
 def test_digest_comes_after_the_checks_of_its_run(refreshed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIMIX_AS_OF", TODAY.isoformat())
     # Months of a project's past were never read, as the check history_complete finds.

@@ -65,6 +65,7 @@ NO_EXPORT = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NO_EXPORT)
 @pytest.mark.parametrize("is_first", [True, False])
 def test_incomplete_export_replaces_nothing(workspace: Workspace, name: str, is_first: bool) -> None:

@@ -76,6 +76,7 @@ def test_paid_invoice_without_a_paid_date_is_named(lake: Lake) -> None:
     assert "1 Paid invoice without a paid date" in str(outcome.message)
 
 
+@pytest.mark.long
 def test_checks_on_money_of_the_api(workspace: Workspace) -> None:
     sandbox = workspace.sandbox
     sandbox.faults.add(Fault("raw_value", path="/time-reports", field="costRateCurrency", value='"JPY"', page=1))
@@ -170,6 +171,7 @@ def test_report_of_a_month_never_read_is_not_compared(lake: Lake) -> None:
     assert receivables(lake, rollup_context(lake)).message is None
 
 
+@pytest.mark.long
 def test_receivables_agree_with_the_report_of_the_api(workspace: Workspace) -> None:
     tables = ("rollups/receivables_aging", "timix/customer_billing_report", "timix/time_reports")
     result = workspace.refresh(*tables, *(f"timix/{name}" for name in STRUCTURE))

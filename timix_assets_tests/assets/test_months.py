@@ -43,6 +43,7 @@ def materialized(workspace: Workspace) -> set[str]:
     return workspace.instance.get_materialized_partitions(AssetKey.from_user_string(TABLE))
 
 
+@pytest.mark.long
 def test_overlapping_backfills_give_the_rows_of_one_backfill(workspace: Workspace) -> None:
     for asked in (months(9, 10), months(10, 11)):
         assert failures(workspace.refresh(TABLE, REPORT, months=asked)) == {}
@@ -52,6 +53,7 @@ def test_overlapping_backfills_give_the_rows_of_one_backfill(workspace: Workspac
     assert len({row[0] for row in in_parts[TABLE]}) == len(in_parts[TABLE]) > 0
 
 
+@pytest.mark.long
 def test_a_backfill_over_a_month_never_read_fills_the_gap(workspace: Workspace) -> None:
     for asked in (months(6, 7), months(10, 11)):
         workspace.refresh(TABLE, months=asked)
@@ -96,6 +98,7 @@ def test_another_time_zone_has_the_same_months(
     assert materialized(workspace) == history
 
 
+@pytest.mark.long
 def test_another_as_of_moves_rollups_alone(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     needed = ("timix/organization", "timix/org_users", "timix/holiday_profiles", "timix/projects", "timix/tasks")
     workspace.refresh(TABLE, "timix/subtasks", *needed)

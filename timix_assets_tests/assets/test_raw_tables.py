@@ -39,6 +39,7 @@ def test_reading_the_organization_stores_its_time_zone(workspace: Workspace) -> 
     assert stored_time_zone(workspace.folder / ".dagster", str(workspace.folder / "lake")) == "America/New_York"
 
 
+@pytest.mark.long
 def test_sandbox_matches_the_contract_without_warnings(workspace: Workspace) -> None:
     result = workspace.refresh()
     found = {e.name: warnings(result, f"timix/{e.name}") for e in ENDPOINTS}
@@ -303,6 +304,7 @@ def test_months_without_rows_are_not_identical(workspace: Workspace) -> None:
     assert "matches_contract" not in said
 
 
+@pytest.mark.long
 def test_exclusive_end_date_is_fixed_by_an_override(workspace: Workspace) -> None:
     workspace.refresh("timix/time_reports", "timix/revenue_report")
     names = {"timix/time_reports": ["id"], "timix/revenue_report": ["month", "project_id", "currency"]}

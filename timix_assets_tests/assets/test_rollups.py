@@ -34,6 +34,7 @@ def test_every_rollup_is_a_table_with_the_declared_columns(refreshed: Workspace)
         assert stored.height > 0 or table is RESTATEMENTS, table.name
 
 
+@pytest.mark.long
 def test_refresh_of_a_month_with_the_same_data_writes_no_rollup(refreshed: Workspace) -> None:
     before = {table.name: refreshed.lake.version(f"rollups/{table.name}") for table in ROLLUPS}
     november = Months(date(2026, 11, 1), date(2026, 11, 1))
@@ -103,6 +104,7 @@ def test_the_lineage_of_a_column_names_only_assets_above_it() -> None:
             assert {source.asset_key for source in sources} <= above, table.name
 
 
+@pytest.mark.long
 def test_every_rollup_declares_its_lineage_and_a_run_shows_as_of(refreshed: Workspace) -> None:
     graph = defs.resolve_asset_graph()
     result = refreshed.refresh(ALL_ROLLUPS)

@@ -3,10 +3,13 @@
 import threading
 import time
 
+import pytest
+
 from timix_assets.sandbox.faults import Fault
 from timix_assets_tests.workspace import Workspace, failures
 
 
+@pytest.mark.long
 def test_replaced_key_ends_the_run_and_next_run_is_complete(workspace: Workspace) -> None:
     sandbox, old = workspace.sandbox, workspace.sandbox.key
     new = sandbox.key_for("Owner")

@@ -22,6 +22,7 @@ WORDS = [
 ]
 
 
+@pytest.mark.long
 def test_a_workspace_with_words_of_its_own_has_the_same_figures(
     refreshed: Workspace, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

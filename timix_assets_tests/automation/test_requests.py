@@ -9,6 +9,7 @@ from timix_assets_tests.automation.request_counts import read_by, requests_due
 from timix_assets_tests.workspace import FIRM_MONTHS, Workspace
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("job", ["refresh_recent", "refresh_everything"])
 def test_run_makes_the_fewest_requests(job: str, workspace: Workspace, small_firm: Firm) -> None:
     run = workspace.refresh(AssetSelection.assets(*read_by(job)), months=FIRM_MONTHS)

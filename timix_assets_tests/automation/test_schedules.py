@@ -110,6 +110,7 @@ def test_run_key_is_unique_per_tick(instance: DagsterInstance) -> None:
     assert keys[0] == [request.run_key for request in tick("recent_hourly", instance, ticks[0]).run_requests or []]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", [DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])
 @pytest.mark.parametrize("name", NAMES)
 def test_tick_is_skipped_while_its_job_runs(name: str, status: DagsterRunStatus, instance: DagsterInstance) -> None:

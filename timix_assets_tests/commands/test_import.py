@@ -25,6 +25,7 @@ def fixed(sandbox: Sandbox, tmp_path: Path) -> Project:
     return new_project(tmp_path, settings_of(sandbox))
 
 
+@pytest.mark.long
 def test_worked_example_of_the_page(project: Project, live: Sandbox) -> None:
     project.settings |= {"TIMIX_ALLOW_WRITES": "1"}
     example = PAGE.read_text(encoding="utf-8").partition("## Before anything is written")[0]
@@ -54,6 +55,7 @@ def test_worked_example_of_the_page(project: Project, live: Sandbox) -> None:
     assert not [entry for entry in live.workspace.rows("time_reports") if "[#" in (entry["text"] or "")]
 
 
+@pytest.mark.long
 def test_plan_fits_80_columns(fixed: Project) -> None:
     write_csv(fixed.folder / "rows.csv", [row("A"), *wrong_rows()])
     fixed.run("import", "time-entries", "rows.csv")
@@ -64,6 +66,7 @@ def test_plan_fits_80_columns(fixed: Project) -> None:
     assert "10 rows refused" in printed
 
 
+@pytest.mark.long
 def test_row_that_timix_refuses_is_printed_with_its_reason(fixed: Project, sandbox: Sandbox) -> None:
     sandbox.faults.add(
         Fault("invalid", path="/time-reports", method="POST", nth=25, status=409, value="The week is locked.")
@@ -75,6 +78,7 @@ def test_row_that_timix_refuses_is_printed_with_its_reason(fixed: Project, sandb
     assert "The week is locked." in done.stdout
 
 
+@pytest.mark.long
 def test_brackets_of_a_row_are_printed(fixed: Project) -> None:
     write_csv(fixed.folder / "rows.csv", [row("A", person="[/b]"), row("B", subtask="[red]Bug")])
     done = fixed.run("import", "time-entries", "rows.csv")
@@ -82,6 +86,7 @@ def test_brackets_of_a_row_are_printed(fixed: Project) -> None:
     assert "[red]Bug" in done.stdout
 
 
+@pytest.mark.long
 def test_plan_as_json_and_a_missing_mapping(fixed: Project) -> None:
     write_csv(fixed.folder / "rows.csv", [row("A")])
     done = fixed.run("import", "time-entries", "rows.csv", "--format", "json")

@@ -5,6 +5,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from timix_assets.sandbox.server import Sandbox
 
 from .conftest import Project
@@ -12,6 +14,7 @@ from .conftest import Project
 PAGE = Path(__file__).parents[2] / "docs" / "imports.md"
 
 
+@pytest.mark.long
 def test_worked_example_of_the_page(project: Project, live: Sandbox) -> None:
     project.settings |= {"TIMIX_ALLOW_WRITES": "1"}
     example = PAGE.read_text(encoding="utf-8").partition("## Structure:")[2].partition("**What a row is about.**")[0]
@@ -42,6 +45,7 @@ def test_worked_example_of_the_page(project: Project, live: Sandbox) -> None:
     assert undone.count("run `timix-assets refresh` first") == 2
 
 
+@pytest.mark.long
 def test_mapping_and_json(project: Project) -> None:
     (project.folder / "rows.csv").write_text("Id,Client,Budget\n7,Acme,12\n", encoding="utf-8")
     mapping = "source: crm\nfields:\n  reference: Id\n  customer: Client\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from timix_assets.metrics.unbilled import UNBILLED_AGING
 
@@ -44,6 +45,7 @@ def values_after(examples: Sequence[str], folder: Path) -> dict[str, Any]:
     return values
 
 
+@pytest.mark.long
 def test_examples_of_the_query_page_run(refreshed_once: Path, tmp_path: Path) -> None:
     shutil.copytree(refreshed_once / "lake", tmp_path / "data" / "lake")
     project = new_project(tmp_path, {"TIMIX_TIMEZONE": "UTC"})

@@ -24,6 +24,7 @@ def recorded_runs(folder: Path) -> list[tuple[str, str]]:
         return storage.execute("select pipeline_name, status from runs order by id").fetchall()
 
 
+@pytest.mark.long
 def test_fills_lake_and_records_run(project: Project, live: Sandbox) -> None:
     done = project.run("refresh")
 

@@ -69,6 +69,7 @@ def ratio(months: list[Row], hours: str) -> float:
     return float(sum(m[hours] for m in months) / sum(m["capacity_hours"] for m in months))
 
 
+@pytest.mark.long
 def test_utilization_is_a_ratio_of_sums(refreshed: Workspace, expected: dict[str, list[Row]]) -> None:
     last, year = summarize(refreshed.lake, TODAY).periods
     months = expected["organization_kpis"]
@@ -289,6 +290,7 @@ def test_empty_tables_are_messages(small: SmallLake) -> None:
     assert "used of cap" not in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [1, 20, 40, 60, *range(64, 100, 3), 160])
 def test_any_terminal_width_shows_figures_and_names(small: SmallLake, width: int) -> None:
     small.hours(50, 50, 50)

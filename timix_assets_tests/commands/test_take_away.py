@@ -122,6 +122,7 @@ def test_digest_of_an_empty_lake_says_what_to_do(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.html"))
 
 
+@pytest.mark.long
 def test_reading_commands_start_without_dagster(filled: Project) -> None:
     code = """
 import sys

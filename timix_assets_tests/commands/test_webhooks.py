@@ -32,6 +32,7 @@ def started(project: Project) -> Iterator[tuple[Receiving, subprocess.Popen[str]
         process.communicate()
 
 
+@pytest.mark.long
 def test_event_that_was_answered_outlives_a_kill(project: Project) -> None:
     with started(project) as (running, process):
         assert [running.event(str(number), at=running.now) for number in range(20)] == [200] * 20

@@ -116,6 +116,7 @@ def test_run_plans_structure_unless_it_says_apply_and_shows_the_tree(workspace: 
     assert posts(workspace) == 0
 
 
+@pytest.mark.long
 def test_applied_run_writes_structure_and_can_be_undone(workspace: Workspace, tree_file: Path) -> None:
     run = launch(workspace, structure, file="acme.csv", apply=True)
     assert metadata(run, STRUCTURE)["outcome"] == "2 created"

@@ -34,6 +34,7 @@ def test_plan_shows_the_tree_of_changes_and_writes_nothing(structure: Structure)
     assert table["outcome"].to_list() == ["planned"] * 5
 
 
+@pytest.mark.long
 def test_rows_in_any_order_are_created_once_below_each_other(structure: Structure) -> None:
     assert set(structure.run(ACME[::-1]).outcomes) == {"created"}
     customer, project, task, *subtasks = structure.created()
@@ -148,6 +149,7 @@ def test_moving_is_left_to_timix(structure: Structure) -> None:
     assert structure.run([moved]).reasons[0] == "it is below another task in Timix; move it there"
 
 
+@pytest.mark.long
 def test_billing_type_stays_where_hours_may_be_logged(structure: Structure) -> None:
     structure.run(ACME)
     run = structure.run(changed(DESIGN, billing_type="OVH"))
@@ -167,6 +169,7 @@ def refreshed(structure: Structure, hours_on: str) -> None:
     structure.lake.replace("timix/time_reports", entries, key=["id"])
 
 
+@pytest.mark.long
 def test_rollback_deletes_from_the_bottom_what_nothing_hangs_on(structure: Structure) -> None:
     structure.run(ACME)
     refreshed(structure, hours_on=structure.created()[DESIGN]["id"])
@@ -218,6 +221,7 @@ def test_same_name_twice_in_timix_is_ambiguous(structure: Structure) -> None:
     assert run.reasons[1] == "2 customers are called “Acme”; rename one in Timix"
 
 
+@pytest.mark.long
 def test_caps_are_exact(structure: Structure) -> None:
     structure.run([*ACME[:3], {**ACME[DESIGN], "hour_limit": "0.1"}])
     assert structure.created()[DESIGN]["hour_limit"] == Decimal("0.1")

@@ -20,6 +20,7 @@ from .structure import Structure
 from .test_rows import EXPORTS
 
 
+@pytest.mark.long
 def test_month_with_wrong_rows_from_its_plan_to_its_rollback(refreshed_firm: Firm) -> None:
     firm, wrong = refreshed_firm, len(WRONG)
     rows = [*month_of_rows(40), *wrong_rows()]
@@ -152,6 +153,7 @@ def test_damaged_ledger_stops_the_import(firm: Firm) -> None:
     assert len(firm.created()) == 1
 
 
+@pytest.mark.long
 def test_rollback_deletes_what_the_import_created(firm: Firm) -> None:
     firm.run(month_of_rows(30))
     assert set(firm.roll_back(apply=False).steps) == {"delete"}

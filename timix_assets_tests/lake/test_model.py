@@ -3,6 +3,7 @@
 from datetime import date
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ def replacements(draw: st.DrawFn) -> tuple[Months, dict[tuple[str, date], int | 
     return months, draw(st.dictionaries(keys, st.none() | st.integers(0, 2), max_size=6))
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(st.lists(replacements(), min_size=1, max_size=5))
 def test_table_equals_a_dictionary_after_any_writes(

@@ -214,6 +214,7 @@ for hours in range(1, 1000):
 """
 
 
+@pytest.mark.long
 def test_killed_writer_leaves_a_complete_version(lake: Lake, tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     for commits in (0, 1, 2, 5):

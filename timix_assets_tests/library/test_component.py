@@ -123,6 +123,7 @@ def test_each_firm_runs_in_its_own_lake(
         assert set(rows["id"]) == {row["id"] for row in sandboxes[name].workspace.rows("projects")}
 
 
+@pytest.mark.long
 def test_firm_without_its_key_fails_alone(
     loaded: Definitions, project: Path, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -559,6 +559,7 @@ def test_rollups_under_other_settings_equal_the_oracles(name: str):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OTHER_RECORDS)
 def test_rollups_of_other_records_equal_the_oracles(name: str):
     tables, params = firm_of(*A_FIRM)
@@ -797,6 +798,7 @@ PARAMS = st.builds(
 any_small_firm = given(FIRMS, PARAMS)
 
 
+@pytest.mark.long
 @any_small_firm
 @settings(max_examples=20, deadline=None)
 def test_rollups_of_any_small_firm_equal_the_oracles(tables: Tables, params: RollupParams):

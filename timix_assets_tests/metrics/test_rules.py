@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -50,6 +51,7 @@ def total(firm: SmallFirm, table: str, column: str) -> D:
     return firm.table(table)[column].sum()
 
 
+@pytest.mark.long
 @some_firms
 @given(rows=entries)
 def test_days_weeks_months_and_firm_have_the_same_totals(rows: list[Row]):
@@ -63,6 +65,7 @@ def test_days_weeks_months_and_firm_have_the_same_totals(rows: list[Row]):
     assert total(firm, "organization_kpis", "capacity_hours") == total(firm, "utilization_daily", "capacity_hours")
 
 
+@pytest.mark.long
 @some_firms
 @given(rows=entries)
 def test_utilization_is_a_ratio_of_sums(rows: list[Row]):
@@ -71,6 +74,7 @@ def test_utilization_is_a_ratio_of_sums(rows: list[Row]):
         assert row["billable_utilization"] == (float(row["billable_hours"]) / float(capacity) if capacity else None)
 
 
+@pytest.mark.long
 @some_firms
 @given(rows=entries, data=st.data())
 def test_order_of_entries_does_not_matter(rows: list[Row], data: st.DataObject):
@@ -99,6 +103,7 @@ def test_overhead_never_raises_billable_utilization(rows: list[Row], more: D):
     assert both.filter(pl.col("billable_utilization_after") > pl.col("billable_utilization")).is_empty()
 
 
+@pytest.mark.long
 @some_firms
 @given(rows=entries)
 def test_months_of_a_budget_sum_to_its_use(rows: list[Row]):
@@ -110,6 +115,7 @@ def test_months_of_a_budget_sum_to_its_use(rows: list[Row]):
             assert sum((m["used"] for m in months), D(0)) == budget["used"]
 
 
+@pytest.mark.long
 @some_firms
 @given(rows=entries)
 def test_reached_budget_has_a_date_with_work(rows: list[Row]):
@@ -132,6 +138,7 @@ def test_firms_money_is_the_sum_of_its_projects(rows: list[Row]):
         assert total(firm, "organization_money", "unbilled") == unbilled
 
 
+@pytest.mark.long
 @some_firms
 @given(rows=entries)
 def test_floats_are_finite(rows: list[Row]):

@@ -156,6 +156,7 @@ def test_notes_name_what_limits_the_figures(lake: Lake) -> None:
     assert "1 closed month changed after closing: 2026-08." in notes
 
 
+@pytest.mark.long
 def test_says_what_changed_since_the_first_digest_of_an_earlier_week(lake: Lake) -> None:
     assert "This is the first digest" in written(lake)[1]
     record_digest(lake, TODAY - 2 * WEEK, tables_compared(lake))

@@ -74,6 +74,7 @@ def failed_ids(instance: DagsterInstance, since: datetime = LONG_AGO) -> set[str
     return {record.dagster_run.run_id for record in failed_since(instance, since, LOCATION)}
 
 
+@pytest.mark.long
 def test_only_our_failed_runs_are_found(instance: DagsterInstance) -> None:
     failed = executed(instance, fails=True)
     executed(instance, fails=False)

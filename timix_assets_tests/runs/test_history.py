@@ -104,6 +104,7 @@ def run_of(instance: DagsterInstance, key: AssetKey, month: str | None = None) -
     return found[0].run_id if found else None
 
 
+@pytest.mark.long
 def test_deleting_repeated_runs_keeps_what_the_ui_shows(instance: DagsterInstance) -> None:
     ran(instance, fragile, month="2026-02-01")
     repeated = [ran(instance, hours, month="2026-01-01"), ran(instance, rollup, adds_up)]
@@ -218,6 +219,7 @@ def ended(instance: DagsterInstance, run_id: str, ago: timedelta) -> None:
         )
 
 
+@pytest.mark.long
 def test_run_history_deletes_old_runs_and_reports_bytes(
     instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
         yield temporary
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("schedule", schedules(Settings()), ids=lambda schedule: schedule.name)
 def test_schedule_ignores_another_teams_job_of_same_name(schedule: object, instance: DagsterInstance) -> None:
     another_team.started(instance, schedule.job_name)  # type: ignore[attr-defined]
@@ -47,6 +48,7 @@ def test_ours_is_found_among_the_others(instance: DagsterInstance) -> None:
     assert unfinished_run(instance, "refresh_recent") == ours.run_id
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("labelled", [True, False], ids=["of a code location", "of a script"])
 def test_upkeep_leaves_every_run_of_another_team(labelled: bool, instance: DagsterInstance) -> None:
     theirs = [another_team.executed(instance, labelled=labelled) for _ in range(3)]

@@ -193,6 +193,7 @@ def test_a_folder_goes_on_with_either_storage(folder: Path) -> None:
         assert [each.run_id for each in plain.fetch_materializations(numbers.key, limit=9).records] == [second, first]
 
 
+@pytest.mark.long
 def test_both_storages_record_the_same(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("other")
     with with_plain_storage(other) as plain:

@@ -93,6 +93,7 @@ def test_any_data_is_read_or_refused_in_one_line(tmp_path: Path, read: Callable[
     assert said == "" or said.endswith((".", "?"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("read", READERS)
 @given(content=st.binary(max_size=60) | st.text(alphabet="-:[]{},&*!|>'\"%@#? \n\tab0.<", max_size=40).map(str.encode))
 @example(content=b"[" * 100_000)

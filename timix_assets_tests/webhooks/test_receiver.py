@@ -79,6 +79,7 @@ def test_full_inbox_drops_its_oldest_events(tmp_path: Path) -> None:
         assert (tmp_path / "webhooks.sqlite").stat().st_size <= 1024 * 1024
 
 
+@pytest.mark.long
 def test_log_of_writes_stays_small(tmp_path: Path) -> None:
     """Of forged events too: each is counted."""
     log = tmp_path / "webhooks.sqlite-wal"
