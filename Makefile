@@ -1,5 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests start hundreds of short processes: modules are compiled once, not in each.
+unexport PYTHONDONTWRITEBYTECODE
+
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -c constraints.txt
 
 # Of pip's many lines only how far it is. The last command of the pipe decides whether it failed.

@@ -86,8 +86,14 @@ def _layer(package: str) -> int:
     return next(number for number, layer in enumerate(LAYERS) if package in layer)
 
 
-IMPORTS = sorted({(importer, imported) for importer, imported in _imports() if importer and imported})
-INSIDE = [(importer, imported) for importer, imported in IMPORTS if not imported.startswith(":")]
+@pytest.fixture(scope="module")
+def imports() -> list[tuple[str, str]]:
+    return sorted({(importer, imported) for importer, imported in _imports() if importer and imported})
+
+
+@pytest.fixture
+def inside(imports: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(importer, imported) for importer, imported in imports if not imported.startswith(":")]
 
 
 def test_every_module_has_a_layer() -> None:
@@ -95,19 +101,19 @@ def test_every_module_has_a_layer() -> None:
     assert packages == set().union(*LAYERS)
 
 
-def test_imports_point_down() -> None:
+def test_imports_point_down(inside: list[tuple[str, str]]) -> None:
     upward = [
         f"{importer} imports {imported}"
-        for importer, imported in INSIDE
+        for importer, imported in inside
         if (above := importer.partition(".")[0]) != (below := imported.partition(".")[0])
         and (_layer(above) <= _layer(below) or ({above, below} <= SEPARATE and (above, below) not in MAY_USE))
     ]
     assert not upward
 
 
-def test_no_import_cycles() -> None:
+def test_no_import_cycles(inside: list[tuple[str, str]]) -> None:
     below: dict[str, set[str]] = {}
-    for importer, imported in INSIDE:
+    for importer, imported in inside:
         below.setdefault(importer, set()).add(imported)
     left = {name: set(targets) for name, targets in below.items()}
     while free := [name for name, targets in left.items() if not targets & left.keys()]:
@@ -117,9 +123,9 @@ def test_no_import_cycles() -> None:
 
 
 @pytest.mark.parametrize("package", sorted(WITHOUT_DAGSTER))
-def test_package_is_free_of_dagster(package: str) -> None:
-    assert not [each for each in IMPORTS if each[0].partition(".")[0] == package and each[1] == ":dagster"]
+def test_package_is_free_of_dagster(package: str, imports: list[tuple[str, str]]) -> None:
+    assert not [each for each in imports if each[0].partition(".")[0] == package and each[1] == ":dagster"]
 
 
-def test_client_is_free_of_polars() -> None:
-    assert not [each for each in IMPORTS if each[0].startswith("api") and each[1] == ":polars"]
+def test_client_is_free_of_polars(imports: list[tuple[str, str]]) -> None:
+    assert not [each for each in imports if each[0].startswith("api") and each[1] == ":polars"]
