@@ -467,6 +467,7 @@ def undisturbed(name: str, room: Room) -> dict[str, dict[str, Any]]:
 some = settings(max_examples=settings.default.max_examples // 5)
 
 
+@pytest.mark.long
 @some
 @given(answers=with_other_fields)
 def test_no_value_of_a_record_fails_more_than_its_row(room: Room, answers: Answers) -> None:

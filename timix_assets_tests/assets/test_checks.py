@@ -81,6 +81,7 @@ def test_entries_of_a_deleted_subtask_are_reported(refreshed: Workspace) -> None
     assert gone in violations(result, "timix/time_reports", "no_orphans").replace("\\", "")
 
 
+@pytest.mark.long
 def test_entries_over_24_hours_are_reported_and_left_out(refreshed: Workspace) -> None:
     refreshed.sandbox.faults.add(Fault("raw_value", path="/time-reports", field="hours", value="25", page=1))
     result = refreshed.refresh("timix/time_reports", "rollups/utilization_daily")
@@ -177,6 +178,7 @@ def test_late_first_month_is_reported_as_first_cause(workspace: Workspace, monke
         assert others in said
 
 
+@pytest.mark.long
 def test_past_as_of_is_not_compared_with_timix(refreshed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIMIX_AS_OF", (TODAY - timedelta(days=30)).isoformat())
     monkeypatch.setattr("timix_assets.settings.Settings.today", lambda *_, **__: TODAY)
@@ -205,6 +207,7 @@ def test_unknown_budget_status_counts_as_difference(refreshed: Workspace, monkey
     assert "another budget status in Timix" in warnings(result, "rollups/budget_health")["agrees_with_timix"]
 
 
+@pytest.mark.long
 def test_month_of_past_as_of_is_not_compared_with_timix(refreshed: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIMIX_AS_OF", "2026-10-15")
     monkeypatch.setattr("timix_assets.settings.Settings.today", lambda *_, **__: TODAY)

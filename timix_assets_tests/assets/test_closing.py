@@ -98,6 +98,7 @@ def test_a_closed_month_without_any_entry_left_is_restated(closing: Workspace) -
     assert set(september["hours"]) == {0}
 
 
+@pytest.mark.long
 def test_another_job_closes_no_month(refreshed: Workspace) -> None:
     refresh(refreshed, ENTRIES, CLOSING)
     assert not refreshed.lake.exists(CLOSED)

@@ -207,6 +207,7 @@ def test_a_field_that_we_do_not_know_is_kept_and_named(workspace: Workspace) -> 
     assert [json.loads(text) for text in rescued] == [{"approvedByAi": True}] * len(rescued)
 
 
+@pytest.mark.long
 def test_renamed_field_and_moved_path_are_overridden(workspace: Workspace) -> None:
     workspace.refresh("timix/time_reports")
     expected = workspace.table("timix/time_reports").sort("id")
@@ -276,6 +277,7 @@ def test_path_and_plan_of_me_are_overridden(workspace: Workspace) -> None:
     assert sorted(path.rsplit("/", 1)[-1] for path in paths(workspace)) == ["customers", "whoami"]
 
 
+@pytest.mark.long
 def test_report_that_refuses_paging_is_read_unpaged(workspace: Workspace) -> None:
     workspace.refresh("timix/revenue_report")
     expected = workspace.table("timix/revenue_report").sort("month", "project_id", "currency")

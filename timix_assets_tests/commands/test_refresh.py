@@ -154,6 +154,7 @@ def test_wrong_setting_exits_2_before_any_request(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_revoked_key_exits_1_with_one_message(project: Project, live: Sandbox) -> None:
     live.revoke(live.key)
     done = project.run("refresh")

@@ -87,6 +87,7 @@ def test_wide_result_is_a_block_for_each_row() -> None:
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.long
 def test_export_writes_every_rollup_beside_the_caller(filled: Project, tmp_path: Path) -> None:
     done = filled.run("export")
     rollups = [name.replace("/", ".") for name in filled.lake.names() if name.startswith("rollups/")]

@@ -182,6 +182,7 @@ def test_rollback_deletes_from_the_bottom_what_nothing_hangs_on(structure: Struc
     assert set(structure.roll_back().steps) == {"leave"}
 
 
+@pytest.mark.long
 def test_rollback_restores_what_was_there_before(structure: Structure) -> None:
     customer = structure.sandbox.workspace.rows("customers")[0]
     before = customer["country_code"]

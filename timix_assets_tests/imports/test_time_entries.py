@@ -43,6 +43,7 @@ def test_month_with_wrong_rows_from_its_plan_to_its_rollback(refreshed_firm: Fir
     assert firm.lake.scan("imports/time_entries").collect()["outcome"].to_list() == ["deleted"] * 41
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", READY_NAMES)
 def test_export_of_a_tool_is_imported_by_its_ready_mapping(
     firm: Firm, structure: Structure, tmp_path: Path, name: str
@@ -101,6 +102,7 @@ def test_removed_row_keeps_its_entry_where_somebody_changed_it(firm: Firm) -> No
     assert len(firm.created()) == 2
 
 
+@pytest.mark.long
 def test_equal_references_of_another_file_change_no_entry(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     firm.run([row("1"), row("2")])
     monkeypatch.setattr(firm, "name", "another file")
@@ -251,6 +253,7 @@ def test_same_entry_from_another_source_is_refused(firm: Firm) -> None:
     assert firm.run(rows, mapping=allowed, apply=False).steps[0] == "create"
 
 
+@pytest.mark.long
 def test_rows_of_one_file_share_a_budget_and_a_day(refreshed_firm: Firm) -> None:
     rows = [row(reference, hours, date="2026-11-08") for reference, hours in (("A", 20), ("B", 4), ("C", "0.25"))]
     assert refreshed_firm.run(rows, apply=False).reasons[2] == "Naomi Brandt would have 24.25 hours on 2026-11-08"

@@ -117,6 +117,7 @@ def test_table_recreated_since_the_read_conflicts(lake: Lake, commits_before: in
     assert replace(lake, numbered(FEBRUARY, 9), only(FEBRUARY), before)
 
 
+@pytest.mark.long
 def test_table_restored_from_backup_since_the_read_conflicts(lake: Lake, tmp_path: Path) -> None:
     replace(lake, numbered(JANUARY, 2), WINTER)
     shutil.copytree(lake.url, tmp_path / "backup")

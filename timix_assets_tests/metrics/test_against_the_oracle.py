@@ -551,6 +551,7 @@ def changed(tables: Tables, changes: list[Change]) -> Tables:
     return reduce(lambda so_far, change: change(so_far), changes, tables)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OTHER_PARAMS)
 def test_rollups_under_other_settings_equal_the_oracles(name: str):
     tables, params = firm_of(*A_FIRM)
