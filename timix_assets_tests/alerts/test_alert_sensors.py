@@ -37,6 +37,7 @@ from timix_assets.metrics.unbilled import UNBILLED_AGING
 from timix_assets.partitions import range_tags
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 from timix_assets_tests.alerts.watch import ALERTS, Watch, budget_alerts, failure_alerts, key_expiry, weekly_summary
+from timix_assets_tests.instances import local_instance
 
 from ..conftest import TODAY
 
@@ -544,7 +545,7 @@ def test_reads_cursor_and_state_of_earlier_version(firm: Firm, webhook: WebhookR
 def retrying(tmp_path: Path) -> Iterator[Firm]:
     """The firm on an instance that retries killed runs, as dagster.yaml configures it; the test is its daemon."""
     retries = {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False}
-    with DagsterInstance.local_temp(str(tmp_path), {"run_retries": retries}) as instance:
+    with local_instance(tmp_path, {"run_retries": retries}) as instance:
         yield Firm(tmp_path, instance)
 
 

@@ -19,6 +19,7 @@ from timix_assets.lake.storage import open_store
 from timix_assets.lake.tables import Lake
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 from timix_assets_tests.alerts.watch import Watch, budget_alerts, failure_alerts, weekly_summary
+from timix_assets_tests.instances import local_instance
 from timix_assets_tests.lake.s3 import store
 
 from ..conftest import TODAY
@@ -126,8 +127,8 @@ def test_instances_that_share_a_lake_report_their_own_failures(
     for folder in folders:
         folder.mkdir()
     with (
-        DagsterInstance.local_temp(str(folders[0]), RETRIES) as one,
-        DagsterInstance.local_temp(str(folders[1]), RETRIES) as other,
+        local_instance(folders[0], RETRIES) as one,
+        local_instance(folders[1], RETRIES) as other,
     ):
         first, second = machine("first", one), machine("second", other)
         watches = [first.after_first_tick(failure_alerts), second.after_first_tick(failure_alerts)]

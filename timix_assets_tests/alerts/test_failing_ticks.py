@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance
 from dagster._core.scheduler.instigation import InstigatorStatus, InstigatorType, TickStatus
 
 from timix_assets.alerts.failing_ticks import ALERT_AFTER, Automation, FailedTick, FailingState, find_failing
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 from timix_assets_tests.alerts.ticks import Ticks
 from timix_assets_tests.alerts.watch import Watch, failure_alerts
+from timix_assets_tests.instances import local_instance
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -91,7 +91,7 @@ def test_forgets_stopped_but_not_purged_automations() -> None:
 def watch(tmp_path: Path, webhook: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     """The sensor after its first tick, on an instance with real storage."""
     monkeypatch.setenv("TIMIX_ALERT_URLS", webhook.url)
-    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+    with local_instance(tmp_path) as instance:
         watch = Watch(
             failure_alerts, {"url": str(tmp_path / "l"), "state_folder": str(tmp_path / ".dagster")}, instance
         )

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance, Failure, job, op
+from dagster import Failure, job, op
 
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 from timix_assets_tests.alerts.watch import Watch, failure_alerts
+from timix_assets_tests.instances import local_instance
 from timix_assets_tests.runs import another_team
 from timix_assets_tests.workspace import QUIET
 
@@ -25,7 +26,7 @@ def refresh_recent() -> None:
 @pytest.fixture
 def watch(tmp_path: Path, webhook: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     monkeypatch.setenv("TIMIX_ALERT_URLS", webhook.url)
-    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+    with local_instance(tmp_path) as instance:
         lake = {"url": str(tmp_path / "lake"), "state_folder": str(tmp_path / ".dagster")}
         watch = Watch(failure_alerts, lake, instance)
         watch.tick()

@@ -314,6 +314,7 @@ def test_retry_after_beyond_the_budget_fails(key: str) -> None:
         assert client.stats.waited_seconds == 0
 
 
+@pytest.mark.long
 def test_waits_are_charged_to_the_run_not_the_response(key: str) -> None:
     limits = Limits(wait_budget_seconds=2.5, retry_budget_seconds=0.5, backoff_base_seconds=0)
     with (

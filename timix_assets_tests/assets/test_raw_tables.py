@@ -395,6 +395,7 @@ def test_rows_outside_requested_months_are_dropped(workspace: Workspace) -> None
     assert "outside the requested months" in warnings(result, "timix/time_reports")["matches_contract"]
 
 
+@pytest.mark.long
 def test_shrinking_listing_fails_and_can_be_accepted_once(workspace: Workspace) -> None:
     workspace.refresh("timix/time_reports")
     workspace.sandbox.faults.add(Fault("shrunk", path="/time-reports"))

@@ -38,6 +38,7 @@ from timix_assets.webhooks.inbox import Inbox
 from timix_assets.webhooks.look_timing import EVENT_TICK_SECONDS, MIN_GAP_SECONDS
 from timix_assets_tests.alerts.ticks import Ticks
 from timix_assets_tests.api.scripted import NOT_SCRIPTED, Asked, Reply, serving
+from timix_assets_tests.instances import local_instance
 
 ALL_ROLLUPS = {f"rollups/{table.name}" for table in ROLLUPS}
 MOST_REQUESTS = 14
@@ -88,7 +89,7 @@ class Watch:
 @pytest.fixture
 def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
     monkeypatch.chdir(tmp_path)
-    with DagsterInstance.local_temp(str(tmp_path)) as temporary:
+    with local_instance(tmp_path) as temporary:
         yield temporary
 
 

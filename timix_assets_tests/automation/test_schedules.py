@@ -19,6 +19,7 @@ from timix_assets.automation.schedules import schedule_specs, schedules
 from timix_assets.definitions import defs
 from timix_assets.partitions import RANGE_END, RANGE_START
 from timix_assets.settings import Settings, SettingsError
+from timix_assets_tests.instances import local_instance
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 SCHEDULE_SPECS = schedule_specs(Settings())
@@ -29,7 +30,7 @@ JOB_OF = {spec.name: spec.job for spec in SCHEDULE_SPECS}
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    with DagsterInstance.local_temp(str(tmp_path)) as temporary:
+    with local_instance(tmp_path) as temporary:
         yield temporary
 
 

@@ -59,7 +59,8 @@ def test_sandbox_does_not_print_key_of_parent(tmp_path: Path) -> None:
         process.wait(10)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
 def test_sandbox_ends_with_its_demo(tmp_path: Path, ending: signal.Signals) -> None:
     for name in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(ROOT / name, tmp_path)

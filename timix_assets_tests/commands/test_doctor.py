@@ -35,6 +35,7 @@ def test_keeps_to_the_reserve_of_a_lake_in_an_object_store(project: Project, lak
     assert file.name.endswith(".reserve.pace") is reserve
 
 
+@pytest.mark.long
 def test_says_that_it_waits_for_the_rate_limit(
     project: Project, live: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ def test_fills_lake_and_records_run(project: Project, live: Sandbox) -> None:
     assert recorded_runs(project.folder) == [("refresh_everything", "SUCCESS")]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 @pytest.mark.parametrize(("umask", "folders", "files"), [(0o022, 0o755, 0o644), (0o027, 0o750, 0o640)])
 def test_runs_are_private_and_lake_follows_umask(project: Project, umask: int, folders: int, files: int) -> None:
@@ -50,6 +51,7 @@ def test_runs_are_private_and_lake_follows_umask(project: Project, umask: int, f
     assert any("exports" in path.parts for path in lake)
 
 
+@pytest.mark.long
 def test_run_belongs_to_the_code_location_of_the_ui(project: Project, live: Sandbox) -> None:
     workspace = project.folder / "workspace.yaml"
     workspace.write_text(workspace.read_text().replace("location_name: timix_assets", "location_name: firm"))

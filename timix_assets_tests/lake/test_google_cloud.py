@@ -28,6 +28,7 @@ def acquire(lease: Lease, run: str) -> None:
     lease.acquire(run, run, timeout_seconds=0.2, notify=lambda _: None)
 
 
+@pytest.mark.long
 def test_two_holders_take_turns(store: ObjectStore) -> None:
     first, second = (Lease(store, "the lake", lifetime_seconds=30) for _ in range(2))
     acquire(first, "run-1")

@@ -77,6 +77,7 @@ def test_a_second_holder_waits_for_the_first(store: ObjectStore) -> None:
     second.release()
 
 
+@pytest.mark.long
 def test_a_holder_keeps_it_beyond_its_lifetime(store: ObjectStore) -> None:
     first = acquired(store)
     with pytest.raises(LakeLockTimeout):
@@ -136,6 +137,7 @@ def is_lost(lease: Lease) -> bool:
     return False
 
 
+@pytest.mark.long
 def test_a_holder_that_cannot_renew_stops_before_others_take_over(url: str) -> None:
     with s3_store() as (options, _):
         store = open_store(url, {**options, "max_retries": "0", "timeout": "1s"})
@@ -149,6 +151,7 @@ def test_a_holder_that_cannot_renew_stops_before_others_take_over(url: str) -> N
     first.release()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", [b"", b"not JSON", b"[]", b'{"who": "x"}'])
 def test_an_object_of_somebody_else_lapses(store: ObjectStore, text: bytes) -> None:
     store.put(OBJECT, text)
@@ -231,6 +234,7 @@ def test_any_lifetime_is_a_time_that_the_store_accepts(url: str, options: dict[s
     assert lease_of(url, options, lifetime)
 
 
+@pytest.mark.long
 def test_a_request_without_an_answer_does_not_lose_it(of_a_run: Lease, stalls: threading.Event) -> None:
     stalls.set()
     of_a_run.acquire("refresh_recent", "run-1", timeout_seconds=0, notify=ignore)

@@ -165,6 +165,7 @@ def test_moved_row_is_added_and_removed_by_month(lake: Lake) -> None:
     assert by_month(change) == {JANUARY: (0, 0, 0, 1), FEBRUARY: (0, 0, 0, 0), MARCH: (1, 1, 0, 0)}
 
 
+@pytest.mark.long
 def test_counts_are_right_beyond_one_comparison_slice(lake: Lake) -> None:
     half = ROWS_COMPARED_AT_ONCE
     lake.replace(TABLE, pl.concat([numbered(JANUARY, half), numbered(FEBRUARY, half)]), key=["id"], months=WINTER)

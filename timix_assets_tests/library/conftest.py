@@ -24,6 +24,7 @@ from timix_assets.partitions import range_tags
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
 from timix_assets_tests.conftest import TODAY
+from timix_assets_tests.instances import local_instance
 from timix_assets_tests.workspace import FIRM_MONTHS, QUIET
 
 FIRMS = ("acme", "globex")
@@ -65,7 +66,7 @@ def sandboxes(small_firm: Firm, other_firm: Firm) -> Iterator[dict[str, Sandbox]
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    with DagsterInstance.local_temp(str(tmp_path)) as temporary:
+    with local_instance(tmp_path) as temporary:
         yield temporary
 
 

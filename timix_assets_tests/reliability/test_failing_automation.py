@@ -18,6 +18,7 @@ from timix_assets.settings import Settings
 from timix_assets_tests.alerts.receiver import WebhookReceiver
 from timix_assets_tests.alerts.ticks import Ticks
 from timix_assets_tests.alerts.watch import Watch, failure_alerts
+from timix_assets_tests.instances import local_instance
 
 MINUTE = timedelta(minutes=1)
 
@@ -41,7 +42,7 @@ def test_a_failing_sensor_gives_one_alert_and_one_recovery(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = {"url": str(tmp_path / "lake"), "state_folder": str(tmp_path / ".dagster")}
-    with WebhookReceiver() as webhook, DagsterInstance.local_temp(str(tmp_path)) as instance:
+    with WebhookReceiver() as webhook, local_instance(tmp_path) as instance:
         monkeypatch.setenv("TIMIX_ALERT_URLS", webhook.url)
         watch = Watch(failure_alerts, state, instance)
         watch.tick()
@@ -66,7 +67,7 @@ def test_a_failing_sensor_gives_one_alert_and_one_recovery(
 
 @pytest.mark.fault(58)
 def test_a_failing_schedule_gives_one_alert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with WebhookReceiver() as webhook, DagsterInstance.local_temp(str(tmp_path)) as instance:
+    with WebhookReceiver() as webhook, local_instance(tmp_path) as instance:
         monkeypatch.setenv("TIMIX_ALERT_URLS", webhook.url)
         watch = Watch(failure_alerts, {"url": str(tmp_path / "lake"), "state_folder": str(tmp_path)}, instance)
         watch.tick()

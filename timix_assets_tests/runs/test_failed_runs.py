@@ -15,6 +15,7 @@ from timix_assets.partitions import range_tags
 from timix_assets.runs.failed_runs import failed_at, failed_since, failure_of, has_succeeded, retry_of
 from timix_assets.runs.ours import LOCATION
 from timix_assets.runs.tags import JOB
+from timix_assets_tests.instances import local_instance
 from timix_assets_tests.workspace import QUIET
 
 from . import another_team
@@ -36,14 +37,14 @@ def projects() -> None:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    with DagsterInstance.local_temp(str(tmp_path)) as temporary:
+    with local_instance(tmp_path) as temporary:
         yield temporary
 
 
 @pytest.fixture
 def retrying(tmp_path: Path) -> Iterator[DagsterInstance]:
     """An instance that retries failed runs once."""
-    with DagsterInstance.local_temp(str(tmp_path), overrides=RETRIES) as temporary:
+    with local_instance(tmp_path, RETRIES) as temporary:
         yield temporary
 
 
@@ -119,7 +120,7 @@ def test_command_line_run_is_never_retried(retrying: DagsterInstance) -> None:
 
 
 def test_no_run_is_retried_when_retries_are_off(tmp_path: Path) -> None:
-    with DagsterInstance.local_temp(str(tmp_path), overrides={"run_retries": {"enabled": False}}) as instance:
+    with local_instance(tmp_path, {"run_retries": {"enabled": False}}) as instance:
         run = create_run_for_test(instance, remote_job_origin=another_team.origin(NAME, LOCATION))
         assert retry_of(instance, run) is Retry.NEVER
 

@@ -31,6 +31,7 @@ from timix_assets.resources import LakeResource
 from timix_assets.runs.history import delete_old_runs, reusable_bytes
 from timix_assets.runs.ours import LOCATION
 from timix_assets.settings import Settings
+from timix_assets_tests.instances import local_instance
 from timix_assets_tests.workspace import QUIET
 
 NINETY = timedelta(days=90)
@@ -60,7 +61,7 @@ def adds_up() -> AssetCheckResult:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    with DagsterInstance.local_temp(str(tmp_path)) as made:
+    with local_instance(tmp_path) as made:
         yield made
 
 

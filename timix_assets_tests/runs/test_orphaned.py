@@ -16,11 +16,11 @@ from timix_assets.lake.liveness import claim_process_lock, is_dead
 from timix_assets.resources import LakeResource
 from timix_assets.runs.orphaned import end_orphaned_runs, end_silent_run, process_tag
 from timix_assets.runs.tags import PROCESS
+from timix_assets_tests.instances import local_instance
 
 PROCESS_CODE = """
 import sys
 from pathlib import Path
-from timix_assets.lake.lease import Holder
 from timix_assets.lake.liveness import claim_process_lock
 print(claim_process_lock(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
@@ -29,7 +29,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    with DagsterInstance.local_temp(str(tmp_path)) as temporary:
+    with local_instance(tmp_path) as temporary:
         yield temporary
 
 

@@ -17,13 +17,14 @@ from timix_assets.runs.orphaned import end_orphaned_runs, process_tag
 from timix_assets.runs.ours import LOCATION, command_line_origin, is_ours, location_in_workspace, unfinished_run
 from timix_assets.runs.tags import PROCESS
 from timix_assets.settings import Settings
+from timix_assets_tests.instances import local_instance
 
 from . import another_team
 
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    with DagsterInstance.local_temp(str(tmp_path)) as temporary:
+    with local_instance(tmp_path) as temporary:
         yield temporary
 
 
