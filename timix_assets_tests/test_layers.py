@@ -23,6 +23,7 @@ LAYERS = (
     {"resources"},
     {"assets"},
     {"automation"},
+    {"workspace_settings"},
     {"workspace"},
     {"component"},
     {"definitions"},
