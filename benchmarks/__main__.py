@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measures, prints one table a group, and ends with 1 when a target was missed or a run failed."""
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -76,6 +77,8 @@ def main() -> int:
     if asked.write and (why := machine.why_busy()):
         print(f"Nothing was measured: {why}. Stop what runs, or leave out --write to see figures that mean little.")
         return 2
+    # A user's modules are compiled once, not by each process.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     on = machine.describe()
     print(on)
     well = True
