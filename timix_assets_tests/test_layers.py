@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "timix_assets"
 
 LAYERS = (
-    {"errors", "vendor"},
+    {"errors", "interrupts", "vendor"},
     {"text", "state"},
     {"request_gate", "contract"},
     {"settings"},

@@ -26,6 +26,7 @@ from timix_assets.assets.asset_details import HOURLY
 from timix_assets.assets.rollup_context import RollupContext
 from timix_assets.assets.rollups import FOLLOWS_ITS_INPUTS
 from timix_assets.dagster_internals import AssetCheckExecutionRecordStatus
+from timix_assets.interrupts import interrupts_deferred
 from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.reporting.digest import ROLLUPS_READ, read_digest, tables_compared
 from timix_assets.reporting.digest_page import PAGE, as_html, as_markdown
@@ -50,7 +51,8 @@ def _write_digest(
         checks = context.job_def.asset_layer.asset_graph.asset_check_keys
         record_failed_checks(lake.store, latest_failures(context.instance, checks, lake.names))
         versions = tables_compared(lake.store)
-        digest = read_digest(lake.store, settings.as_of_date(), rollup_context.firm)
+        with interrupts_deferred():
+            digest = read_digest(lake.store, settings.as_of_date(), rollup_context.firm)
         page = as_html(digest).encode()
         url = lake.store.put_report(PAGE, page)
         record_digest(lake.store, digest.summary.as_of, versions)

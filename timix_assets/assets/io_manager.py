@@ -21,6 +21,7 @@ from dagster import (
 
 from timix_assets.assets.preview import PREVIEW_ROWS, preview, raw_preview
 from timix_assets.contract.endpoints import BY_NAME as ENDPOINTS
+from timix_assets.interrupts import interrupts_deferred
 from timix_assets.lake.commit import Change, MonthChange
 from timix_assets.lake.errors import LakeError
 from timix_assets.lake.months import Months
@@ -208,9 +209,10 @@ def _preview(lake: Lake, table: str, months: Months | None) -> Mapping[str, Meta
     rows = lake.scan(table, months) if months else lake.scan(table)
     folder, _, name = table.partition("/")
     # Not of every table below timix/: the IO manager stores those of other people too.
-    if folder == "timix" and name in ENDPOINTS:
-        named = {each: lake.scan(f"timix/{each}") for each in NAMED_TABLES if lake.exists(f"timix/{each}")}
-        shown = raw_preview(ENDPOINTS[name], rows, named)
-    else:
-        shown = preview(rows.head(PREVIEW_ROWS).collect())
+    with interrupts_deferred():
+        if folder == "timix" and name in ENDPOINTS:
+            named = {each: lake.scan(f"timix/{each}") for each in NAMED_TABLES if lake.exists(f"timix/{each}")}
+            shown = raw_preview(ENDPOINTS[name], rows, named)
+        else:
+            shown = preview(rows.head(PREVIEW_ROWS).collect())
     return {"preview": MetadataValue.md(shown)}

@@ -25,13 +25,13 @@ from timix_assets.assets.io_manager import PRIMARY_KEY_METADATA, computed_tables
 from timix_assets.assets.preview import rollup_preview
 from timix_assets.assets.rollup_context import RollupContext, table_path
 from timix_assets.assets.table_schema import PERSONAL_DATA, code_version, type_name
+from timix_assets.interrupts import interrupts_deferred
 from timix_assets.metrics import FORMULAS, PRE_AGGREGATES, ROLLUPS, Column, Rollup
 from timix_assets.metrics.inputs import evaluate, inputs_of, tables_of
 from timix_assets.metrics.names import NAMES
 from timix_assets.metrics.restatements import CLOSED_MONTHS
 from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.runs.failure_messages import as_dagster_failure
-from timix_assets.runs.interrupts import interrupts_deferred
 
 # Once per update of its inputs, also of an old month; a month that was never read must not block it.
 FOLLOWS_ITS_INPUTS = AutomationCondition.eager().without(~AutomationCondition.any_deps_missing())

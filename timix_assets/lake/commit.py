@@ -26,6 +26,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
+from timix_assets.interrupts import interrupts_deferred
 from timix_assets.state.files import sync
 from timix_assets.state.permissions import explain_denied, is_permission_error
 from timix_assets.text.wording import count_noun
@@ -225,7 +226,8 @@ class ReplaceCommit:
     def _reading_stored_rows(self) -> Iterator[None]:
         """LakeError if a file of the version that is to be replaced is missing, damaged or out of reach."""
         try:
-            yield
+            with interrupts_deferred():
+                yield
         except (OSError, pl.exceptions.ComputeError, pl.exceptions.PanicException) as error:
             raise LakeError(
                 f"{self._scope}: cannot read the table's current rows ({describe_storage_error(error)}); table left unchanged. "

@@ -18,6 +18,7 @@ from timix_assets.assets.checks.outcome import MAX_SHOWN, RuleOutcome, check_res
 from timix_assets.assets.preview import preview
 from timix_assets.assets.rollup_context import TIME_REPORTS, RollupContext
 from timix_assets.contract.endpoints import ENDPOINTS
+from timix_assets.interrupts import interrupts_deferred
 from timix_assets.lake.errors import TableMissing
 from timix_assets.metrics.limits import LIMITED
 from timix_assets.namespace import PROJECT, Namespace
@@ -228,7 +229,8 @@ def _evaluate(check: Check, lake: LakeResource, context: RollupContext) -> Asset
     """A rule on a table that was never read warns: it neither passes nor stops the run."""
     key = lake.names.key(check.asset)
     try:
-        return check.result(check.rule(lake.store, context), key)
+        with interrupts_deferred():
+            return check.result(check.rule(lake.store, context), key)
     except TableMissing as missing:
         return check_result(key, check.name, passed=False, lines=[f"Not checked: {missing}"])
 

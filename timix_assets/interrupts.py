@@ -1,4 +1,4 @@
-"""Interrupts of a run: Ctrl-C, and SIGTERM of who terminates it."""
+"""Interrupts of a run, Ctrl-C and SIGTERM, while Polars computes."""
 
 import signal
 import threading
@@ -26,5 +26,11 @@ def interrupts_deferred() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        if arrived:
-            signal.raise_signal(arrived[0])
+        for number in arrived[:1]:
+            handler = handlers[number]
+            # Called here: a signal would be handled in the code that Python runs next, which may be a callback of a weak
+            # reference, where exceptions are ignored.
+            if callable(handler):
+                handler(number, None)
+            else:
+                signal.raise_signal(number)
