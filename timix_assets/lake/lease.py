@@ -169,6 +169,8 @@ class Lease:
         self._valid_until = 0.0
         self._lost = ""
         self._process = 0
+        self._write = ""
+        """Of a put that got no answer, and may have been done."""
         self._counting: Callable[[], Sequence[float]] | None = None
         self.left = Left()
 
@@ -376,20 +378,25 @@ class Lease:
         Returns:
             The new version; None if somebody else was faster.
         """
-        written = replace(holder, write=uuid4().hex)
+        self._write = self._write or uuid4().hex
+        written = replace(holder, write=self._write)
         try:
-            return self._put_once(written, version)
+            put = self._put_once(written, version)
         except BaseError:
             # The store's client repeats no conditional put that got no answer.
-            return self._put_once(written, version)
+            put = self._put_once(written, version)
+        self._write = ""
+        return put
 
     def _put_once(self, written: Holder, version: "UpdateVersion | None") -> "UpdateVersion | None":
         try:
             result = self._store.put(OBJECT, json.dumps(asdict(written)).encode(), mode=version or "create")
         except (AlreadyExistsError, PreconditionError):
-            # A repeated request meets its own first one, whose answer got lost.
             found = read_lease(self._store)
-            return found.version if found and found.holder.write == written.write else None
+            if found is None or found.holder.write != written.write:
+                return None
+            # Our own put, of now or of the last renewal, whose answer got lost.
+            return found.version if found.holder == written else self._put_once(written, found.version)
         return version_of(result)
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from obstore.exceptions import PreconditionError
+from obstore.exceptions import GenericError, PreconditionError
 from obstore.store import MemoryStore, ObjectStore
 
 from timix_assets.lake.errors import LakeError, LakeLockTimeout, LeaseLost, StoreUnfit
@@ -254,6 +254,40 @@ def test_a_renewal_without_an_answer_does_not_hold_up_the_release(of_a_run: Leas
     of_a_run.release()
     assert now() - began < LIFETIME / 2
     left = read_lease(of_a_run._store)
+    assert left
+    assert left.holder.is_released
+
+
+class UnansweredStore:
+    """A store that does the first put after `fails` is set, and answers neither that nor its repetition."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.get, self._put = store.get, store.put
+        self.fails = threading.Event()
+        self.answered = threading.Event()
+        self._unanswered = 0
+
+    def put(self, *given: Any, **named: Any) -> Any:
+        if not self.fails.is_set():
+            return self._put(*given, **named)
+        self._unanswered += 1
+        if self._unanswered == 1:
+            self._put(*given, **named)
+        if self._unanswered <= 2:
+            raise GenericError("timed out")
+        done = self._put(*given, **named)
+        self.answered.set()
+        return done
+
+
+def test_a_renewal_that_was_done_without_an_answer_is_known_as_ours(store: ObjectStore) -> None:
+    unanswered: Any = UnansweredStore(store)
+    lease = acquired(unanswered)
+    unanswered.fails.set()
+    wait_for(unanswered.answered.is_set)
+    lease.require()
+    lease.release()
+    left = read_lease(store)
     assert left
     assert left.holder.is_released
 
