@@ -18,7 +18,7 @@ BETWEEN_COLUMNS, BETWEEN_ROWS = 60, 40
 
 
 def chart(figures: Sequence[Mapping[str, Any]]) -> str:
-    """A panel for each figure: its values after the first refresh and after each tenth of them."""
+    """A panel for each figure: its values after the first refresh and after every 50th."""
     by_name = {figure["figure"]: figure["runs"] for figure in figures}
     panels = [_panel(f"{name}, {unit}" if unit else name, by_name[name]) for name, unit in UNITS.items()]
     drawn = grid(panels, columns=2, column_width=WIDTH + BETWEEN_COLUMNS, between_rows=BETWEEN_ROWS)

@@ -79,7 +79,7 @@ class Workspace:
     fails the runs and sensors of this workspace with a message; the code location loads.
 
     Args:
-        name: A letter, then letters, digits and underscores; different from those of the other workspaces.
+        name: A letter or underscore, then letters, digits and underscores; different from those of the other workspaces.
         api_key: The key of the organization, or `EnvVar("ACME_KEY")`, as of any setting.
         lake: Folder or object-store URL that holds the tables; one for each organization.
         start_month: First month to read; by default January of the year before last.
@@ -111,8 +111,8 @@ class Workspace:
     ) -> None:
         if not _NAME.fullmatch(name) or contains_key(name):
             raise SettingsError(
-                f"{quoted(name)} cannot be the name of a workspace; use a letter, then letters, digits and underscores, at "
-                "most 63, e.g. acme."
+                f"{quoted(name)} cannot be the name of a workspace; use a letter or underscore, then letters, digits and "
+                "underscores, at most 63, e.g. acme."
             )
         self._problems = problems = Problems()
         self.automation_sensor = automation_sensor

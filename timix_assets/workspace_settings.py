@@ -96,7 +96,7 @@ class Problems:
             variable, value = value.env_var_name, os.environ.get(value.env_var_name)
             # A run that needs the key says that there is none.
             if value is None and field != "api_key":
-                self.add(f"{field}: the variable {variable} is not set; set it where Dagster runs.")
+                self._found.append(f"{field}: the variable {variable} is not set; set it where Dagster runs.")
         return value.strip() if isinstance(value, str) else value
 
     def checked(self, given: dict[str, Any]) -> Settings:

@@ -388,16 +388,17 @@ def test_missing_key_fails_the_run_that_needs_it(
 def test_any_setting_comes_from_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_LAKE", str(tmp_path / "lake"))
     monkeypatch.setenv("ACME_SECONDS", "7")
+    monkeypatch.delenv("TIMIX_TIMEZONE", raising=False)
     acme = workspace(
         "acme",
         tmp_path,
         lake=EnvVar("ACME_LAKE"),
         lock_timeout_seconds=EnvVar.int("ACME_SECONDS"),
-        timezone=EnvVar("ACME_ZONE"),
+        timezone=EnvVar("TIMIX_TIMEZONE"),
     )
     assert (acme.settings.lake, acme.settings.lock_timeout_seconds) == (str(tmp_path / "lake"), 7)
     assert acme.problem.endswith(
-        "wrong setting. timezone: the variable ACME_ZONE is not set; set it where Dagster runs."
+        "wrong setting. timezone: the variable TIMIX_TIMEZONE is not set; set it where Dagster runs."
     )
     monkeypatch.setenv("ACME_KEY", "bbl_d0c0ffee\n")
     assert workspace("acme", tmp_path, api_key=EnvVar("ACME_KEY")).settings.require_api_key() == "bbl_d0c0ffee"
@@ -411,7 +412,7 @@ def test_two_workspaces_need_two_names(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be the name of a workspace"):
         workspace("acme corp", tmp_path)
     for wrong in ("3m", "a" * 64, "bbl_d0c0ffee"):
-        with pytest.raises(SettingsError, match="a letter, then letters, digits and underscores"):
+        with pytest.raises(SettingsError, match="a letter or underscore, then letters, digits and underscores"):
             workspace(wrong, tmp_path)
 
 
