@@ -26,11 +26,11 @@ def interrupts_deferred() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in arrived[:1]:
-            handler = handlers[number]
+        for first in arrived[:1]:
+            raising = handlers[signal.Signals(first)]
             # Called here: a signal would be handled in the code that Python runs next, which may be a callback of a weak
             # reference, where exceptions are ignored.
-            if callable(handler):
-                handler(number, None)
+            if callable(raising):
+                raising(first, None)
             else:
-                signal.raise_signal(number)
+                signal.raise_signal(first)
