@@ -11,7 +11,7 @@ def interrupts_deferred() -> Iterator[None]:
     """An interrupt that arrives in the block is raised at its end.
 
     For what Polars computes: it panics where a handler raises in the Python code that it calls, and the step would fail as if
-    a table's file were damaged. The wait is no longer for it: Python runs no handler while Polars computes.
+    a table's file were damaged. The wait is hardly longer for it: Python runs no handler while Polars computes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
