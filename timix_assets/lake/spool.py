@@ -92,7 +92,7 @@ class Spool:
         self._reset()
 
     def finish(self) -> Spooled:
-        """All rows, each key once. More rows can be added afterwards before another call."""
+        """All rows, each key once; none can be added afterwards."""
         if self._files and self._buffer:
             self._write()
         if self._files:
@@ -100,6 +100,8 @@ class Spool:
         else:
             rows = pl.concat([self._schema.to_frame(), *self._buffer], rechunk=False).lazy()
         hashes = pl.concat(self._hashes) if self._hashes else pl.Series(dtype=pl.UInt64)
+        # Not kept while the rows are committed: 8 bytes a row.
+        self._hashes.clear()
         suspects = repeated(hashes)
         if suspects.is_empty():
             return Spooled(rows, len(hashes), 0, (), self._target)
