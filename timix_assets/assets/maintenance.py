@@ -94,8 +94,9 @@ def run_history(
     with as_dagster_failure():
         days = settings.run_retention_days
         lake.acquire_lock(context.instance, context.run)
-        state = Path(lake.state_folder)
-        before = _bytes_below(state)
+        # A workspace has only its locks there: the instance is of another project.
+        measured = None if lake.names.name else Path(lake.state_folder)
+        sizes = {"bytes_before": _bytes_below(measured)} if measured else {}
         cleared = delete_old_runs(
             context.instance,
             now=datetime.now(UTC),
@@ -103,19 +104,18 @@ def run_history(
             location=location_of(context.run) or LOCATION,
             names=lake.names,
         )
-        after = _bytes_below(state)
-        # A workspace has only its locks there: the instance is of another project.
-        measured = {} if lake.names.name else {"bytes_before": before, "bytes": after}
-        sizes = f"; {before:,} bytes before, {after:,} after" if measured else ""
+        if measured:
+            sizes["bytes"] = _bytes_below(measured)
+        freed = f"; {sizes['bytes_before']:,} bytes before, {sizes['bytes']:,} after" if measured else ""
         context.log.info(
             f"{count_noun(len(cleared.deleted), 'run')} deleted; {cleared.kept:,} older than {days} days kept, since they "
-            f"hold a latest state{sizes}."
+            f"hold a latest state{freed}."
         )
         return MaterializeResult(
             metadata={
                 "runs_deleted": MetadataValue.int(len(cleared.deleted)),
                 "old_runs_kept": MetadataValue.int(cleared.kept),
-                **{name: MetadataValue.int(size) for name, size in measured.items()},
+                **{name: MetadataValue.int(size) for name, size in sizes.items()},
                 "bytes_reusable": MetadataValue.int(reusable_bytes(context.instance)),
             }
         )
