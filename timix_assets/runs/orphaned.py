@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from timix_assets.dagster_internals import IN_PROGRESS_RUN_STATUSES
 from timix_assets.lake.lease import Holder
@@ -52,10 +52,12 @@ def end_orphaned_runs(instance: DagsterInstance, state_folder: Path, renewing: D
     running = instance.get_runs(RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES)) if dead else []
     orphaned = [run for run in running if run.tags.get(PROCESS) in {process_tag(run.run_id, name) for name in dead}]
     for run in orphaned:
-        if run.status is DagsterRunStatus.CANCELING:
-            instance.report_run_canceled(run, "It was terminated, and its process was killed.")
-        else:
-            instance.report_run_failed(run, "Its process was killed.")
+        was_terminated = run.status is DagsterRunStatus.CANCELING
+        _end(
+            instance,
+            run,
+            "It was terminated, and its process was killed." if was_terminated else "Its process was killed.",
+        )
     for name in dead:
         remove_lock(state_folder, name)
     return [run.run_id for run in orphaned]
@@ -97,5 +99,9 @@ def _end(instance: DagsterInstance, run: DagsterRun, why: str) -> None:
     """As failed, so that Dagster may retry it, or as canceled if somebody terminated it."""
     if run.status is DagsterRunStatus.CANCELING:
         instance.report_run_canceled(run, why)
-    else:
-        instance.report_run_failed(run, why)
+        return
+    # Dagster stores the event first and the status after it. Its daemon looks at an event once and retries only a run that is
+    # recorded as failed: reading between the two, it would never retry this one.
+    failed = DagsterEvent(DagsterEventType.RUN_FAILURE.value, run.job_name, message=why)
+    instance.run_storage.handle_run_event(run.run_id, failed)
+    instance.report_run_failed(run, why)

@@ -6,11 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus, DefaultSensorStatus, SkipReason, build_sensor_context
+from dagster import (
+    DagsterInstance,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    EventLogEntry,
+    SkipReason,
+    build_sensor_context,
+)
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.utils import make_new_run_id
+from dagster._daemon.auto_run_reexecution.auto_run_reexecution import should_retry
 
 from timix_assets.automation.orphaned_runs import orphaned_runs_sensor
+from timix_assets.dagster_internals import MAX_RETRIES_TAG
 from timix_assets.lake.lease import Holder
 from timix_assets.lake.liveness import claim_process_lock, is_dead
 from timix_assets.resources import LakeResource
@@ -162,6 +171,24 @@ def test_run_of_a_machine_that_is_silent_is_ended(
     ended = end_silent_run(instance, silent)
     assert status(instance, run.run_id) is after
     assert ended == ([run.run_id] if before is not after else [])
+
+
+def test_daemon_that_reads_while_a_run_is_ended_retries_it(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags={MAX_RETRIES_TAG: "1"})
+    store = instance.event_log_storage.store_event
+    retried = []
+
+    def store_and_read(event: EventLogEntry) -> None:
+        store(event)
+        found = instance.get_run_by_id(run.run_id)
+        assert found is not None
+        retried.append(should_retry(found, instance))
+
+    monkeypatch.setattr(instance.event_log_storage, "store_event", store_and_read)
+    end_silent_run(instance, Holder("refresh_recent", run.run_id, "server-2", "2026-11-01T00:00:00", 30, ""))
+    assert retried == [True]
 
 
 @pytest.mark.parametrize("run_id", ["", "00000000-0000-0000-0000-000000000000"])
