@@ -28,7 +28,7 @@ def claim_run(instance: DagsterInstance, run_id: str, state_folder: Path, names:
 
 
 def process_tag(run_id: str, process: str) -> str:
-    """The value of the tag `timix/process`."""
+    """The value of the tag `timix/worker`."""
     return f"{run_id} {process}"
 
 
