@@ -3,6 +3,7 @@
 import logging
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, cast
 from urllib.parse import quote, urlencode
@@ -35,6 +36,7 @@ NOT_MODIFIED = 304
 
 _CHUNK_BYTES = 256 * 1024
 _GZIP = 31
+_GZIP_CODINGS = ("gzip", "x-gzip")
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~-._%"
 
 
@@ -164,15 +166,11 @@ class Transport:
 
     def _error(self, response: httpx.Response) -> Response:
         """An error's status counts even if its body is truncated, so the body is read as far as it arrives."""
-        body = b""
-        try:
-            for chunk in cast(Iterable[bytes], response.stream):
-                body += chunk
-                if len(body) >= MAX_ERROR_BODY_BYTES:
-                    break
-        except httpx.TransportError:
-            pass
-        return self._response_of(response, body[:MAX_ERROR_BODY_BYTES], len(body))
+        wire = _Counted(cast(Iterable[bytes], response.stream))
+        body = _beginning(wire)
+        if _coding_of(response) in _GZIP_CODINGS:
+            body = _beginning(_gunzip([body])) or body
+        return self._response_of(response, body, wire.bytes)
 
     def _response_of(self, response: httpx.Response, body: bytes, received_bytes: int) -> Response:
         content_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -183,10 +181,10 @@ class Transport:
         return Response(response.status_code, response.headers, body, content_type, received_bytes, has_length)
 
     def _decompressed(self, request: Request, response: httpx.Response, chunks: Iterable[bytes]) -> Iterable[bytes]:
-        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        coding = _coding_of(response)
         if coding in ("identity", ""):
             return chunks
-        if coding in ("gzip", "x-gzip"):
+        if coding in _GZIP_CODINGS:
             return _gunzip(chunks)
         raise ContractError(
             f"{request}: the response has content-encoding {self._redact(coding)!r}, which was not requested: "
@@ -253,6 +251,22 @@ class _Counted:
         for chunk in self._chunks:
             self.bytes += len(chunk)
             yield chunk
+
+
+def _coding_of(response: httpx.Response) -> str:
+    coding: str = response.headers.get("content-encoding", "identity")
+    return coding.strip().lower()
+
+
+def _beginning(pieces: Iterable[bytes]) -> bytes:
+    """The first MAX_ERROR_BODY_BYTES, or what comes before the connection or the compressed data breaks."""
+    data = b""
+    with suppress(httpx.TransportError, zlib.error):
+        for piece in pieces:
+            data += piece
+            if len(data) >= MAX_ERROR_BODY_BYTES:
+                break
+    return data[:MAX_ERROR_BODY_BYTES]
 
 
 def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from timix_assets.api.errors import (
     ContractError,
     DeadlineExceeded,
     IncompleteResponse,
+    Invalid,
     RedirectRefused,
     ResponseTooLarge,
     TlsFailed,
@@ -310,6 +311,30 @@ def test_gzip_responses_are_decompressed(key: str) -> None:
     ):
         assert client.get("/tasks/1") == {"id": "c1"}
         assert server.asked[-1].headers["accept-encoding"] == "gzip"
+
+
+REFUSAL = json.dumps({"error": {"code": "locked", "message": "The week is locked."}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "message"),
+    [
+        pytest.param(gzip.compress(REFUSAL), "gzip", "The week is locked.", id="gzip"),
+        pytest.param(gzip.compress(REFUSAL)[:-9], "gzip", "The week is locked.", id="gzip without its end"),
+        pytest.param(REFUSAL, "gzip", "The week is locked.", id="not gzip"),
+        pytest.param(REFUSAL, "utf-8", "The week is locked.", id="no coding"),
+        pytest.param(gzip.compress(b" " * 30_000_000 + REFUSAL), "gzip", "", id="bomb"),
+    ],
+)
+def test_compressed_error_has_the_servers_message(key: str, body: bytes, coding: str, message: str) -> None:
+    refusal = Reply(body, status=422, headers={"Content-Type": "application/json", "Content-Encoding": coding})
+    with (
+        serving(in_turn("/tasks", refusal)) as server,
+        TimixClient(server.base_url, key, limits=BRISK) as client,
+        pytest.raises(Invalid) as failed,
+    ):
+        client.get("/tasks")
+    assert (failed.value.status, failed.value.server_message) == (422, message)
 
 
 TWO_MEMBERS = gzip.compress(b'{"id": "c1", ') + gzip.compress(b'"name": "Acme"}')
