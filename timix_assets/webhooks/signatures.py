@@ -73,6 +73,10 @@ class Signatures:
             raise SettingsError(
                 "TIMIX_WEBHOOK_TIMESTAMP_HEADER: a token signs no time; leave it empty, or choose an HMAC scheme."
             )
+        if scheme == "token" and not all(text.isascii() for text in texts):
+            raise SettingsError(
+                "TIMIX_WEBHOOK_SECRETS: a token is sent in a header, which holds only ASCII characters; choose another token."
+            )
         default = _DEFAULT_HEADERS[scheme]
         headers = _Headers(
             (settings.webhook_signature_header or default.signature).lower(),
@@ -95,6 +99,9 @@ class Signatures:
 
     def verify(self, headers: Mapping[str, str], body: bytes, now: float) -> str:
         """The event's key: the same for each copy of one event, and different for every other.
+
+        Only Standard Webhooks sign the id. With another scheme, whoever recorded an event can give its copies other ids, and
+        so other keys: all they do is make the sensor look.
 
         Args:
             headers: By their names in lower case.

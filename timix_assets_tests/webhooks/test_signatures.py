@@ -110,6 +110,7 @@ def test_time_may_be_in_milliseconds() -> None:
         ({"webhook_secrets": "whsec_"}, "base64"),
         ({"webhook_secrets": "é"}, "base64"),
         ({**TIMED, "webhook_scheme": "token"}, "a token signs no time"),
+        ({"webhook_scheme": "token", "webhook_secrets": "hush! é"}, "only ASCII characters"),
     ],
 )
 def test_settings_that_do_not_fit(settings: dict[str, object], message: str) -> None:
