@@ -47,6 +47,7 @@ TimixAssetsError
 ├── ExportError              reporting: tables that cannot be exported
 ├── QueryError               reporting: SQL that cannot be run; a ValueError
 ├── BrokenCsv                   text: not a complete CSV; a ValueError
+├── WrongEncoding               text: a line of a CSV is not in its encoding; a ValueError
 ├── OutboxError                 alerts: the outbox cannot be read or written
 │   └── OutboxBusy              another process is delivering from it
 ├── ImportRefused               imports: an import that cannot begin

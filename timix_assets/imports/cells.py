@@ -3,19 +3,26 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any
 
 from timix_assets.text.wording import excerpt
 
+from .entry import minute_of
 from .errors import ImportRefused
 from .mapping import FieldMapping
 
 Cells = Mapping[str, Any]
 
 _MAX_NUMBER = Decimal(10) ** 9
+_EXCEL_DAY_ZERO = datetime(1899, 12, 31)
+
+
+def is_blank(cells: Cells) -> bool:
+    """Whether every cell of the row is empty."""
+    return not any(map(plain, cells.values()))
 
 
 def check_columns(columns: Sequence[str], specs: Mapping[str, FieldMapping]) -> None:
@@ -51,24 +58,41 @@ def text_of(spec: FieldMapping, cells: Cells) -> str:
 
 
 def plain(value: Any) -> str:
-    """A cell as text: whole numbers of Excel without `.0`, times and days in ISO format."""
+    """A cell as text: whole numbers without `.0`, times and days in ISO format."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, datetime) and value.time() == time():
-        value = value.date()
+    if isinstance(value, datetime):
+        if (clock := clock_of(value)) is not None:
+            value = clock
+        elif value.time() == time():
+            value = value.date()
     return value.isoformat() if isinstance(value, date | time) else str(value).strip()
+
+
+def clock_of(cell: Any) -> timedelta | None:
+    """A time of day or a duration; None for any other cell. Excel has both as moments of its first days."""
+    if isinstance(cell, time):
+        return timedelta(hours=cell.hour, minutes=cell.minute, seconds=cell.second)
+    if isinstance(cell, datetime) and cell.tzinfo is None and cell.year <= 1900:
+        return cell - _EXCEL_DAY_ZERO
+    return cell if isinstance(cell, timedelta) else None
+
+
+def single(spec: FieldMapping, cells: Cells) -> Any:
+    """The cell of a field that one column holds; None for any other field."""
+    return cells.get(spec.columns[0]) if len(spec.columns) == 1 else None
 
 
 def day_of(spec: FieldMapping, cells: Cells) -> date | None:
     """The field as a day; None where it is empty, ValueError for anything else."""
-    cell = cells.get(spec.columns[0]) if len(spec.columns) == 1 else None
-    if isinstance(cell, datetime):
+    cell = single(spec, cells)
+    if isinstance(cell, datetime) and clock_of(cell) is None:
         if cell.tzinfo is not None:
             raise ValueError(f"“{cell}” has a time zone, so its day depends on the place; give a date, without a time")
         return cell.date()
-    if isinstance(cell, date):
+    if isinstance(cell, date) and not isinstance(cell, datetime):
         return cell
     text = text_of(spec, cells)
     if not text:
@@ -78,6 +102,17 @@ def day_of(spec: FieldMapping, cells: Cells) -> date | None:
     except ValueError:
         wanted = f"a date like {date(2026, 11, 30).strftime(spec.format or '%Y-%m-%d')}"
         raise ValueError(f"“{excerpt(text)}” is not {wanted}") from None
+
+
+def time_of(spec: FieldMapping, cells: Cells) -> str | None:
+    """The field as a time of day, `09:05`, without seconds; None where it is empty, ValueError for anything else."""
+    clock = clock_of(single(spec, cells))
+    text = text_of(spec, cells) if clock is None else str(clock)
+    if not text:
+        return None
+    if minute := minute_of(text):
+        return minute
+    raise ValueError(f"“{excerpt(text)}” is not a time of day like 9:00 or 17:30")
 
 
 def number_of(spec: FieldMapping, cells: Cells) -> Decimal | None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal
@@ -16,6 +16,8 @@ MARK_LENGTH = 8
 _MARK = re.compile(rf"\s*\[#[0-9a-f]{{{MARK_LENGTH}}}\]$")
 MAX_TEXT_LENGTH = 1000
 """Longest text that Timix takes. Source: the vendor's page logging-time."""
+
+_TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::\d\d(?:\.\d+)?)?(?: ?([AP])M)?", re.IGNORECASE)
 
 EDITABLE = (None, "Draft", "Submitted", "Rejected")
 """Statuses of entries that may be changed. Source: the vendor's page approval-workflow."""
@@ -43,6 +45,13 @@ class Entry(Values):
     def over(self, current: "Entry") -> "Entry":
         set_here = {name: value for name, value in self.items().items() if value is not None}
         return replace(current, **set_here)  # type: ignore[arg-type]
+
+    def _unequal(self, current: "Entry") -> Iterator[tuple[str, object, object]]:
+        for name, mine, theirs in Values._unequal(self, current):
+            minute = minute_of(str(mine)) if name == "start_time" else None
+            # Timix may write seconds.
+            if minute is None or minute != minute_of(str(theirs)):
+                yield name, mine, theirs
 
     @classmethod
     def from_json(cls, text: str) -> "Entry":
@@ -75,6 +84,19 @@ class Existing:
         if self.invoice_id:
             return f"it is on the invoice {self.invoice_id}"
         return "" if self.status in EDITABLE else f"it is {self.status}"
+
+
+def minute_of(text: str) -> str | None:
+    """`09:05`, of a time of day such as `9:05`, `09:05:27` or `9:05 AM`; None for any other text."""
+    found = _TIME_OF_DAY.fullmatch(text)
+    if found is None:
+        return None
+    hour, minute, half = int(found[1]), int(found[2]), (found[3] or "").upper()
+    if hour > (12 if half else 23) or minute > 59 or (half and not hour):
+        return None
+    if half:
+        hour = hour % 12 + 12 * (half == "P")
+    return f"{hour:02d}:{minute:02d}"
 
 
 def mark_of(source: str, reference: str) -> str:

@@ -51,7 +51,9 @@ class Fields(Declaration):
     date: FieldMapping | None = Field(default=None, description="The day of the work.")
     hours: FieldMapping | None = Field(default=None, description="Hours as a number, or as h:mm or h:mm:ss.")
     text: FieldMapping | None = Field(default=None, description="What was done.")
-    start_time: FieldMapping | None = Field(default=None, description="When the work began.")
+    start_time: FieldMapping | None = Field(
+        default=None, description="When the work began, as 9:05, 09:05:00 or 9:05 AM."
+    )
     rate: FieldMapping | None = Field(default=None, description="What the customer pays for an hour.")
     customer: FieldMapping | None = Field(default=None, description="The customer's name.")
     project: FieldMapping | None = Field(default=None, description="The project's name.")
@@ -81,7 +83,7 @@ class ImportMapping(MappingFile):
 
     fields: Fields = Field(default=Fields(), description="Where each field comes from.")
     marker: bool = Field(
-        default=True, description="End each text with a mark of 10 characters that identifies the row."
+        default=True, description="End each text with a blank and a mark of 11 characters that identifies the row."
     )
     over_budget: Rule = Field(default="refuse", description="Rows that would exceed an hour cap.")
     other_sources: Rule = Field(

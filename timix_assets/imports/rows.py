@@ -4,13 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, time, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from timix_assets.text.wording import excerpt
 
-from .cells import Cells, check_columns, day_of, number_of, reference_of, text_of
+from .cells import Cells, check_columns, clock_of, day_of, is_blank, number_of, reference_of, single, text_of, time_of
 from .errors import ImportRefused
 from .mapping import FieldMapping, Fields, ImportMapping
 
@@ -27,7 +27,7 @@ class Row:
     """One row as the mapping reads it.
 
     Attributes:
-        number: The line of the file, the header being 1.
+        number: The row's number in the file, as a spreadsheet shows it: the header is row 1, and empty rows count.
         reference: What identifies it in its source.
         path: The names (or ids) of customer, project, task and subtask, empty where not given.
         problems: What cannot be read; such a row is refused.
@@ -46,7 +46,7 @@ class Row:
 
 
 def read_rows(cells: Sequence[Cells], columns: Sequence[str], mapping: ImportMapping) -> list[Row]:
-    """The rows of a file.
+    """The rows of a file, without empty ones.
 
     Args:
         cells: Column -> value of each row. Values are text, or what Excel, Delta or Parquet hold.
@@ -57,10 +57,7 @@ def read_rows(cells: Sequence[Cells], columns: Sequence[str], mapping: ImportMap
     """
     _check_columns(columns, mapping.fields)
     seen: Counter[str] = Counter()
-    rows = []
-    for number, row in enumerate(cells, start=2):
-        rows.append(_read(number, row, mapping, seen))
-    return rows
+    return [_read(number, row, mapping, seen) for number, row in enumerate(cells, start=2) if not is_blank(row)]
 
 
 def _check_columns(columns: Sequence[str], fields: Fields) -> None:
@@ -99,7 +96,7 @@ def _read(number: int, cells: Cells, mapping: ImportMapping, seen: Counter[str])
         "day": typed("date", day_of),
         "hours": typed("hours", _hours),
         "text": text("text"),
-        "start_time": text("start_time"),
+        "start_time": typed("start_time", time_of) or "",
         "rate": typed("rate", number_of),
         "path": {name: text(name) for name in PATH if name in specs},
     }
@@ -112,11 +109,9 @@ def _read(number: int, cells: Cells, mapping: ImportMapping, seen: Counter[str])
 
 
 def _hours(spec: FieldMapping, cells: Cells) -> Decimal | None:
-    cell = cells.get(spec.columns[0]) if len(spec.columns) == 1 else None
-    if isinstance(cell, time):
-        cell = timedelta(hours=cell.hour, minutes=cell.minute, seconds=cell.second)
-    if isinstance(cell, timedelta):
-        return (Decimal(int(cell.total_seconds())) / 3600).quantize(_PLACES)
+    duration = clock_of(single(spec, cells))
+    if duration is not None:
+        return (Decimal(round(duration.total_seconds())) / 3600).quantize(_PLACES)
     text = text_of(spec, cells)
     if clock := _CLOCK.fullmatch(text):
         hours, minutes, seconds = (int(part or 0) for part in clock.groups())

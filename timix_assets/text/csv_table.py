@@ -1,17 +1,20 @@
 """Reads a CSV strictly, to tell a complete one from an error page, another kind of file, or a truncated one.
 
-Timix documents neither the delimiter nor the encoding, so both are detected: comma, semicolon or tab; UTF-8, UTF-16 with
-a byte order mark, or bytes of another encoding, which are shown as escapes. A file truncated at the end of a record, or
-within its last cell, cannot be detected.
+Timix documents neither the delimiter nor the encoding, so both are detected: comma, semicolon or tab; UTF-8, or UTF-16
+with a byte order mark. Bytes of another encoding are shown as escapes, or refused where the text is to be used. A file
+truncated at the end of a record, or within its last cell, cannot be detected.
 """
 
 import codecs
 import csv
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
-from itertools import islice
+from itertools import dropwhile, islice
+from operator import not_
+from typing import Literal
 
 from timix_assets.errors import TimixAssetsError
 
@@ -21,10 +24,18 @@ from .wording import count_noun
 FIRST_ROWS = 5
 _DELIMITERS = ",;\t"
 _MAX_QUOTE_LENGTH = 60
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+_Errors = Literal["strict", "backslashreplace"]
+"""What becomes of bytes that are not in the encoding."""
 
 
 class BrokenCsv(TimixAssetsError, ValueError):  # noqa: N818 - it reads as what happened
     """Not a complete CSV; the message is the reason."""
+
+
+class WrongEncoding(TimixAssetsError, ValueError):  # noqa: N818 - it reads as what happened
+    """Text that would be read wrong; the message names the line and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +61,29 @@ def read_csv(data: bytes) -> CsvTable:
     Raises:
         BrokenCsv: The header has fewer than two fields, or a record another number of fields than the header.
     """
-    header = _header(data)
+    header = _header(data, 2, "backslashreplace")
     rows, first = 0, list[tuple[str, ...]]()
-    for record in _checked_records(data, len(header)):
+    for record in filter(None, _checked_records(data, len(header), "backslashreplace")):
         if 0 < rows <= FIRST_ROWS:
             first.append(tuple(record))
         rows += 1
     return CsvTable(header, rows - 1, tuple(first), _ends_its_line(data))
 
 
-def read_records(data: bytes) -> list[list[str]]:
-    """The header and every record of a CSV, as text; the names of the header without blanks around them.
+def read_records(data: bytes) -> Iterator[list[str]]:
+    """The header, its names without blanks around them, and every record below it, as text.
+
+    An empty line is a record of empty cells, so that its number counts, as in a spreadsheet.
 
     Raises:
-        BrokenCsv: The header has fewer than two fields, or a record another number of fields than the header.
+        BrokenCsv: There is no header, or a record has another number of fields.
+        WrongEncoding: A line is not in the encoding.
     """
-    header = [name.strip() for name in _header(data)]
-    return [header, *islice(_checked_records(data, len(header)), 1, None)]
+    header = [name.strip() for name in _header(data, 1, "strict")]
+    yield header
+    from_header = dropwhile(not_, _checked_records(data, len(header), "strict"))
+    for record in islice(from_header, 1, None):
+        yield record or [""] * len(header)
 
 
 def quoted(text: str) -> str:
@@ -81,49 +98,64 @@ def _ends_its_line(data: bytes) -> bool:
     return last == b"\n" or (last == b"\r" and b"\n" not in data)
 
 
-def _header(data: bytes) -> tuple[str, ...]:
-    _, header = next(_records(data, _delimiter(data)), (0, []))
+def _header(data: bytes, min_fields: int, errors: _Errors) -> tuple[str, ...]:
+    header = _first_record(data, _delimiter(data, errors), errors)
     if not header:
         raise BrokenCsv("it is empty")
     if any(unicodedata.category(letter) == "Cc" and not letter.isspace() for name in header for letter in name):
         raise BrokenCsv(f"it is another kind of file, which begins with {quoted(' '.join(header))}")
-    if len(header) < 2:
+    if len(header) < min_fields:
         raise BrokenCsv(f"its first line, {quoted(header[0])}, is not a header of two fields or more")
     return tuple(header)
 
 
-def _delimiter(data: bytes) -> str:
+def _delimiter(data: bytes, errors: _Errors) -> str:
     """The delimiter that gives the first record the most fields."""
 
     def fields(delimiter: str) -> int:
         try:
-            return len(next(_records(data, delimiter), (0, []))[1])
+            return len(_first_record(data, delimiter, errors))
         except BrokenCsv:
             return 0
 
     return max(_DELIMITERS, key=fields)
 
 
-def _checked_records(data: bytes, fields: int) -> Iterator[list[str]]:
-    """The header and the records, each with so many fields."""
-    for line, record in _records(data, _delimiter(data)):
-        if len(record) != fields:
+def _first_record(data: bytes, delimiter: str, errors: _Errors) -> list[str]:
+    return next((record for _, record in _records(data, delimiter, errors) if record), [])
+
+
+def _checked_records(data: bytes, fields: int, errors: _Errors) -> Iterator[list[str]]:
+    """The header and the records, each with so many fields, or with none for an empty line."""
+    for line, record in _records(data, _delimiter(data, errors), errors):
+        if record and len(record) != fields:
             raise BrokenCsv(f"line {line:,} has {count_noun(len(record), 'field')} where the header has {fields:,}")
         yield record
 
 
-def _records(data: bytes, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line on which it ends, fields) of each record; empty lines are skipped."""
+def _records(data: bytes, delimiter: str, errors: _Errors) -> Iterator[tuple[int, list[str]]]:
+    """(line on which it ends, fields) of each record; an empty line has no fields."""
     while data.startswith(codecs.BOM_UTF8):  # a proxy may add one to one that is there
         data = data.removeprefix(codecs.BOM_UTF8)
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
-    text = TextIOWrapper(BytesIO(data), encoding=encoding, errors="backslashreplace", newline="")
+    text = TextIOWrapper(BytesIO(data), encoding=encoding, errors=errors, newline="")
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     try:
         for record in reader:
-            if record:
-                yield reader.line_num, record
+            yield reader.line_num, record
     except csv.Error as error:
         if str(error) == "unexpected end of data":
             raise BrokenCsv("its last cell opens a quote and does not close it") from None
         raise BrokenCsv(f"line {reader.line_num:,} cannot be read ({error})") from None
+    except UnicodeDecodeError:
+        # The reader is behind the decoder, so the line is counted.
+        line = _undecodable_line(data, encoding)
+        raise WrongEncoding(f"line {line:,} is not {encoding.upper()}; save it as “CSV UTF-8”, or as .xlsx") from None
+
+
+def _undecodable_line(data: bytes, encoding: str) -> int:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        data = data[: error.start]
+    return len(_LINE_END.split(data.decode(encoding)))

@@ -1,21 +1,27 @@
 """What a row means: cells, mappings and files."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
+import openpyxl
 import polars as pl
 import pytest
 import yaml
 
+from timix_assets.imports import sources
 from timix_assets.imports.errors import ImportRefused
 from timix_assets.imports.mapping import READY_NAMES, FieldMapping, Fields, ImportMapping, load_mapping
 from timix_assets.imports.pace import Pace, hours_of
 from timix_assets.imports.rows import Row, read_rows
-from timix_assets.imports.sources import read_source
+from timix_assets.imports.sources import read_source, rows_of_frame
+from timix_assets.imports.structure.mapping import StructureMapping
+from timix_assets.imports.structure.rows import read_rows as structure_rows
 
-from .firm import row, write_csv
+from .firm import COLUMNS, row, write_csv
 
 
 def one(cells: dict[str, Any], mapping: ImportMapping | None = None) -> Row:
@@ -188,12 +194,186 @@ def test_every_kind_of_file_gives_the_same_rows(kind: str, tmp_path: Path) -> No
     }
 
 
+HEBREW = "reference,text\nT-1,יעוץ\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (HEBREW.encode("cp1255"), 2),
+        ("לקוח,שעות\r\n".encode("cp1255"), 1),
+        ('reference,text\r\n1,"two\r\nlines"\r\n2,Müller\r\n'.encode("cp1252"), 4),
+        ("reference,text\r1,a\r2,Müller\r".encode("cp1252"), 3),
+        (b"reference,text\n" + b"1,a\n" * 50_000 + "2,Müller\n".encode("cp1252"), 50_002),
+        (HEBREW.encode("utf-16")[:-1], 2),
+    ],
+    ids=["cp1255", "header", "cp1252", "line ends of a Mac", "far down", "UTF-16 cut off"],
+)
+def test_csv_of_another_encoding_is_refused_with_the_line(tmp_path: Path, content: bytes, line: int) -> None:
+    (tmp_path / "rows.csv").write_bytes(content)
+    with pytest.raises(ImportRefused) as refused:
+        read_source(tmp_path / "rows.csv")
+    assert f"line {line:,} is not UTF-" in str(refused.value)
+    assert "save it as “CSV UTF-8”, or as .xlsx" in str(refused.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_hebrew_csv_is_read_as_it_is(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "rows.csv").write_bytes(HEBREW.encode(encoding))
+    assert read_source(tmp_path / "rows.csv") == (["reference", "text"], [{"reference": "T-1", "text": "יעוץ"}])
+
+
+def excel(path: Path, *rows: Sequence[object]) -> Path:
+    """A workbook as Excel saves it: times are moments of the day 0."""
+    book = openpyxl.Workbook()
+    for each in rows:
+        book.active.append(each)
+    book.save(path)
+    return path
+
+
+def test_excel_cell_of_another_kind_than_those_above_is_read(tmp_path: Path) -> None:
+    header = ("reference", "date", "hours", "text")
+    numbers = [(n, date(2026, 11, 9), 1.5, n) for n in range(1, 1102)]
+    others = [
+        ("T-1101", "2026-11-10", time(7, 30), "Review of the wiki"),
+        (2.5, datetime(2026, 11, 11, 9, 30), "0:45", date(2026, 11, 9)),
+        ("é", date(2026, 11, 12), timedelta(hours=30, minutes=15), time(9, 0)),
+    ]
+    columns, cells = read_source(excel(tmp_path / "rows.xlsx", header, *numbers, *others))
+    fields = Fields(**{name: FieldMapping(columns=(name,)) for name in header}, person=FieldMapping(constant="Ann"))
+    fields = fields.model_copy(update={"subtask": FieldMapping(constant="Bug")})
+    read = read_rows(cells, columns, ImportMapping(fields=fields))
+    assert [each.problems for each in read if each.problems] == []
+    assert [(each.reference, each.text) for each in read[:1101]] == [(str(n), str(n)) for n in range(1, 1102)]
+    assert [(each.reference, each.day, each.hours, each.text) for each in read[1101:]] == [
+        ("T-1101", date(2026, 11, 10), Decimal("7.5"), "Review of the wiki"),
+        ("2.5", date(2026, 11, 11), Decimal("0.75"), "2026-11-09"),
+        ("é", date(2026, 11, 12), Decimal("30.25"), "9:00:00"),
+    ]
+
+
+def test_every_minute_of_excel_is_exact(tmp_path: Path) -> None:
+    minutes = range(1, 24 * 60)
+    rows = [(time(n // 60, n % 60), time(n // 60, n % 60)) for n in minutes]
+    columns, cells = read_source(excel(tmp_path / "rows.xlsx", ("hours", "start_time"), *rows))
+    mapping = ImportMapping.of_columns([*row("A"), "start_time"])
+    read = read_rows([{**row("A"), **each} for each in cells], [*row("A"), "start_time"], mapping)
+    assert [each.hours for each in read] == [(Decimal(n) / 60).quantize(Decimal("0.0001")) for n in minutes]
+    assert [each.start_time for each in read] == [f"{n // 60:02d}:{n % 60:02d}" for n in minutes]
+    assert columns == ["hours", "start_time"]
+
+
+def test_durations_of_open_document_are_read(tmp_path: Path) -> None:
+    cell = '<table:table-cell office:value-type="{}"{}><text:p>{}</text:p></table:table-cell>'
+    head = "".join(cell.format("string", "", name) for name in ("hours", "text"))
+    body = cell.format("time", ' office:time-value="PT07H30M00S"', "7:30") + cell.format("string", "", "Wiki")
+    names = "".join(
+        f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
+    )
+    content = (
+        f'<office:document-content{names}><office:body><office:spreadsheet><table:table table:name="a">'
+        f"<table:table-row>{head}</table:table-row><table:table-row>{body}</table:table-row>"
+        "</table:table></office:spreadsheet></office:body></office:document-content>"
+    )
+    with ZipFile(tmp_path / "rows.ods", "w") as file:
+        file.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        file.writestr("content.xml", content)
+        file.writestr(
+            "META-INF/manifest.xml", '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
+        )
+    _, [cells] = read_source(tmp_path / "rows.ods")
+    read = one({**row("A"), **cells})
+    assert (read.hours, read.text) == (Decimal("7.5"), "Wiki")
+
+
+@pytest.mark.parametrize(
+    ("cell", "start"),
+    [
+        ("", ""),
+        ("9:05", "09:05"),
+        ("09:05:30", "09:05"),
+        ("9:05 PM", "21:05"),
+        ("12:05:00 am", "00:05"),
+        (time(9, 5), "09:05"),
+        (datetime(1899, 12, 31, 9, 5), "09:05"),
+        (timedelta(hours=9, minutes=5), "09:05"),
+    ],
+)
+def test_start_times_of_every_kind_of_file_are_read(cell: object, start: str) -> None:
+    read = one({**row("A"), "start_time": cell})
+    assert (read.start_time, read.problems) == (start, ())
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["24:00", "9:60", "9", "0.375", "13:00 PM", "0:30 AM", "2026-11-09T09:00", datetime(2026, 11, 9, 9), timedelta(1)],
+)
+def test_other_start_times_are_a_problem_of_the_row(cell: object) -> None:
+    [problem] = one({**row("A"), "start_time": cell}).problems
+    assert problem.startswith("start_time: “")
+    assert problem.endswith("” is not a time of day like 9:00 or 17:30")
+
+
+def test_time_in_the_column_of_dates_is_no_date() -> None:
+    [problem] = one(row("A", date=datetime(1899, 12, 31, 7, 30))).problems
+    assert problem == "date: “7:30:00” is not a date like 2026-11-30"
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_rows_have_the_numbers_that_a_spreadsheet_shows(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / f"rows.{kind}"
+    if kind == "csv":
+        file.write_text('path,currency,\n"A\nB",EUR,\n\n,,\n , ,\nC,EUR,\n,,\n', encoding="utf-8")
+    else:
+        excel(file, ("path", "currency", None), ("A\nB", "EUR"), (), (), (" ", " "), ("C", "EUR"), ())
+    columns, cells = read_source(file)
+    read = structure_rows(cells, columns, StructureMapping.of_columns(columns))
+    assert [(each.number, each.path, each.problems) for each in read] == [(2, ("A B",), ()), (6, ("C",), ())]
+
+
+def test_empty_rows_of_time_entries_are_skipped() -> None:
+    empty = dict.fromkeys(COLUMNS, "")
+    read = read_rows([row("A"), empty, row("B")], COLUMNS, ImportMapping.of_columns(COLUMNS))
+    assert [(each.number, each.reference) for each in read] == [(2, "A"), (4, "B")]
+
+
+@pytest.mark.parametrize("name", ["path", "customer"])
+def test_csv_of_one_column_is_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / "rows.csv").write_text(f"{name}\nאבג\n\nAcme\n", encoding="utf-8")
+    assert read_source(tmp_path / "rows.csv") == ([name], [{name: "אבג"}, {name: ""}, {name: "Acme"}])
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet", "delta"])
+def test_larger_file_than_the_limit_is_refused(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_SOURCE_ROWS", 3)
+    frame = pl.DataFrame({"id": [1, 2, 3, 4]})
+    path = tmp_path / f"rows.{kind}"
+    match kind:
+        case "csv":
+            # The rest is not read.
+            path.write_text("id\n1\n2\n3\n4\n5,6\n", encoding="utf-8")
+        case "xlsx":
+            frame.write_excel(path)
+        case "parquet":
+            frame.write_parquet(path)
+        case _:
+            frame.write_delta(str(path))
+    with pytest.raises(ImportRefused, match=f"rows.{kind} has more than 3 rows; split it"):
+        read_source(path)
+    with pytest.raises(ImportRefused, match="the upstream asset has more than 3 rows"):
+        rows_of_frame(frame.lazy(), "the upstream asset")
+    assert rows_of_frame(frame.head(3), "the upstream asset")[1] == [{"id": 1}, {"id": 2}, {"id": 3}]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("none.csv", None, "There is no file none.csv"),
         ("cut.csv", b'a,b\n1,"2', "is not a complete CSV: its last cell opens a quote"),
         ("empty.csv", b"a,b\n", "has no rows"),
+        ("nothing.csv", b"", "it is empty"),
+        ("blank.csv", b"a,b,\n,,\n\n", "has no rows"),
         ("twice.csv", b"a,a\n1,2\n", "has the column a twice"),
         ("fake.xlsx", b"not a workbook", "cannot be read"),
         ("folder.delta", None, "There is no file folder.delta"),

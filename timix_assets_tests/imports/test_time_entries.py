@@ -85,6 +85,15 @@ def test_correction_updates_the_entry_of_its_row(firm: Firm) -> None:
     assert sorted(entry["hours"] for entry in firm.created()) == [Decimal("1.5"), Decimal("2.25")]
 
 
+def test_start_time_is_compared_by_the_minute(firm: Firm) -> None:
+    firm.run([{**row("A"), "start_time": "9:05:27"}])
+    [entry] = firm.created()
+    assert entry["start_time"] == "09:05"
+    firm.sandbox.workspace.update("time_reports", entry["id"], {"startTime": "09:05:00"})
+    assert firm.run([{**row("A"), "start_time": "09:05"}]).reasons == ["unchanged"]
+    assert firm.run([{**row("A"), "start_time": "9:06"}]).reasons == ["start_time 09:05:00 -> 09:06"]
+
+
 def test_removed_row_is_deleted_only_on_request(firm: Firm) -> None:
     firm.run([row("A"), row("B")])
     assert firm.run([row("A")]).steps == ["leave", "removed"]

@@ -8,7 +8,7 @@ from typing import Any
 from timix_assets.contract.schema import Column, Type
 from timix_assets.text.wording import excerpt
 
-from ..cells import Cells, check_columns, day_of, number_of, reference_of, text_of
+from ..cells import Cells, check_columns, day_of, is_blank, number_of, reference_of, text_of
 from ..directory import SEPARATOR, folded
 from ..errors import ImportRefused
 from ..mapping import FieldMapping
@@ -22,7 +22,7 @@ class StructureRow:
     """One row as the mapping reads it.
 
     Attributes:
-        number: The line of the file, the header being 1.
+        number: The row's number in the file, as a spreadsheet shows it: the header is row 1, and empty rows count.
         reference: What identifies it in its source.
         path: The names from the customer down to the element that the row is about.
         columns: Column -> value, of those that the row sets; without the name.
@@ -42,7 +42,7 @@ class StructureRow:
 
 
 def read_rows(cells: Sequence[Cells], columns: Sequence[str], mapping: StructureMapping) -> list[StructureRow]:
-    """The rows of a file.
+    """The rows of a file, without empty ones.
 
     Args:
         cells: Column -> value of each row.
@@ -58,7 +58,7 @@ def read_rows(cells: Sequence[Cells], columns: Sequence[str], mapping: Structure
             "`fields`."
         )
     seen: Counter[str] = Counter()
-    return [_read(number, row, mapping.fields, seen) for number, row in enumerate(cells, start=2)]
+    return [_read(number, row, mapping.fields, seen) for number, row in enumerate(cells, start=2) if not is_blank(row)]
 
 
 def _read(number: int, cells: Cells, specs: Mapping[str, FieldMapping], seen: Counter[str]) -> StructureRow:
