@@ -1,5 +1,6 @@
 """The people and subtasks of a workspace, and how a row's names find them. Pure."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,7 +70,10 @@ class Directory:
     subtasks: Sequence[Subtask]
     caps: Caps = field(default_factory=dict)
     _people: dict[str, list[Person]] = field(init=False, repr=False, default_factory=lambda: defaultdict(list))
-    _by_name: dict[str, list[Subtask]] = field(init=False, repr=False, default_factory=lambda: defaultdict(list))
+    _by_name: dict[str, list[tuple[Mapping[str, str], Subtask]]] = field(
+        init=False, repr=False, default_factory=lambda: defaultdict(list)
+    )
+    """Folded name of any level -> (level -> folded name, subtask)."""
     _by_id: dict[str, Subtask] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,8 +82,9 @@ class Directory:
                 self._people[name].append(person)
         for subtask in self.subtasks:
             self._by_id[subtask.id] = subtask
-            for level in {folded(name) for name in subtask.names}:
-                self._by_name[level].append(subtask)
+            names = dict(zip(PATH, map(folded, subtask.names), strict=True))
+            for name in set(names.values()):
+                self._by_name[name].append((names, subtask))
 
     def person(self, name: str) -> Person:
         """The person of an id, an e-mail address or a unique full name. NoMatch otherwise."""
@@ -102,11 +107,11 @@ class Directory:
             return self._by_id[last]
         parts = last.split(SEPARATOR)
         names = dict(zip(PATH, parts, strict=True)) if len(parts) == len(PATH) else path
-        wanted = {level: folded(name) for level, name in names.items() if name}
+        wanted = {level: name for level, given in names.items() if (name := folded(given))}
         if not wanted:
             raise NoMatch("no customer, project, task or subtask is named")
-        candidates = self._by_name.get(next(reversed(list(wanted.values()))), [])
-        found = [each for each in candidates if _fits(each, wanted)]
+        candidates = self._by_name.get([*wanted.values()][-1], [])
+        found = [each for names_of_each, each in candidates if wanted.items() <= names_of_each.items()]
         found = [each for each in found if not each.closed] or found
         shown = excerpt(SEPARATOR.join(name for name in names.values() if name))
         if not found:
@@ -128,22 +133,19 @@ class Directory:
         return next((person.name for person in self._people.get(folded(user_id), []) if person.id == user_id), user_id)
 
     def _where_it_ends(self, wanted: Mapping[str, str]) -> str:
-        """The first level that does not fit: `; the customer Acme has no project of that name`."""
-        for count in range(1, len(wanted) + 1):
-            levels = dict(list(wanted.items())[:count])
-            if not any(_fits(each, levels) for each in self.subtasks):
-                return f": there is no such {list(levels)[-1]}"
+        """The first level that does not fit: `: there is no such project`."""
+        remaining = [names for names, _ in self._by_name.get(next(iter(wanted.values())), [])]
+        for level, name in wanted.items():
+            remaining = [names for names in remaining if names[level] == name]
+            if not remaining:
+                return f": there is no such {level}"
         return ""
 
 
-def _fits(subtask: Subtask, wanted: Mapping[str, str]) -> bool:
-    names = dict(zip(PATH, subtask.names, strict=True))
-    return all(folded(names[level]) == name for level, name in wanted.items())
-
-
 def folded(name: str) -> str:
-    """Names are compared without case and with single blanks."""
-    return " ".join(name.split()).casefold()
+    """Names are compared as they look: without case and invisible marks, with single blanks, in one Unicode form."""
+    visible = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
+    return " ".join(unicodedata.normalize("NFC", visible).split()).casefold()
 
 
 def subtasks_of(

@@ -1,5 +1,6 @@
 """An import of structure from its plan to its rollback, against the sandbox."""
 
+import unicodedata
 from decimal import Decimal
 from typing import Any
 
@@ -77,6 +78,16 @@ def test_path_finds_what_is_in_timix_already(structure: Structure) -> None:
     assert now["tm_hour_limit"] == 777
     assert {**now, "updated_at": 0, "tm_hour_limit": 0} == {**project, "updated_at": 0, "tm_hour_limit": 0}
     assert structure.names() == ["Aftercare"]
+
+
+def test_name_that_looks_like_one_in_timix_makes_no_second_one(structure: Structure) -> None:
+    names = ["אבג", "Müller"]
+    structure.run([{"path": name} for name in names])
+    alike = ["אבג\N{RIGHT-TO-LEFT MARK}", unicodedata.normalize("NFD", "Müller"), "\N{RIGHT-TO-LEFT MARK}"]
+    run = structure.run([{"path": name} for name in alike])
+    assert run.steps == ["leave", "leave", "refuse"]
+    assert run.reasons[2] == "names no customer, project, task or subtask"
+    assert structure.names() == names
 
 
 def test_reference_finds_an_element_under_another_name(structure: Structure) -> None:

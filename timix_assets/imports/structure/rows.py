@@ -91,11 +91,11 @@ def _path(cells: Cells, specs: Mapping[str, FieldMapping]) -> tuple[tuple[str, .
         if len(parts) > len(LEVELS):
             return (), [f"“{excerpt(whole)}” has more than {len(LEVELS)} names"]
         names = dict(zip(LEVELS, [*parts, *[""] * (len(LEVELS) - len(parts))], strict=True))
-    given = [level for level in LEVELS if names[level]]
+    given = [level for level in LEVELS if folded(names[level])]
     if not given:
         return (), ["names no customer, project, task or subtask"]
     if given != list(LEVELS)[: len(given)]:
-        missing = next(level for level in LEVELS if not names[level])
+        missing = next(level for level in LEVELS if level not in given)
         return (), [f"{missing} is empty, and {given[-1]} is not"]
     return tuple(" ".join(names[level].split()) for level in given), []
 
