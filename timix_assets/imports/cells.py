@@ -35,6 +35,11 @@ def check_columns(columns: Sequence[str], specs: Mapping[str, FieldMapping]) -> 
         )
 
 
+def without_mapping(columns: Sequence[str]) -> str:
+    """What a file needs whose run names no mapping."""
+    return f"Without a mapping, columns have the names of the fields; the file has {excerpt(', '.join(columns)) or 'none'}."
+
+
 def reference_of(specs: Mapping[str, FieldMapping], cells: Cells, seen: Counter[str]) -> str:
     """The id of the source as it is; of several columns, or of the whole row, a hash and the number among equal ones."""
     spec = specs.get("reference")

@@ -10,9 +10,21 @@ from typing import Any
 
 from timix_assets.text.wording import excerpt
 
-from .cells import Cells, check_columns, clock_of, day_of, is_blank, number_of, reference_of, single, text_of, time_of
+from .cells import (
+    Cells,
+    check_columns,
+    clock_of,
+    day_of,
+    is_blank,
+    number_of,
+    reference_of,
+    single,
+    text_of,
+    time_of,
+    without_mapping,
+)
 from .errors import ImportRefused
-from .mapping import FieldMapping, Fields, ImportMapping
+from .mapping import READY_NAMES, FieldMapping, Fields, ImportMapping
 
 REQUIRED = ("person", "date", "hours")
 PATH = ("customer", "project", "task", "subtask")
@@ -66,7 +78,10 @@ def _check_columns(columns: Sequence[str], fields: Fields) -> None:
     if not any(getattr(fields, name) for name in PATH):
         absent.append("subtask")
     if absent:
-        raise ImportRefused(f"The mapping names no column for {', '.join(absent)}; add it under `fields`.")
+        raise ImportRefused(
+            f"The mapping names no column for {', '.join(absent)}; add it under `fields`. {without_mapping(columns)} "
+            f"Ready mappings: {', '.join(READY_NAMES)}."
+        )
 
 
 def _specs(fields: Fields) -> dict[str, FieldMapping]:

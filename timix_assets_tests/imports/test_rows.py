@@ -114,6 +114,15 @@ def test_column_that_the_file_lacks_is_named() -> None:
         read_rows([], ["person", "date"], ImportMapping.of_columns(["person", "date"]))
 
 
+def test_file_without_its_mapping_is_told_of_the_ready_ones() -> None:
+    columns = ["Email", "Duration"]
+    hint = r"Without a mapping, columns have the names of the fields; the file has Email, Duration\."
+    with pytest.raises(ImportRefused, match=rf"{hint} Ready mappings: clockify, harvest, toggl\.$"):
+        read_rows([], columns, ImportMapping.of_columns(columns))
+    with pytest.raises(ImportRefused, match=f"{hint}$"):
+        structure_rows([], columns, StructureMapping.of_columns(columns))
+
+
 EXPORTS = {
     "toggl": (
         "User,Email,Client,Project,Task,Description,Billable,Start date,Start time,End date,End time,Duration,Tags,Amount ()\n"
@@ -145,6 +154,20 @@ def test_ready_mapping_reads_the_tools_export(name: str, tmp_path: Path) -> None
     assert mapping.page.startswith("https://")
 
 
+def test_names_of_another_tool_are_mapped_to_ours(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "imports.md").read_text(encoding="utf-8")
+    example = page.partition("## From Toggl")[2].partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "my-toggl.yaml").write_text(example, encoding="utf-8")
+    (tmp_path / "export.csv").write_text(EXPORTS["toggl"].replace(",Design,", ",,"), encoding="utf-8")
+    columns, cells = read_source(tmp_path / "export.csv")
+    [read] = read_rows(cells, columns, load_mapping(str(tmp_path / "my-toggl.yaml")))
+    assert (read.path, read.start_time, read.problems) == (
+        {"subtask": "Acme / Website 2026 / Build / Design"},
+        "09:00",
+        (),
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -163,9 +186,10 @@ def test_wrong_mapping_is_refused_with_the_place(tmp_path: Path, content: str, s
     assert said in str(refused.value)
 
 
-def test_mapping_of_the_page_is_valid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("heading", ["## Which column is what", "## From Toggl, Clockify or Harvest"])
+def test_mapping_of_the_page_is_valid(tmp_path: Path, heading: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "imports.md").read_text(encoding="utf-8")
-    example = page.partition("```yaml\n")[2].partition("```")[0]
+    example = page.partition(heading)[2].partition("```yaml\n")[2].partition("```")[0]
     (tmp_path / "map.yaml").write_text(example, encoding="utf-8")
     mapping = load_mapping(str(tmp_path / "map.yaml"))
     assert set(yaml.safe_load(example)["fields"]) == mapping.fields.model_fields_set

@@ -8,7 +8,7 @@ from typing import Any
 from timix_assets.contract.schema import Column, Type
 from timix_assets.text.wording import excerpt
 
-from ..cells import Cells, check_columns, day_of, is_blank, number_of, reference_of, text_of
+from ..cells import Cells, check_columns, day_of, is_blank, number_of, reference_of, text_of, without_mapping
 from ..directory import SEPARATOR, folded
 from ..errors import ImportRefused
 from ..mapping import FieldMapping
@@ -55,7 +55,7 @@ def read_rows(cells: Sequence[Cells], columns: Sequence[str], mapping: Structure
     if not mapping.fields.keys() & {"path", "customer"}:
         raise ImportRefused(
             f"The mapping names no column for customer (and {', '.join(list(LEVELS)[1:])}), nor one for path; add it under "
-            "`fields`."
+            f"`fields`. {without_mapping(columns)}"
         )
     seen: Counter[str] = Counter()
     return [_read(number, row, mapping.fields, seen) for number, row in enumerate(cells, start=2) if not is_blank(row)]
