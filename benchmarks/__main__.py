@@ -19,6 +19,7 @@ from . import (
     regression,
     requests,
     rollups,
+    services,
     soak,
     two_machines,
     validate,
@@ -33,7 +34,7 @@ MEASUREMENTS = (
     Measurement("validate", "half a minute", validate.figures),
     Measurement("demo", "a minute", demo.figures),
     Measurement("commands", "two minutes", commands.figures),
-    Measurement("refreshes", "five minutes", refreshes.figures),
+    Measurement("refreshes", "eight minutes", refreshes.figures),
     Measurement("requests", "two minutes, for that is what it measures", requests.figures),
     Measurement("memory", "five minutes", memory.figures),
     Measurement("rollups", "three minutes", rollups.figures),
@@ -42,6 +43,7 @@ MEASUREMENTS = (
     Measurement("pages", "half an hour", pages.figures, by_default=False),
     Measurement("webhooks", "seven minutes", webhooks.figures, by_default=False),
     Measurement("aging", "an hour", aging.figures, by_default=False),
+    Measurement("services", "half an hour", services.figures, by_default=False),
     Measurement("soak", "a quarter of an hour", soak.figures, by_default=False),
     Measurement("two_machines", "a quarter of an hour", two_machines.figures, by_default=False),
 )
@@ -54,7 +56,7 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="figure",
-        help=f"{', '.join(names)}; all but imports, pages, webhooks, aging, soak and two_machines when none is named",
+        help=f"{', '.join(names)}; all but imports, pages, webhooks, aging, services, soak and two_machines when none is named",
     )
     options.add_argument("--peers", action="store_true", help="reading: dlt too, in a temporary environment")
     options.add_argument(

@@ -5,13 +5,13 @@ import resource
 import sys
 import time
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 
 from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
 
 from .child import report, timed
+from .edits import edit_an_entry
 
 ENTRIES = "timix/time_reports"
 PEOPLE, MONTHS, RECENT_MONTHS = 6, 3, 2
@@ -32,7 +32,7 @@ def main(refreshes: int, every: int) -> None:
         }
         _run("refresh_everything", MONTHS)
         for number in range(1, refreshes + 1):
-            _edit_an_entry(sandbox)
+            edit_an_entry(sandbox)
             began = time.process_time()
             _run("refresh_recent", RECENT_MONTHS)
             used = time.process_time() - began
@@ -62,13 +62,6 @@ def _run(job: str, months: int | None) -> None:
         )
     if not done.success:
         sys.exit(f"{job} failed")
-
-
-def _edit_an_entry(sandbox: Sandbox) -> None:
-    """Back and forth by a quarter of an hour, so that each refresh changes the same rows."""
-    entry = next(row for row in reversed(sandbox.workspace.rows("time_reports")) if row["status"] == "Draft")
-    hours = entry["hours"] + Decimal("0.25" if entry["hours"] < 1 else "-0.25")
-    sandbox.workspace.update("time_reports", entry["id"], {"hours": hours})
 
 
 def _look(refreshes: int) -> Look:

@@ -4,7 +4,6 @@ import math
 import sys
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,10 +19,12 @@ from timix_assets.vendor import MAX_PAGE_SIZE
 from timix_assets_tests.automation.dagster_dev import DagsterDev
 
 from .child import MeasurementFailedError, run
+from .edits import edit_an_entry
 from .figures import Figure
 
 ROUNDS = 3
 ENTRIES = "timix/time_reports"
+CHANGES = "timix_changes"
 
 MOST_RECENT_REQUESTS, MOST_RECENT_SECONDS, MOST_EVERYTHING_SECONDS = 60, 3, 6
 MOST_IDLE_REQUESTS = 14
@@ -72,11 +73,13 @@ class _Live:
         others = ("everything_nightly", "close_month_monthly", "deep_sweep_weekly")
         everything = [self._everything(edited=True) for _ in range(ROUNDS)]
         unchanged = [self._everything(edited=False) for _ in range(ROUNDS)]
+        changed = self._changed()
         return [
             Figure("requests of refresh_recent", [run.requests for run in recent], "", MOST_RECENT_REQUESTS),
             Figure("run time of refresh_recent", [run.seconds for run in recent], "s", MOST_RECENT_SECONDS),
             *(Figure(f"requests of {name}", [self._scheduled(name).requests], "") for name in others),
             *self._backfill(),
+            Figure("run time of refresh_changed, from the change sensor", changed, "s", MOST_RECENT_SECONDS),
             Figure("requests of an idle look for changes", [self._idle_look()], "", MOST_IDLE_REQUESTS),
             Figure("rollup steps, an entry edited", [run.rollups for run in everything], "s", MOST_ROLLUP_SECONDS),
             Figure("rollup steps, nothing changed", [run.rollups for run in unchanged]),
@@ -93,18 +96,19 @@ class _Live:
         assert spec.months is not None
         months = clip(spec.months(self.today), self.sandbox.firm.first_day)
         assert months is not None
-        self._edit_an_entry()
+        edit_an_entry(self.sandbox)
         return self._run(spec.job, months)
 
     def _everything(self, *, edited: bool) -> _Cost:
         if edited:
-            self._edit_an_entry()
+            edit_an_entry(self.sandbox)
         return self._run("refresh_everything", self._all_months)
 
     def _run(self, job: str, months: Months) -> _Cost:
         before = len(self.sandbox.requests)
         run_id = self.dev.launch(job, range_tags(months))
-        ended = self.dev.wait_for(f"{job} to end", lambda: self._ended(run_id))
+        self.dev.wait_for(f"{job} to end", lambda: self._has_ended(run_id))
+        ended = self.dev.run(run_id)
         if ended["status"] != "SUCCESS":
             raise MeasurementFailedError(f"{job} over {months} ended as {ended['status']}.")
         steps = [step for step in ended["stepStats"] if step["stepKey"].startswith("rollups__")]
@@ -114,18 +118,9 @@ class _Live:
             rollups=sum(step["endTime"] - step["startTime"] for step in steps),
         )
 
-    def _ended(self, run_id: str) -> Any:
-        found = self.dev.run(run_id)
-        return found if found["endTime"] and found["status"] in ("SUCCESS", "FAILURE", "CANCELED") else None
-
-    def _edit_an_entry(self) -> None:
-        """A quarter of an hour more on one draft of the running months: no count changes, and every rollup does."""
-        entry = next(
-            row
-            for row in reversed(self.sandbox.workspace.rows("time_reports"))
-            if row["status"] == "Draft" and row["date"] <= self.today and row["hours"] < 20
-        )
-        self.sandbox.workspace.update("time_reports", entry["id"], {"hours": entry["hours"] + Decimal("0.25")})
+    def _has_ended(self, run_id: str) -> bool:
+        # The status alone: the times of its steps are computed from all of its events, each time they are asked for.
+        return self.dev.status(run_id) in ("SUCCESS", "FAILURE", "CANCELED")
 
     def _backfill(self) -> list[Figure]:
         rows = len(self.sandbox.workspace.rows("time_reports"))
@@ -143,10 +138,29 @@ class _Live:
             Figure("all its requests, with `/me`", [len(asked)], "", due + 1),
         ]
 
+    def _changed(self) -> list[float]:
+        """Of the runs that the change sensor starts, each for an entry that was edited."""
+        self.dev.start_sensor(CHANGES)
+        self.dev.wait_for("the first look for changes", lambda: self.dev.ticks(CHANGES))
+        seconds: list[float] = []
+        for _ in range(ROUNDS):
+            edit_an_entry(self.sandbox)
+            found = self.dev.wait_for("the run of the change sensor", lambda: self._ended_since(len(seconds)))
+            seconds.append(found["endTime"] - found["startTime"])
+        self.dev.stop_sensor(CHANGES)
+        return seconds
+
+    def _ended_since(self, known: int) -> Any:
+        """The run of the change sensor that ended after so many others."""
+        ended = [run for run in self.dev.runs(pipelineName="refresh_changed") if run["endTime"]]
+        if any(run["status"] != "SUCCESS" for run in ended):
+            raise MeasurementFailedError(f"refresh_changed ended as {ended[0]['status']}.")
+        return ended[0] if len(ended) > known else None
+
     def _idle_look(self) -> int:
-        first = self.dev.try_sensor("timix_changes")
+        first = self.dev.try_sensor(CHANGES)
         before = len(self.sandbox.requests)
-        idle = self.dev.try_sensor("timix_changes", first["cursor"])
+        idle = self.dev.try_sensor(CHANGES, first["cursor"])
         if "Nothing changed" not in (idle["skipReason"] or ""):
             raise MeasurementFailedError(f"the look for changes was not idle: {idle}.")
         return len(self.sandbox.requests) - before

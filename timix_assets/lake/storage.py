@@ -185,7 +185,7 @@ def _refuse_damaged(folder: Path, table: DeltaTable, months: Months | None) -> N
     files = files_of(table)
     if months:
         files = files.filter(pl.col(f"partition.{MONTH}").is_between(months.first, months.last))
-    for path, size in files.select("path", "size_bytes").iter_rows():
+    for path, size in zip(files["path"], files["size_bytes"], strict=True):
         file = folder / unquote(path)
         if wrong := _what_is_wrong(file, size):
             raise LakeError(

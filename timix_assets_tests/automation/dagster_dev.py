@@ -143,6 +143,12 @@ class DagsterDev:
             id=run_id,
         )
 
+    def status(self, run_id: str) -> str:
+        found = self.ask(
+            """query($id: ID!) { runOrError(runId: $id) { __typename ... on Run { status } } }""", id=run_id
+        )
+        return str(found["status"])
+
     def backfill_job(self, job: str, partitions: Sequence[str]) -> str:
         selector = {"partitionSetName": f"{job}_partition_set", "repositorySelector": REPOSITORY}
         return self._backfill({"selector": selector, "partitionNames": list(partitions)})

@@ -1,0 +1,84 @@
+"""The memory of the processes of a `dagster dev` that stays, over many refreshes that its daemon launches."""
+
+import sys
+from datetime import date
+from pathlib import Path
+
+from timix_assets.lake.months import Months
+from timix_assets.partitions import range_tags
+from timix_assets.sandbox.firm import Firm
+from timix_assets.sandbox.server import Sandbox
+from timix_assets_tests.automation.dagster_dev import DagsterDev
+from timix_assets_tests.processes import tree
+
+from .child import MeasurementFailedError, run
+from .edits import edit_an_entry
+from .figures import Figure
+from .project import empty_project
+
+REFRESHES, LOOKS = 200, 10
+
+SERVICES = {
+    "daemon": "dagster._daemon",
+    "webserver": "dagster_webserver",
+    "code server": "grpc",
+    "its proxy": "code-server",
+}
+"""Each process by a word of its command."""
+
+
+def figures(refreshes: int = REFRESHES) -> list[Figure]:
+    """The runs of a figure are its values at each look, from the first refresh to the last."""
+    firm = Firm.generate(people=6, months=3, seed=7, today=date.today())
+    with empty_project() as folder, Sandbox(firm) as sandbox:
+        settings = {
+            "TIMIX_API_KEY": sandbox.key,
+            "TIMIX_BASE_URL": sandbox.base_url,
+            "TIMIX_START_MONTH": f"{firm.first_day:%Y-%m}",
+        }
+        run([sys.executable, "-m", "timix_assets.cli", "refresh"], folder, settings)
+        dev = DagsterDev(folder, settings)
+        try:
+            dev.start()
+            dev.start_sensor("timix_changes")
+            looks = []
+            for number in range(1, refreshes + 1):
+                edit_an_entry(sandbox)
+                _refresh(dev, Months(firm.first_day, date.today().replace(day=1)))
+                if number == 1 or number % (refreshes // LOOKS) == 0:
+                    looks.append(_resident_mb(dev))
+        except AssertionError as failed:
+            raise MeasurementFailedError(str(failed)) from failed
+        finally:
+            dev.kill()
+    return [
+        *(Figure(f"memory of the {name}", [look[name] for look in looks], "MB") for name in SERVICES),
+        # From the look in the middle on: what is loaded at first use is loaded by then.
+        *(
+            Figure(f"memory of the {name}, last by middle", [looks[-1][name] / looks[len(looks) // 2][name]], "")
+            for name in SERVICES
+        ),
+    ]
+
+
+def _refresh(dev: DagsterDev, months: Months) -> None:
+    run_id = dev.launch("refresh_recent", range_tags(months))
+    status = dev.wait_for(
+        "a refresh to end", lambda: found if (found := dev.status(run_id)) in ("SUCCESS", "FAILURE", "CANCELED") else ""
+    )
+    if status != "SUCCESS":
+        raise MeasurementFailedError(f"refresh_recent ended as {status}.")
+
+
+def _resident_mb(dev: DagsterDev) -> dict[str, float]:
+    assert dev.process is not None
+    found = {}
+    for pid in tree(dev.process.pid):
+        command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        resident = next(
+            line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")
+        )
+        for name, word in SERVICES.items():
+            if f" {word} " in command:
+                found[name] = int(resident.split()[1]) * 1024 / 1e6
+    return found
