@@ -71,12 +71,14 @@ def _rewrite_history(sandbox: Sandbox, months: list[str]) -> None:
 def observe(dev: DagsterDev, sandbox: Sandbox, months: list[str]) -> Story:
     repository = dev.repository()
     # Until everything is killed, however slow the machine is: a request is given up and repeated after a minute.
-    sandbox.faults.add(Fault("silence", path="/time-reports", seconds=60))
+    paths = ("/time-reports", "/customers")
+    for path in paths:
+        sandbox.faults.add(Fault("silence", path=path, seconds=60))
     of_job = dev.backfill_job("refresh_everything", months)
     of_assets = dev.backfill_assets(SELECTED, months)
     asked = len(sandbox.requests)
-    dev.wait_for("a run to read", lambda: any(seen.path.endswith("/time-reports") for seen in sandbox.requests[asked:]))
-    # One reads and the others wait for the lake: that of the job, and two of the selected assets.
+    dev.wait_for("a run to read", lambda: any(seen.path.endswith(paths) for seen in sandbox.requests[asked:]))
+    # That of the job, and two of the selected assets: the first of them reads, and the others wait for the lake.
     dev.wait_for("three runs", lambda: sum(PROCESS in tags_of(run) for run in dev.runs(statuses=["STARTED"])) == 3)
     in_flight = {run["id"] for run in dev.runs(statuses=["STARTED"])}
     dev.kill()
