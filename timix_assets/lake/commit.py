@@ -36,7 +36,7 @@ from .delta_log import Commit, commits_newest_first
 from .diff import ContentHashes, Counts, Diff, Part, diff_content, hash_content, hash_content_by_month
 from .errors import DuplicateKeys, LakeError, WriteConflict, WriteFailed
 from .key_hashes import repeated
-from .log_retention import KEEP_LOG_PROPERTY, LOG, log_files
+from .log_retention import LOG, LOG_PROPERTIES, log_files
 from .months import MONTH, Months
 from .open_tables import OpenTables
 from .schema import delta_schema, merged_schema, schema_of
@@ -291,7 +291,7 @@ class ReplaceCommit:
                     additions,
                     partition_by=self._partition_columns,
                     description=self.comment,
-                    configuration=KEEP_LOG_PROPERTY,
+                    configuration=LOG_PROPERTIES,
                     storage_options=dict(self.options),
                     commit_properties=self._commit_properties,
                 )

@@ -2,7 +2,7 @@
 
 Delta trims log entries by their age. But a version can be live long after it was committed: a table that was written long ago
 and again today had the old rows until today. So the log is kept back to the oldest version that was live within the
-retention, and Delta's own cleanup, which any writer would do now and then, is off (`KEEP_LOG_PROPERTY`).
+retention, and Delta's own cleanup, which any writer would do now and then, is off (`LOG_PROPERTIES`).
 """
 
 import re
@@ -14,8 +14,12 @@ from pathlib import Path
 from obstore.store import ObjectStore
 
 LOG = "_delta_log"
-KEEP_LOG_PROPERTY = {"delta.enableExpiredLogCleanup": "false"}
-"""The table property that stops every writer, also of other tools, from trimming the log."""
+LOG_PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "10"}
+"""Table properties for every writer, also of other tools: do not trim the log, and sum it up every ten versions.
+
+Whoever opens a table reads the log since then: after 90 versions that took ten times as long, in each of a refresh's thirty
+looks at a table.
+"""
 
 _ENTRY = re.compile(r"(?P<version>\d{20})\.(?P<kind>.+)")
 COMMIT, CHECKPOINT, LAST_CHECKPOINT = "json", "checkpoint.parquet", "_last_checkpoint"

@@ -22,7 +22,7 @@ from timix_assets.state.files import sync
 from .conditional_puts import require_conditional_puts
 from .errors import LakeError, TableMissing, WriteFailed
 from .exports import FOLDER as EXPORTS
-from .log_retention import KEEP_LOG_PROPERTY, LOG, log_entries, log_files, trim_log, versions_live_since
+from .log_retention import LOG, LOG_PROPERTIES, log_entries, log_files, trim_log, versions_live_since
 from .storage import describe_storage_error, is_folder, open_store, open_table
 
 SAFE_RETENTION = timedelta(days=7)
@@ -92,8 +92,8 @@ def compact_and_vacuum(
         version = delta.version()
         require_lease()
         # For tables that were created by an earlier release or by another tool.
-        if not KEEP_LOG_PROPERTY.items() <= delta.metadata().configuration.items():
-            delta.alter.set_table_properties(KEEP_LOG_PROPERTY)
+        if not LOG_PROPERTIES.items() <= delta.metadata().configuration.items():
+            delta.alter.set_table_properties(LOG_PROPERTIES)
         delta.optimize.compact()
         _sync(url, delta, since=version)
         live = versions_live_since(log_entries(store), datetime.now(UTC) - retention)

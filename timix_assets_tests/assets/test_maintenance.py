@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 from timix_assets.assets import maintenance
 from timix_assets.assets.maintenance import Retention
 from timix_assets.lake.errors import LeaseLost
+from timix_assets.lake.log_retention import LOG_PROPERTIES
 from timix_assets.lake.maintenance import compact_and_vacuum, list_tables, remove_stale_temp_dirs
 from timix_assets.lake.months import Months
 from timix_assets.lake.tables import Lake
@@ -113,9 +114,16 @@ def test_restorable_files_are_kept_after_a_checkpoint(lake: Lake) -> None:
     assert len(data_files(lake)) == 1
 
 
+def test_log_is_summed_up_every_ten_versions(lake: Lake) -> None:
+    for hour in range(21):
+        refreshed(lake, hour)
+    assert [int(path.name[:20]) for path in sorted(log_of(lake).glob("*.checkpoint.parquet"))] == [9, 19]
+    assert hour_in(lake, 20) == 20
+
+
 def test_no_writer_trims_the_log_on_its_own(lake: Lake) -> None:
     refreshed(lake, 0)
-    # Delta's writers make a checkpoint, and may clean, at each hundredth commit.
+    # Delta's writers may clean when they make a checkpoint.
     DeltaTable(f"{lake.url}/{TABLE}").alter.set_table_properties({"delta.checkpointInterval": "2"})
     days_pass(lake, 50)
     for hour in range(1, 5):
@@ -124,10 +132,10 @@ def test_no_writer_trims_the_log_on_its_own(lake: Lake) -> None:
     assert hour_in(lake, 0) == 0
 
 
-def test_a_table_that_others_made_gets_that_property_once(lake: Lake) -> None:
+def test_a_table_that_others_made_gets_the_properties_once(lake: Lake) -> None:
     pl.DataFrame({"id": ["a"], "hours": [1]}).write_delta(f"{lake.url}/{TABLE}")
     assert [compact_and_vacuum(lake.url, {}, TABLE, MONTH_LONG).version for _ in range(2)] == [1, 1]
-    assert DeltaTable(f"{lake.url}/{TABLE}").metadata().configuration == {"delta.enableExpiredLogCleanup": "false"}
+    assert DeltaTable(f"{lake.url}/{TABLE}").metadata().configuration == LOG_PROPERTIES
 
 
 @pytest.mark.parametrize("days", [14, pytest.param(30, marks=pytest.mark.long)])
@@ -152,10 +160,11 @@ def test_weekly_maintenance_keeps_versions_and_few_files(lake: Lake, days: int) 
         assert [hour_in(lake, version) for version in live] == [hours[version] for version in live]
         sizes.append((len(data_files(lake)), len(list(log_of(lake).iterdir()))))
         days_pass(lake, 7)
-    assert sizes[-1] == sizes[-2]
-    rows, log = sizes[-1]
-    assert rows <= weeks + 2  # one of each week, of the version that was live when the retention began, and of now
-    assert log <= 4 * (weeks + 1) + 3  # of each week three commits, two of them the vacuum's, and a checkpoint
+    rows, log = zip(*sizes[-4:], strict=True)
+    assert len(set(rows)) == 1
+    assert rows[0] <= weeks + 2  # one of each week, of the version that was live when the retention began, and of now
+    # Of each week three commits, two of them the vacuum's, and a checkpoint; and two checkpoints of ten versions.
+    assert max(log) <= 4 * (weeks + 1) + 5
 
 
 def test_versions_younger_than_the_retention_stay_readable(lake: Lake) -> None:
