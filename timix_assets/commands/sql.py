@@ -11,15 +11,13 @@ from timix_assets.lake.tables import Lake
 from timix_assets.reporting.flat import with_nested_as_json, write_csv
 from timix_assets.reporting.queries import query
 
-FORMATS = ("table", "csv", "json")
-
 
 def run(lake: Lake, sql: str, form: str, console: Console) -> None:
     """Runs the query and prints its rows.
 
     Args:
         sql: The query; `-` reads it from standard input.
-        form: One of FORMATS.
+        form: "table", "csv" or "json".
 
     Raises:
         QueryError: The query cannot be run.

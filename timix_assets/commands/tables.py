@@ -12,7 +12,6 @@ from rich.text import Text
 from timix_assets.reporting.table_states import TableState
 from timix_assets.text.printable import printable
 
-FORMATS = ("table", "json")
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
