@@ -4,7 +4,7 @@ webhooks | sandbox`.
 Exit codes: 0 success; 1 failure, with details on stderr; 2 wrong usage or settings.
 
 Polars and Dagster are imported by the commands that need them, after the settings were read: `--help` and `--version`
-take 0.2 s of CPU time, a wrong setting 0.4 s, and the imports of `summary` and `doctor` 0.5 s, where those of `refresh` take 2 s.
+take 0.2 s of CPU time, `tables`, `sql` and `summary` 0.3 to 0.4 s, and the imports of `refresh` 2 s.
 """
 
 # ruff: noqa: PLC0415
@@ -26,9 +26,10 @@ from timix_assets import __version__
 from timix_assets.commands import damaged_storage, parent, project
 from timix_assets.commands import init as init_command
 from timix_assets.commands import ui as ui_command
-from timix_assets.commands.quick_imports import quick_imports
-from timix_assets.commands.sandbox_process import SANDBOX_KEY, SandboxEnded
+from timix_assets.commands.sandbox_process import SANDBOX_KEY, starting_sandbox
 from timix_assets.commands.terminal import TerminalConsole
+from timix_assets.errors import TimixAssetsError
+from timix_assets.quick_imports import quick_imports
 from timix_assets.settings import Settings, SettingsError
 from timix_assets.text.printable import printable
 from timix_assets.text.wording import count_noun
@@ -47,26 +48,29 @@ def _console(*, stderr: bool = False) -> Console:
 @contextmanager
 def _exit_code() -> Iterator[None]:
     """Failures and interrupts exit with 1, wrong settings with 2; each with its message on stderr."""
-    from timix_assets.api.errors import ClientConfigError
-    from timix_assets.contract.overrides import OverrideError
-    from timix_assets.lake.errors import LakeError
-    from timix_assets.reporting.errors import ExportError, QueryError
-    from timix_assets.webhooks.inbox import InboxError
-
     try:
         yield
     except BrokenPipeError:
         # Whoever read the output has seen enough, as `head` does; click ends without a message.
         raise
-    except (LakeError, SandboxEnded, InboxError) as error:
+    except TimixAssetsError as error:
         _print_error(str(error))
-        sys.exit(1)
-    except (SettingsError, ClientConfigError, OverrideError, ExportError, QueryError, OSError) as error:
+        sys.exit(2 if _is_wrong_usage(error) else 1)
+    except OSError as error:
         _print_error(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
         _print_error("interrupted. Every table is at its last committed version.")
         sys.exit(1)
+
+
+def _is_wrong_usage(error: TimixAssetsError) -> bool:
+    # Not at the top: these import httpx and Polars.
+    from timix_assets.api.errors import ClientConfigError
+    from timix_assets.contract.overrides import OverrideError
+    from timix_assets.reporting.errors import ExportError, QueryError
+
+    return isinstance(error, SettingsError | ClientConfigError | OverrideError | ExportError | QueryError)
 
 
 def _print_error(message: str) -> None:
@@ -104,11 +108,18 @@ def demo() -> None:
     """
     with _exit_code():
         project.enter_project_dir(dotenv=False)
-        with quick_imports():
-            from timix_assets.commands import demo as command
+        console = _console()
+        console.print(
+            "Starting the sandbox: a simulated services firm behind the Timix API, on this machine …", highlight=False
+        )
+        with project.sigterm_as_keyboard_interrupt(), starting_sandbox() as ready:
+            # While it starts.
+            with quick_imports():
+                # What the definitions import, which are built once the sandbox's address is known.
+                import timix_assets.workspace  # noqa: F401
+                from timix_assets.commands import demo as command
 
-        with project.sigterm_as_keyboard_interrupt():
-            ok = command.run(_console(), _console(stderr=True))
+            ok = command.run(ready(), console, _console(stderr=True))
         sys.exit(0 if ok else 1)
 
 
@@ -163,9 +174,10 @@ def summary() -> None:
     """Print money, who has not logged, utilization, budgets at risk and unbilled work, from the tables as they are."""
     with _exit_code():
         settings = project.enter_project_dir()
-        from timix_assets.commands import summary as command
-        from timix_assets.lake.tables import Lake
-        from timix_assets.reporting.summary import summarize
+        with quick_imports():
+            from timix_assets.commands import summary as command
+            from timix_assets.lake.tables import Lake
+            from timix_assets.reporting.summary import summarize
 
         command.show(summarize(Lake(settings.lake), settings.as_of_date()), _console())
 
@@ -181,9 +193,10 @@ def digest(to: Path | None, opens: bool) -> None:
     base = Path.cwd()
     with _exit_code():
         settings = project.enter_project_dir()
-        from timix_assets.commands import digest as command
-        from timix_assets.lake.tables import Lake
-        from timix_assets.settings.firm import FirmConfig
+        with quick_imports():
+            from timix_assets.commands import digest as command
+            from timix_assets.lake.tables import Lake
+            from timix_assets.settings.firm import FirmConfig
 
         firm = FirmConfig.from_file(settings.firm_config)
         command.run(Lake(settings.lake), settings.as_of_date(), firm, base / to if to else None, opens=opens)
@@ -198,9 +211,10 @@ def tables(form: str) -> None:
     """
     with _exit_code():
         settings = project.enter_project_dir()
-        from timix_assets.commands import tables as command
-        from timix_assets.lake.tables import Lake
-        from timix_assets.reporting.table_states import table_states
+        with quick_imports():
+            from timix_assets.commands import tables as command
+            from timix_assets.lake.tables import Lake
+            from timix_assets.reporting.table_states import table_states
 
         states, unreadable = table_states(Lake(settings.lake))
         if form == "json":
@@ -228,8 +242,9 @@ def sql(query: str, form: str) -> None:
     """
     with _exit_code():
         settings = project.enter_project_dir()
-        from timix_assets.commands import sql as command
-        from timix_assets.lake.tables import Lake
+        with quick_imports():
+            from timix_assets.commands import sql as command
+            from timix_assets.lake.tables import Lake
 
         command.run(Lake(settings.lake), query, form, _console())
 
@@ -263,9 +278,10 @@ def export(tables: tuple[str, ...], everything: bool, form: str, to: Path | None
     base = Path.cwd()
     with _exit_code():
         settings = project.enter_project_dir()
-        from timix_assets.commands import export as command
-        from timix_assets.lake.tables import Lake
-        from timix_assets.reporting.export import Format
+        with quick_imports():
+            from timix_assets.commands import export as command
+            from timix_assets.lake.tables import Lake
+            from timix_assets.reporting.export import Format
 
         command.run(Lake(settings.lake), tables, Format(form), to, base=base, everything=everything, force=force)
 
@@ -326,8 +342,9 @@ def _import(what: str, config: dict[str, Any], as_format: str, file: Path | None
     base = Path.cwd()
     with _exit_code(), project.sigterm_as_keyboard_interrupt():
         settings = project.enter_project_dir()
-        from timix_assets.commands import import_entries, import_run, import_structure
-        from timix_assets.commands.settings_check import check_settings
+        with quick_imports():
+            from timix_assets.commands import import_entries, import_run, import_structure
+            from timix_assets.commands.settings_check import check_settings
 
         check_settings(settings)
         console = _console()
@@ -356,8 +373,9 @@ def doctor() -> None:
     with _exit_code():
         dotenv = dotenv_values(Path.cwd() / ".env")
         settings = project.enter_project_dir()
-        from timix_assets.commands import doctor as command
-        from timix_assets.commands.settings_check import check_settings
+        with quick_imports():
+            from timix_assets.commands import doctor as command
+            from timix_assets.commands.settings_check import check_settings
 
         check_settings(settings)
         sys.exit(0 if command.run(settings, dotenv, _console(), _console(stderr=True)) else 1)
@@ -400,9 +418,10 @@ def webhooks(host: str, port: int) -> None:
 @click.option("--webhooks", metavar="URL", help="Send an event for every change there, signed as the settings say.")
 def sandbox(port: int, people: int, months: int, seed: int, plan: str, latency: float, webhooks: str | None) -> None:
     """Serve a simulated services firm behind the Timix API, until Ctrl-C."""
-    from timix_assets.sandbox.server import serve
-    from timix_assets.sandbox.webhook_sender import WebhookSender
-    from timix_assets.webhooks.signatures import Signatures
+    with quick_imports():
+        from timix_assets.sandbox.server import serve
+        from timix_assets.sandbox.webhook_sender import WebhookSender
+        from timix_assets.webhooks.signatures import Signatures
 
     ended = threading.Event()
     if SANDBOX_KEY in os.environ:

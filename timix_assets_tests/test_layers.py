@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "timix_assets"
 
 LAYERS = (
-    {"errors", "interrupts", "vendor"},
+    {"errors", "interrupts", "quick_imports", "vendor"},
     {"text", "state"},
     {"request_gate", "contract"},
     {"settings"},

@@ -1,5 +1,6 @@
 """What `import timix_assets` offers, and what it costs."""
 
+import gc
 import subprocess
 import sys
 from importlib.metadata import version
@@ -8,6 +9,7 @@ from importlib.resources import files
 import pytest
 
 import timix_assets
+from timix_assets.quick_imports import quick_imports
 
 
 def test_import_is_cheap() -> None:
@@ -25,6 +27,22 @@ def test_commands_that_need_no_dagster_do_not_import_it() -> None:
     imports = ", ".join(f"timix_assets.commands.{name}" for name in commands)
     code = f"import sys, {imports}; print([name for name in ('dagster', 'sqlalchemy') if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_command_line_starts_without_what_only_some_commands_need() -> None:
+    code = (
+        "import sys; from timix_assets import cli\nwith cli._exit_code():\n"
+        "    print([name for name in ('httpx', 'polars') if name in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_quick_imports_within_others_leave_the_garbage_to_them() -> None:
+    with quick_imports():
+        with quick_imports():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 def test_version_is_the_distributions() -> None:

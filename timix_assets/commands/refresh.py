@@ -10,13 +10,13 @@ from rich.console import Console
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from timix_assets.commands.damaged_storage import EVERY_PAGE, advice_for, damaged_file
-from timix_assets.commands.quick_imports import quick_imports
 from timix_assets.commands.refresh_outcome import Outcome, outcome_of
 from timix_assets.commands.refresh_output import printed_logs, printed_progress
 from timix_assets.dagster_internals import MAX_RETRIES_TAG, execute_job
 from timix_assets.lake.errors import WriteFailed
 from timix_assets.lake.months import Months
 from timix_assets.partitions import range_tags
+from timix_assets.quick_imports import quick_imports
 from timix_assets.resources import TimixResource
 from timix_assets.runs.ours import command_line_origin
 from timix_assets.runs.tags import ACCEPT_SHRINK, MONTHS, STARTED_BY

@@ -4,7 +4,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -48,6 +48,13 @@ def running_sandbox(*options: str) -> Iterator[RunningSandbox]:
     Raises:
         SandboxEnded: It ended before it was ready.
     """
+    with starting_sandbox(*options) as ready:
+        yield ready()
+
+
+@contextmanager
+def starting_sandbox(*options: str) -> Iterator[Callable[[], RunningSandbox]]:
+    """The same without waiting until it is ready, which takes two seconds. Calling what this gives waits, and may raise."""
     key = f"bbl_{secrets.token_hex(20)}"
     command = [sys.executable, "-m", "timix_assets.cli", "sandbox", "--port", "0", *options]
     process = subprocess.Popen(
@@ -59,18 +66,20 @@ def running_sandbox(*options: str) -> Iterator[RunningSandbox]:
         env={**os.environ, SANDBOX_KEY: key},
     )
     try:
-        assert process.stdout is not None
-        printed: dict[str, str] = {}
-        for line in process.stdout:
-            name, _, value = line.strip().partition("=")
-            printed[name] = value
-            if {BASE_URL, START_MONTH} <= printed.keys():
-                break
-        else:
-            raise SandboxEnded(
-                f"the sandbox ended before it was ready (exit code {process.wait(10)}); run `timix-assets sandbox` to see why."
-            )
-        yield RunningSandbox(printed[BASE_URL], key, printed[START_MONTH])
+        yield lambda: _when_ready(process, key)
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _when_ready(process: subprocess.Popen[str], key: str) -> RunningSandbox:
+    assert process.stdout is not None
+    printed: dict[str, str] = {}
+    for line in process.stdout:
+        name, _, value = line.strip().partition("=")
+        printed[name] = value
+        if {BASE_URL, START_MONTH} <= printed.keys():
+            return RunningSandbox(printed[BASE_URL], key, printed[START_MONTH])
+    raise SandboxEnded(
+        f"the sandbox ended before it was ready (exit code {process.wait(10)}); run `timix-assets sandbox` to see why."
+    )
