@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -92,7 +93,7 @@ def _read(path: Path, sheet: str) -> tuple[Sequence[str], Sequence[Sequence[Any]
     if path.is_dir():
         return _of_frame(pl.scan_delta(str(path)))
     if path.suffix.lower() == ".parquet":
-        return _of_frame(pl.scan_parquet(path))
+        return _of_frame(pl.scan_parquet(path, glob=False))
     records = _excel(path, sheet) if path.suffix.lower() in EXCEL else read_records(path.read_bytes())
     header, *rows = [*islice(records, MAX_SOURCE_ROWS + 2)] or [[]]
     return header, rows
@@ -121,4 +122,7 @@ def _excel(path: Path, sheet: str) -> list[list[Any]]:
 
 
 def _cell(text: str | None) -> str | datetime | None:
-    return datetime.fromisoformat(text) if text and _MOMENT.fullmatch(text) else text
+    if text and _MOMENT.fullmatch(text):
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
+    return text

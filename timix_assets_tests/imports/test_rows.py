@@ -277,6 +277,17 @@ def test_excel_cell_of_another_kind_than_those_above_is_read(tmp_path: Path) -> 
     ]
 
 
+def test_text_that_is_almost_a_date_stays_text(tmp_path: Path) -> None:
+    texts = ["2026-13-45 99:99:99", "2026-11-09 09:00:00 and later", "1.50", "007"]
+    _, cells = read_source(excel(tmp_path / "rows.xlsx", ["text"], *([text] for text in texts)))
+    assert [each["text"] for each in cells] == texts
+
+
+def test_name_of_a_parquet_file_is_no_pattern(tmp_path: Path) -> None:
+    pl.DataFrame({"id": [1]}).write_parquet(tmp_path / "export [1].parquet")
+    assert read_source(tmp_path / "export [1].parquet") == (["id"], [{"id": 1}])
+
+
 def test_every_minute_of_excel_is_exact(tmp_path: Path) -> None:
     minutes = range(1, 24 * 60)
     rows = [(time(n // 60, n % 60), time(n // 60, n % 60)) for n in minutes]
