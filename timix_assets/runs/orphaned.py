@@ -101,7 +101,8 @@ def _end(instance: DagsterInstance, run: DagsterRun, why: str) -> None:
         instance.report_run_canceled(run, why)
         return
     # Dagster stores the event first and the status after it. Its daemon looks at an event once and retries only a run that is
-    # recorded as failed: reading between the two, it would never retry this one.
-    failed = DagsterEvent(DagsterEventType.RUN_FAILURE.value, run.job_name, message=why)
-    instance.run_storage.handle_run_event(run.run_id, failed)
+    # recorded as failed: reading between the two, it would never retry this one. Dagster+ stores both at once.
+    if not instance.event_log_storage.handles_run_events_in_store_event:
+        failed = DagsterEvent(DagsterEventType.RUN_FAILURE.value, run.job_name, message=why)
+        instance.run_storage.handle_run_event(run.run_id, failed)
     instance.report_run_failed(run, why)

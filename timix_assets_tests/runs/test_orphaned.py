@@ -191,6 +191,29 @@ def test_daemon_that_reads_while_a_run_is_ended_retries_it(
     assert retried == [True]
 
 
+def test_run_of_an_instance_whose_events_set_the_status_is_ended(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Dagster+, where processes cannot write a status."""
+    run = create_run_for_test(instance, status=DagsterRunStatus.STARTED)
+    events, runs = instance.event_log_storage, instance.run_storage
+    store, handle = events.store_event, runs.handle_run_event
+
+    def store_and_handle(event: EventLogEntry) -> None:
+        store(event)
+        handle(event.run_id, event.get_dagster_event())
+
+    def refuse(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(type(events), "handles_run_events_in_store_event", True)
+    monkeypatch.setattr(events, "store_event", store_and_handle)
+    monkeypatch.setattr(runs, "handle_run_event", refuse)
+    silent = Holder("refresh_recent", run.run_id, "server-2", "2026-11-01T00:00:00", 30, "")
+    assert end_silent_run(instance, silent) == [run.run_id]
+    assert status(instance, run.run_id) is DagsterRunStatus.FAILURE
+
+
 @pytest.mark.parametrize("run_id", ["", "00000000-0000-0000-0000-000000000000"])
 def test_a_silent_machine_without_a_run_here_ends_none(instance: DagsterInstance, run_id: str) -> None:
     assert end_silent_run(instance, Holder("x", run_id, "server-2", "", 30, "")) == []
