@@ -40,9 +40,10 @@ UNKNOWN_FOR_SECONDS = 600.0
 """After that no request of a holder counts any more that was lost without saying how many it made."""
 RUNS_FOLLOWED = 5
 """So many runs that fell silent the lease names: the sensor of their own instance looks at it every 30 s."""
-READS_PER_LIFETIME = 10
+TRIES_PER_LIFETIME = 10
+"""To take it, and to renew it after a renewal failed; more where a tenth of it is longer than MAX_PAUSE_SECONDS."""
 REQUESTS_PER_LIFETIME = 6
-"""So many without an answer fit into it: one of a renewal and its repetition leave time for the next renewal."""
+"""So many without an answer fit into it: a renewal and its repetition leave time for the next try."""
 MAX_TIMEOUT_SECONDS = 30.0
 MAX_PAUSE_SECONDS = 2.0
 
@@ -205,7 +206,6 @@ class Lease:
             self._holder = replace(self._holder, who=who, run_id=run_id, since=ours.since) if self._holder else ours
             return None
         give_up_at = self._clock() + timeout_seconds
-        pause = threading.Event()
         seen: Observation | None = None
         notified = ""
         while True:
@@ -245,8 +245,7 @@ class Lease:
             if seen and not is_free and str(seen.holder) != notified:
                 notified = str(seen.holder)
                 notify(f"Waiting for the lease of the lake {self._lake}, held by {notified}.")
-            lifetime = seen.holder.lifetime_seconds if seen else self._lifetime
-            pause.wait(min(MAX_PAUSE_SECONDS, lifetime / READS_PER_LIFETIME))
+            time.sleep(_between_tries(seen.holder.lifetime_seconds if seen else self._lifetime))
 
     def _timed_out(self, after: float, held: Observation | None) -> LakeLockTimeout:
         """held: None if it was free, and each put of ours was refused."""
@@ -347,7 +346,7 @@ class Lease:
         threading.Thread(target=self._renew, args=(self._ended,), name="timix-lease", daemon=True).start()
 
     def _renew(self, ended: threading.Event) -> None:
-        pause = self._lifetime / RENEWALS_PER_LIFETIME
+        pause = between_renewals = self._lifetime / RENEWALS_PER_LIFETIME
         while not ended.wait(pause):
             with self._lock:
                 if ended.is_set() or self._holder is None:
@@ -362,11 +361,13 @@ class Lease:
                     _log.warning(
                         "The lease of the lake was not renewed (%s); trying again.", describe_storage_error(error)
                     )
+                    pause = _between_tries(self._lifetime)
                     continue
                 if version is None:
                     self._lost = "another process took it over"
                     return
                 self._version, self._valid_until = version, asked_at + self._lifetime
+                pause = between_renewals
 
     def _refuse_store_without_conditions(self, ours: Holder) -> None:
         if self._put(ours, NO_VERSION):
@@ -398,6 +399,10 @@ class Lease:
             # Our own put, of now or of the last renewal, whose answer got lost.
             return found.version if found.holder == written else self._put_once(written, found.version)
         return version_of(result)
+
+
+def _between_tries(lifetime_seconds: float) -> float:
+    return min(MAX_PAUSE_SECONDS, lifetime_seconds / TRIES_PER_LIFETIME)
 
 
 def read_lease(store: ObjectStore, before: Observation | None = None) -> Observation | None:

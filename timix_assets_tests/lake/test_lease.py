@@ -249,6 +249,20 @@ def test_a_request_without_an_answer_does_not_lose_it(of_a_run: Lease, stalls: t
 
 
 @pytest.mark.long
+def test_a_renewal_whose_repetition_has_no_answer_either_does_not_lose_it(
+    of_a_run: Lease, stalls: threading.Event
+) -> None:
+    of_a_run.acquire("refresh_recent", "run-1", timeout_seconds=0, notify=ignore)
+    for _ in ("the renewal", "its repetition"):
+        stalls.set()
+        wait_for(lambda: not stalls.is_set())
+    of_a_run.count_requests("said by the next renewal", list)
+    wait_for(lambda: is_lost(of_a_run) or holder_of(of_a_run._store).counted_by == "said by the next renewal")
+    of_a_run.require()
+    of_a_run.release()
+
+
+@pytest.mark.long
 def test_a_renewal_without_an_answer_does_not_hold_up_the_release(of_a_run: Lease, stalls: threading.Event) -> None:
     of_a_run.acquire("refresh_recent", "run-1", timeout_seconds=0, notify=ignore)
     stalls.set()
