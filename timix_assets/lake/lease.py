@@ -201,9 +201,9 @@ class Lease:
             LakeError: The store cannot be reached, or another process executes steps of the same run.
         """
         ours = Holder.of(who, run_id, self._lifetime)
-        if self.is_ours and not self._lost:
+        if self._holder and self.is_ours and not self._lost:
             # For its next run; the next renewal says so.
-            self._holder = replace(self._holder, who=who, run_id=run_id, since=ours.since) if self._holder else ours
+            self._holder = replace(self._holder, who=who, run_id=run_id, since=ours.since)
             return None
         give_up_at = self._clock() + timeout_seconds
         seen: Observation | None = None
@@ -211,28 +211,12 @@ class Lease:
         while True:
             try:
                 before, seen = seen, observe(self._store, seen, self._clock)
-                asked_at = self._clock()
-                if (
-                    before
-                    and seen
-                    and before.version != seen.version
-                    and before.holder.run_id == seen.holder.run_id == run_id
-                ):
+                if before and seen and seen is not before and before.holder.run_id == seen.holder.run_id == run_id:
                     raise LakeError(STEPS_IN_PARALLEL)
+                asked_at = self._clock()
                 is_free = seen is None or asked_at >= seen.lapses_at()
-                if is_free:
-                    # Others do not know yet what this run requests; a count that has all before it needs no more.
-                    ours = replace(
-                        ours,
-                        counted_by=folder if seen is None or seen.holder.counted_by == folder else "",
-                        followed=seen.holder.followed_by(run_id) if seen else (),
-                    )
-                    version = self._put(ours, seen.version if seen else None)
-                    if version:
-                        self._refuse_store_without_conditions(ours)
-                        self._begin(ours, version, asked_at)
-                        self._counting, self.left = None, self._left_by(seen)
-                        return seen.holder if seen and not seen.holder.is_released else None
+                if is_free and self._take(ours, seen, asked_at, folder):
+                    return seen.holder if seen and not seen.holder.is_released else None
             except NotImplementedError as refused:
                 raise unfit(self._lake, "does not accept conditional puts") from refused
             except BaseError as error:
@@ -246,6 +230,22 @@ class Lease:
                 notified = str(seen.holder)
                 notify(f"Waiting for the lease of the lake {self._lake}, held by {notified}.")
             time.sleep(_between_tries(seen.holder.lifetime_seconds if seen else self._lifetime))
+
+    def _take(self, ours: Holder, seen: Observation | None, asked_at: float, folder: str) -> bool:
+        """Takes the free lease; False if another process was faster. seen: the object to replace. asked_at: before the put."""
+        # Others do not know yet what this run requests; a count that has all before it needs no more.
+        ours = replace(
+            ours,
+            counted_by=folder if seen is None or seen.holder.counted_by == folder else "",
+            followed=seen.holder.followed_by(ours.run_id) if seen else (),
+        )
+        version = self._put(ours, seen.version if seen else None)
+        if version is None:
+            return False
+        self._refuse_store_without_conditions(ours)
+        self._begin(ours, version, asked_at)
+        self._counting, self.left = None, self._left_by(seen)
+        return True
 
     def _timed_out(self, after: float, held: Observation | None) -> LakeLockTimeout:
         """held: None if it was free, and each put of ours was refused."""
