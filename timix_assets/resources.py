@@ -272,7 +272,8 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
             folder=str(self.store.writer),
         )
         self.store.lease = self._lease
-        if silent is not None:
+        # This run itself was the silent one where Dagster resumed it, or where the process of another step of it was killed.
+        if silent is not None and silent.run_id != run.run_id:
             end_silent_run(instance, silent)
 
     def take_turn(self, client: TimixClient) -> None:

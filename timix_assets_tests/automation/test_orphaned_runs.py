@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus, Failure, build_sensor_context
+from dagster import DagsterInstance, DagsterRunStatus, Failure, build_init_resource_context, build_sensor_context
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.utils import make_new_run_id
 from obstore.store import ObjectStore
@@ -22,6 +22,7 @@ from timix_assets.automation import orphaned_runs
 from timix_assets.automation.orphaned_runs import orphaned_runs_sensor
 from timix_assets.lake.errors import LeaseLost
 from timix_assets.lake.lease import OBJECT, Holder, Lease, read_lease
+from timix_assets.lake.lock import LakeLock
 from timix_assets.lake.storage import open_store
 from timix_assets.resources import LakeResource
 from timix_assets.runs.orphaned import process_tag
@@ -155,6 +156,22 @@ def test_a_run_that_another_instance_followed_is_ended(watch: Watch, others: int
     assert watch.tick() == "No orphaned runs."
     assert watch.holder == before
     lease.release()
+
+
+@pytest.mark.parametrize(("itself", "after"), [(False, DagsterRunStatus.FAILURE), (True, DagsterRunStatus.STARTED)])
+def test_a_run_ends_the_silent_one_that_it_follows_unless_that_is_itself(
+    watch: Watch, itself: bool, after: DagsterRunStatus
+) -> None:
+    """Dagster resumes a run whose process is gone, and an executor may go on without that of a step."""
+    silent = watch.run()
+    follows = watch.instance.get_run_by_id(silent if itself else watch.run())
+    assert follows
+    watch.held_for(silent, lifetime=0.1)
+    lake = LakeResource(url=watch.url, storage_options=watch.options, state_folder=str(watch.folder))
+    lake.acquire_lock(watch.instance, follows)
+    assert watch.status(silent) is after
+    lake.teardown_after_execution(build_init_resource_context())
+    LakeLock(lake.machine_folder, lake.url).release()
 
 
 @pytest.mark.parametrize("released", [True, False])
