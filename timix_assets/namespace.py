@@ -69,7 +69,8 @@ class Namespace:
         if tuple(key.path[: len(self.prefix)]) != self.prefix:
             return False
         table = self.table(key)
-        return table in TABLES or table.startswith("imports/")
+        # What has more parts is of a workspace whose prefix ends in `imports`.
+        return table in TABLES or (table.startswith("imports/") and table.count("/") == 1)
 
     def named(self, name: str) -> str:
         """The name of a job, schedule, sensor or resource: `refresh_recent` is `acme_refresh_recent`."""

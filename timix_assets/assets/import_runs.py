@@ -103,6 +103,10 @@ class ImportKind(Generic[C, L, V, M]):
         self, name: str, rows: AssetKey | None, names: Namespace
     ) -> Callable[[Callable[..., Any]], AssetsDefinition]:
         """The decorator of the asset `imports/<name>` of a workspace. rows: the asset that gives the rows; by default a file."""
+        if "/" in name:
+            raise ValueError(
+                f"{name!r} cannot be the name of an import: it is one part of an asset key, without a slash."
+            )
         table = f"imports/{name}"
         key = names.key(table)
         decorated = asset(

@@ -78,13 +78,16 @@ def time_entry_import(
     """An asset that imports time entries.
 
     Args:
-        name: Its key is `imports/<name>`, behind the prefix of its workspace.
+        name: One part of its key, which is `imports/<name>` behind the prefix of its workspace.
         rows: The asset that gives the rows, as a Polars frame; by default a file that the run names.
         mapping: What its columns mean; by default they have the fields' names.
         names: Of its workspace: `Workspace.names`.
 
     Returns:
         An asset whose runs are configured by `TimeEntryImport`.
+
+    Raises:
+        ValueError: The name has a slash.
     """
 
     @_TIME_ENTRIES.asset(name, rows, names)

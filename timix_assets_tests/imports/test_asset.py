@@ -1,5 +1,6 @@
 """The import as an asset: what a run may name, what it needs to write, and what its page shows."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,12 @@ def test_time_entries_can_come_from_an_upstream_asset(workspace: Workspace) -> N
     run = launch(workspace, hours, imported, apply=True)
     assert failures(run) == {}
     assert workspace.table("imports/hr_hours")["outcome"].to_list() == ["created", None]
+
+
+@pytest.mark.parametrize("declare", [time_entry_import, structure_import])
+def test_name_of_an_import_is_one_part_of_its_key(declare: Callable[[str], AssetsDefinition]) -> None:
+    with pytest.raises(ValueError, match="'hr/hours' cannot be the name of an import"):
+        declare("hr/hours")
 
 
 def test_structure_can_come_from_an_upstream_asset(workspace: Workspace) -> None:

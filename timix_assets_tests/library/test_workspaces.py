@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from timix_assets.assets.imports import time_entry_import
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.lake.lock import LakeLock
 from timix_assets.lake.tables import Lake
-from timix_assets.namespace import PROJECT
+from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.runs.failed_runs import failure_of
 from timix_assets.sandbox.server import Sandbox
 from timix_assets.settings import Settings, SettingsError
@@ -275,6 +276,15 @@ def test_every_asset_has_one_owner(both: Definitions, sandboxes: dict[str, Sandb
     assert all(PROJECT.owns(spec.key) for spec in build_definitions(Settings()).resolve_all_asset_specs())
     hours = time_entry_import("hr_hours", names=acme)
     assert [acme.owns(hours.key), globex.owns(hours.key), PROJECT.owns(hours.key)] == [True, False, False]
+
+
+@pytest.mark.parametrize(("outer", "inner"), [((), ("imports",)), (("acme",), ("acme", "imports"))])
+def test_workspace_below_the_imports_of_another_has_its_assets_alone(
+    outer: tuple[str, ...], inner: tuple[str, ...]
+) -> None:
+    spread = [Namespace("outer", outer), Namespace("inner", inner)]
+    for table, owner in product(("timix/me", "imports/ledger", "imports/hr_hours"), spread):
+        assert [names for names in spread if names.owns(owner.key(table))] == [owner]
 
 
 @pytest.mark.parametrize("key", ["acme/reports/board_pack", "acme/rollups/quota", "acme/board/timix/projects"])
