@@ -26,7 +26,7 @@ from timix_assets.dagster_internals import (
 )
 from timix_assets.namespace import PROJECT, Namespace
 from timix_assets.runs.failure_messages import error_message
-from timix_assets.runs.ours import is_ours
+from timix_assets.runs.ours import is_ours, selected_assets
 from timix_assets.runs.tags import JOB, WORKSPACE
 
 
@@ -75,7 +75,8 @@ def failure_of(instance: DagsterInstance, run: DagsterRun, names: Namespace = PR
     The messages are as recorded: they may hold a key. In a run that others have a part in, steps of others are left out.
     """
     steps = _events(instance, run, DagsterEventType.STEP_FAILURE)
-    if JOB not in run.tags and (names.name or WORKSPACE in run.tags):
+    # Of a whole job that nobody tagged, which somebody added to our code location, all steps count.
+    if JOB not in run.tags and (names.name or WORKSPACE in run.tags or selected_assets(run)):
         of_others = _steps_of_others(instance, run, names)
         steps = [e for e in steps if _root(e) not in of_others]
     causes = [(_root(e).replace("__", "/"), error_message(e.step_failure_data.error)) for e in steps]

@@ -52,7 +52,7 @@ def is_ours(run: DagsterRun, location: str, names: Namespace = PROJECT) -> bool:
     of_run = location_of(run)
     if of_run is not None and of_run != location:
         return False
-    if selected := _selected(run):
+    if selected := selected_assets(run):
         return any(names.owns(key) for key in selected)
     if names.name or WORKSPACE in run.tags:
         return names.name in workspaces_of(run.tags)
@@ -63,10 +63,10 @@ def is_only_ours(run: DagsterRun, location: str, names: Namespace = PROJECT) -> 
     """Whether nobody else needs the run: it is of a job of the workspace, or selects assets of the workspace and no others."""
     if not is_ours(run, location, names):
         return False
-    return JOB in run.tags or (bool(selected := _selected(run)) and all(names.owns(key) for key in selected))
+    return JOB in run.tags or (bool(selected := selected_assets(run)) and all(names.owns(key) for key in selected))
 
 
-def _selected(run: DagsterRun) -> set[AssetKey]:
+def selected_assets(run: DagsterRun) -> set[AssetKey]:
     """The assets that a run was started for, those of its checks included; none if it is of its whole job."""
     checked = {check.asset_key for check in run.asset_check_selection or ()}
     return set(run.asset_selection or ()) | checked

@@ -166,8 +166,12 @@ def me_of(name: str, *, fails: bool) -> AssetsDefinition:
 
 
 def run_of_both(instance: DagsterInstance, *failing: str, selects: bool = True) -> DagsterRun:
-    """A run over assets of both firms: of assets selected in the UI, or of all assets of somebody's job."""
-    assets = [me_of(name, fails=name in failing) for name in FIRMS]
+    """A run over assets of both firms."""
+    return run_of(instance, *(me_of(name, fails=name in failing) for name in FIRMS), selects=selects)
+
+
+def run_of(instance: DagsterInstance, *assets: AssetsDefinition, selects: bool = True) -> DagsterRun:
+    """A run of assets selected in the UI, or of all assets of somebody's job."""
     job = Definitions(assets, jobs=[define_asset_job("nightly")]).resolve_job_def("nightly")
     selection = [key for each in assets for key in each.keys] if selects else None
     done = job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False, asset_selection=selection)
@@ -194,6 +198,25 @@ def test_failure_of_a_run_over_firms_has_the_own_causes(firms: dict[str, Workspa
     run = run_of_both(instance, *FIRMS)
     for name, firm in firms.items():
         assert failure_of(instance, run, firm.names).causes == [(f"{name}/timix/me", f"The key of {name} was refused.")]
+
+
+@asset(key=["timix", "me"])
+def me_of_the_project() -> None: ...
+
+
+@asset(key=["acme", "timix", "me"])
+def me_without_a_key() -> None:
+    raise Failure("The workspace acme has no api_key.")
+
+
+def test_failure_of_a_firm_that_did_not_reach_its_lake_is_none_of_the_project(
+    firms: dict[str, Workspace], instance: DagsterInstance
+) -> None:
+    run = run_of(instance, me_of_the_project, me_without_a_key)
+    assert WORKSPACE not in run.tags
+    assert failure_of(instance, run).causes == []
+    causes = failure_of(instance, run, firms["acme"].names).causes
+    assert causes == [("acme/timix/me", "The workspace acme has no api_key.")]
 
 
 def test_run_over_firms_is_deleted_by_none(firms: dict[str, Workspace], instance: DagsterInstance) -> None:
