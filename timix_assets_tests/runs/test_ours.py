@@ -14,7 +14,14 @@ from timix_assets.automation.schedules import schedules
 from timix_assets.lake.liveness import claim_process_lock
 from timix_assets.runs.history import delete_old_runs
 from timix_assets.runs.orphaned import end_orphaned_runs, process_tag
-from timix_assets.runs.ours import LOCATION, command_line_origin, is_ours, location_in_workspace, unfinished_run
+from timix_assets.runs.ours import (
+    LOCATION,
+    command_line_origin,
+    is_only_ours,
+    is_ours,
+    location_in_workspace,
+    unfinished_run,
+)
 from timix_assets.runs.tags import PROCESS
 from timix_assets.settings import Settings
 from timix_assets_tests.instances import local_instance
@@ -108,6 +115,27 @@ def test_run_is_ours_by_location_else_by_tags(instance: DagsterInstance) -> None
     assert run(**{PROCESS: "x"})
     assert not run()
     assert not run(**{"dagster/timix/": "x", "team": "warehouse"})
+
+
+@pytest.mark.parametrize(
+    ("selected", "ours", "deleted"),
+    [
+        (["timix/me"], True, True),
+        (["timix/me", "crm/deals"], True, False),
+        (["crm/deals"], False, False),
+    ],
+)
+@pytest.mark.parametrize("location", [LOCATION, None])
+def test_run_for_selected_assets_is_ours_by_them(
+    selected: list[str], ours: bool, deleted: bool, location: str | None, instance: DagsterInstance
+) -> None:
+    made = create_run_for_test(
+        instance,
+        remote_job_origin=another_team.origin("__ASSET_JOB", location) if location else None,
+        asset_selection={AssetKey.from_user_string(key) for key in selected},
+        tags={PROCESS: "x"},
+    )
+    assert (is_ours(made, LOCATION), is_only_ours(made, LOCATION)) == (ours, deleted)
 
 
 @pytest.mark.parametrize(
