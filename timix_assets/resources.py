@@ -249,23 +249,24 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
         self.store.check()
         folder = Path(self.state_folder)
         claim_run(instance, run.run_id, folder, self.names)
+        who = f"{job_label(run.job_name)} (run {run.run_id[:8]})"
         LakeLock(self.machine_folder, self.url).acquire(
-            f"{job_label(run.job_name)} (run {run.run_id[:8]})",
+            who,
             timeout_seconds=self.lock_timeout_seconds,
             notify=get_dagster_logger().info,
         )
         self.store.writer = writer_id(self.machine_folder)
-        self._acquire_lease(instance, run)
+        self._acquire_lease(instance, run, who)
         self._locked_for = run.run_id
         end_orphaned_runs(instance, folder)
 
-    def _acquire_lease(self, instance: DagsterInstance, run: DagsterRun) -> None:
+    def _acquire_lease(self, instance: DagsterInstance, run: DagsterRun, who: str) -> None:
         """Machines without a common state folder take turns too, where the lake is in an object store."""
         self._lease = lease_of(self.store.url, self.storage_options, self.lease_seconds)
         if self._lease is None:
             return
         silent = self._lease.acquire(
-            f"{job_label(run.job_name)} (run {run.run_id[:8]})",
+            who,
             run.run_id,
             timeout_seconds=self.lock_timeout_seconds,
             notify=get_dagster_logger().info,
@@ -282,6 +283,7 @@ class LakeResource(_Lake):  # type: ignore[misc, valid-type]
         if lease is None:
             return
         folder, left = str(self.store.writer), lease.left
+        # Those that the count of this state folder has are not counted twice.
         made = () if left.counted_by == folder else left.requests
         client.take_turn(made, now() - left.at, lease.require)
         lease.count_requests(folder, client.counting_requests)

@@ -1,8 +1,8 @@
 """The lease of a lake in an object store: machines without a common folder take turns by one object in the lake itself.
 
 The holder renews the object by conditional puts. Whoever waits takes it over when its tag stood still for its lifetime by the
-waiter's own clock, so that the clocks of two machines are never compared. It also tells the next holder which requests of the
-holders before still count for the rate limit of a key; how long ago it was told, the store's clock says alone.
+waiter's own clock, so that the clocks of two machines are never compared. The object also tells the next holder which requests
+of the holders before still count for the rate limit of a key; how long ago it was written, the store's clock says alone.
 """
 
 import json
@@ -32,20 +32,23 @@ if TYPE_CHECKING:
     from obstore import UpdateVersion
 
 OBJECT = "_timix_lease.json"
-LIFETIME_SECONDS = 30.0
-RENEWALS_PER_LIFETIME = 3
 NO_VERSION: "UpdateVersion" = {"e_tag": '"timix"', "version": "1"}
-"""Of no object."""
+"""A condition that no object meets: a store that accepts a put with it ignores conditions."""
 UNKNOWN_FOR_SECONDS = 600.0
 """After that no request of a holder counts any more that was lost without saying how many it made."""
 RUNS_FOLLOWED = 5
 """So many runs that fell silent the lease names: the sensor of their own instance looks at it every 30 s."""
-TRIES_PER_LIFETIME = 10
-"""To take it, and to renew it after a renewal failed; more where a tenth of it is longer than MAX_PAUSE_SECONDS."""
+
+LIFETIME_SECONDS = 30.0
+RENEWALS_PER_LIFETIME = 3
 REQUESTS_PER_LIFETIME = 6
 """So many without an answer fit into it: a renewal and its repetition leave time for the next try."""
 MAX_TIMEOUT_SECONDS = 30.0
+"""Of such a request."""
+TRIES_PER_LIFETIME = 10
+"""To take the lease, and to renew it after a renewal failed."""
 MAX_PAUSE_SECONDS = 2.0
+"""Between two of these tries."""
 
 STEPS_IN_PARALLEL = (
     "Another process executes steps of this run, and holds the lock of the lake until the run ends, so this step would wait "

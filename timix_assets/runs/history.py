@@ -84,7 +84,7 @@ def _keepers(instance: DagsterInstance) -> set[str]:
     events, checks = SqlEventLogStorageTable.c, AssetCheckExecutionsTable.c
     of_partition = (events.asset_key, events.partition, events.dagster_event_type)
     of_outcome = (checks.asset_key, checks.check_name, checks.partition, checks.execution_status)
-    with _events(instance).index_connection() as connection:
+    with _event_log(instance).index_connection() as connection:
         keepers = _latest(connection, events.run_id, events.id, of_partition)
         keepers |= _latest(connection, checks.run_id, checks.id, of_outcome)
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=_UNFINISHED_BACKFILLS)):
@@ -100,7 +100,7 @@ def _latest(connection: Connection, run: Column[str], row: Column[int], of: tupl
 
 def _delete(instance: DagsterInstance, run_id: str) -> None:
     """Deletes one run; its record last, so that an interrupted deletion is continued."""
-    with _events(instance).index_connection() as connection:
+    with _event_log(instance).index_connection() as connection:
         # Dagster does not delete these.
         connection.execute(AssetCheckExecutionsTable.delete().where(AssetCheckExecutionsTable.c.run_id == run_id))
     instance.compute_log_manager.delete_logs(prefix=[run_id])
@@ -127,7 +127,7 @@ def _delete_orphaned_logs(instance: DagsterInstance) -> None:
             file.unlink(missing_ok=True)
 
 
-def _events(instance: DagsterInstance) -> SqlEventLogStorage:
+def _event_log(instance: DagsterInstance) -> SqlEventLogStorage:
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
         raise TypeError(

@@ -53,18 +53,15 @@ def end_orphaned_runs(instance: DagsterInstance, state_folder: Path, renewing: D
     orphaned = [run for run in running if run.tags.get(PROCESS) in {process_tag(run.run_id, name) for name in dead}]
     for run in orphaned:
         was_terminated = run.status is DagsterRunStatus.CANCELING
-        _end(
-            instance,
-            run,
-            "It was terminated, and its process was killed." if was_terminated else "Its process was killed.",
-        )
+        why = "It was terminated, and its process was killed." if was_terminated else "Its process was killed."
+        _end(instance, run, why)
     for name in dead:
         remove_lock(state_folder, name)
     return [run.run_id for run in orphaned]
 
 
 def find_unfinished(instance: DagsterInstance, run_id: str) -> DagsterRun | None:
-    """The run that the lease of the lake names; None if it has ended, or another instance records it."""
+    """A run that the lease of the lake names; None if it has ended, or another instance records it."""
     run = instance.get_run_by_id(run_id) if run_id else None
     return run if run is not None and run.status in IN_PROGRESS_RUN_STATUSES else None
 
