@@ -7,32 +7,33 @@ import time
 from datetime import date
 from pathlib import Path
 
-from timix_assets.sandbox.firm import Firm
-from timix_assets.sandbox.server import Sandbox
+import httpx
+
+from timix_assets.commands.sandbox_process import running_sandbox
 
 from .child import report, timed
-from .edits import edit_an_entry
 
 ENTRIES = "timix/time_reports"
 PEOPLE, MONTHS, RECENT_MONTHS = 6, 3, 2
 OPENINGS = 20
+HOURS = (0.9, 1.1)
 
 Look = dict[str, float]
 
 
 def main(refreshes: int, every: int) -> None:
-    firm = Firm.generate(people=PEOPLE, months=MONTHS, seed=7, today=date.today())
     looks: list[Look] = []
-    with Sandbox(firm) as sandbox, timed() as cost:
-        os.environ |= {
-            "TIMIX_API_KEY": sandbox.key,
-            "TIMIX_BASE_URL": sandbox.base_url,
-            "TIMIX_START_MONTH": f"{firm.first_day:%Y-%m}",
-            "DAGSTER_HOME": str(Path.cwd()),
-        }
+    with (
+        running_sandbox("--people", str(PEOPLE), "--months", str(MONTHS)) as sandbox,
+        httpx.Client(base_url=sandbox.base_url, headers={"X-Api-Key": sandbox.key}) as api,
+        timed() as cost,
+    ):
+        os.environ |= {**sandbox.environment, "DAGSTER_HOME": str(Path.cwd())}
         _run("refresh_everything", MONTHS)
+        youngest = f"/time-reports/{_youngest_entry(api)}"
         for number in range(1, refreshes + 1):
-            edit_an_entry(sandbox)
+            # No entry of the sandbox has these hours, so that each edit is a change.
+            api.put(youngest, json={"hours": HOURS[number % len(HOURS)]}).raise_for_status()
             began = time.process_time()
             _run("refresh_recent", RECENT_MONTHS)
             used = time.process_time() - began
@@ -41,6 +42,13 @@ def main(refreshes: int, every: int) -> None:
         _run("compact_lake", None)
         looks.append(_look(refreshes))
     report(cost(), looks=looks)
+
+
+def _youngest_entry(api: httpx.Client) -> str:
+    """Its id. It is a draft, which may be edited."""
+    entries = api.get("/time-reports", params={"pageSize": 1}).raise_for_status().json()
+    last = api.get("/time-reports", params={"pageSize": 1, "page": entries["totalCount"]}).raise_for_status().json()
+    return str(last["items"][0]["id"])
 
 
 def _run(job: str, months: int | None) -> None:
