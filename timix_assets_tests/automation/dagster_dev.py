@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -90,11 +91,18 @@ class DagsterDev:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
+            self._client.close()
+            del self._client
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """One for all questions, as making one takes 20 ms of CPU. It closes an idle connection before the server does."""
+        return httpx.Client(timeout=30, limits=httpx.Limits(keepalive_expiry=2))
 
     def ask(self, query: str, **variables: Any) -> Any:
         """The data of a GraphQL answer, which has one field."""
-        answer = httpx.post(
-            f"http://127.0.0.1:{self.port}/graphql", json={"query": query, "variables": variables}, timeout=30
+        answer = self._client.post(
+            f"http://127.0.0.1:{self.port}/graphql", json={"query": query, "variables": variables}
         ).json()
         assert "errors" not in answer, answer["errors"]
         [data] = answer["data"].values()
