@@ -75,10 +75,11 @@ def definitions(rows: int) -> Definitions:
 
 
 def main(rows: int) -> None:
-    job = definitions(rows).resolve_job_def("refresh")
+    defs = definitions(rows)
     DagsterInstance.get().dispose()
     with timed() as cost, DagsterInstance.get() as instance:
-        job.execute_in_process(
+        # Resolved here, as ours is.
+        defs.resolve_job_def("refresh").execute_in_process(
             instance=instance,
             tags={
                 "dagster/asset_partition_range_start": f"{stand_in.FIRST_MONTH}-01",
