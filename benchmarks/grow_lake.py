@@ -16,6 +16,9 @@ TODAY = date(2026, 11, 24)
 ENTRIES_OF_A_FIRM = 100_000
 """The sandbox's firm has 40 people; each of its copies in the lake logs this many entries, some five a day and person."""
 
+ENTRIES_BETWEEN = 7
+"""Of a person, between an entry and the one on whose day its repeat is: some three days of work."""
+
 STRUCTURE = ("org_users", "customers", "projects", "tasks", "subtasks", "invoices", "budget_health_report")
 SHARED = ("organization", "holiday_profiles")
 IDS = ("id", "user_id", "customer_id", "project_id", "task_id", "subtask_id", "invoice_id", "manager_id")
@@ -32,10 +35,7 @@ def main(rows: int) -> None:
         lake.replace(f"timix/{name}", pl.concat(_of_copy(one, copy) for copy in range(copies)), key=BY_NAME[name].key)
 
     entries = _frame(firm, "time_reports").with_columns(pl.col("date").dt.month_start().alias(MONTH))
-    again = [
-        entries.with_columns(pl.concat_str("id", pl.lit(f"-again{time}")).alias("id")) if time else entries
-        for time in range(-(-ENTRIES_OF_A_FIRM // entries.height))
-    ]
+    again = [_repeated(entries, time) for time in range(-(-ENTRIES_OF_A_FIRM // entries.height))]
     one = pl.concat(again).head(ENTRIES_OF_A_FIRM)
     months = Months(min(one[MONTH]), max(one[MONTH]))
     for month in months:
@@ -53,6 +53,20 @@ def _frame(firm: Firm, name: str) -> pl.DataFrame:
     schema = BY_NAME[name].schema
     rows = [{column: row.get(column) for column in schema} for row in firm.tables.get(name, [])]
     return pl.DataFrame(rows, schema=schema)
+
+
+def _repeated(entries: pl.DataFrame, time: int) -> pl.DataFrame:
+    """The entries under other ids, each on another day of the month on which that person worked.
+
+    On the same day, a repeat and its original would be in the same group of every rollup.
+    """
+    if not time:
+        return entries
+    moved = (pl.int_range(pl.len()) + time * ENTRIES_BETWEEN) % pl.len()
+    return entries.with_columns(
+        pl.concat_str("id", pl.lit(f"-again{time}")).alias("id"),
+        pl.col("date").gather(moved).over("user_id", MONTH),
+    )
 
 
 def _of_copy(frame: pl.DataFrame, copy: int) -> pl.DataFrame:
