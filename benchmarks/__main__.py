@@ -21,6 +21,7 @@ from . import (
     rollups,
     services,
     soak,
+    start,
     two_machines,
     validate,
     webhooks,
@@ -32,6 +33,7 @@ from .figures import Figure, Measurement, store, table, write
 MEASUREMENTS = (
     Measurement("reading", "two minutes, with dlt five", reading.figures),
     Measurement("validate", "half a minute", validate.figures),
+    Measurement("start", "two minutes", start.figures),
     Measurement("demo", "a minute", demo.figures),
     Measurement("commands", "two minutes", commands.figures),
     Measurement("refreshes", "eight minutes", refreshes.figures),

@@ -6,27 +6,15 @@ from pathlib import Path
 
 from .child import ROOT, run
 from .figures import Figure
-from .project import empty_project
+from .project import empty_project, put_one_asset
 
 ROUNDS = 5
 MOST_TIMES = 1.2
 
-_ONE_ASSET = """from dagster import Definitions, asset
-
-
-@asset
-def empty() -> None: ...
-
-
-defs = Definitions(assets=[empty])
-"""
-_ITS_WORKSPACE = "load_from:\n  - python_module:\n      module_name: one_asset\n      location_name: one_asset\n"
-
 
 def figures() -> list[Figure]:
     with empty_project() as ours, empty_project() as other:
-        (other / "one_asset.py").write_text(_ONE_ASSET, "utf-8")
-        (other / "workspace.yaml").write_text(_ITS_WORKSPACE, "utf-8")
+        put_one_asset(other)
         rounds = [(_validate(ours, ROOT), _validate(other, other)) for _ in range(ROUNDS)]
     return [
         Figure("wall, times a project with one asset", [a / b for a, b in rounds], "", MOST_TIMES),
