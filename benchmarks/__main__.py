@@ -83,21 +83,24 @@ def main() -> int:
         return 2
     # A user's modules are compiled once, not by each process.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    on = machine.describe()
-    print(on)
     well = True
     for measurement in MEASUREMENTS:
         wanted = measurement.name in asked.names if asked.names else measurement.by_default
         if measurement.name == "reading" and asked.peers:
             measurement = replace(measurement, measure=partial(reading.figures, peers=True))  # noqa: PLW2901
-        if wanted:
-            well = _report(measurement, on, asked.write) and well
+        if not wanted:
+            continue
+        if asked.write and (why := machine.why_still_busy()):
+            print(f"\nStopped before {measurement.name}: {why}.")
+            return 2
+        well = _report(measurement, asked.write) and well
     return 0 if well else 1
 
 
-def _report(measurement: Measurement, on: str, written: bool) -> bool:
+def _report(measurement: Measurement, written: bool) -> bool:
     """Measures and shows; False when it failed or a target was missed. A failure is shown in place of the figures."""
-    print(f"\n{measurement.name} (takes {measurement.takes})", flush=True)
+    on = machine.describe()
+    print(f"\n{measurement.name} (takes {measurement.takes})\n{on}", flush=True)
     figures: list[Figure] = []
     try:
         figures.extend(measurement.measure())

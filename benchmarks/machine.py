@@ -12,8 +12,8 @@ PACKAGES = ("dagster", "polars", "deltalake", "httpx", "msgspec")
 
 
 def describe() -> str:
-    """One line: the day, the cores, how busy they were before anything began, and the versions that matter."""
-    load = f"load {os.getloadavg()[0]:.1f} at the start"
+    """One line: the day, the cores, how busy they are, and the versions that matter."""
+    load = f"load {os.getloadavg()[0]:.1f} before it began"
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return (
         f"{date.today()}, {os.cpu_count()} cores ({_processor()}), {load}, {sys.platform}, "
@@ -24,6 +24,7 @@ def describe() -> str:
 MOST_LOAD_PER_CORE = 0.25
 MOST_OTHER_USE = 0.10
 """Share of all cores that others use while this process sleeps."""
+LONGEST_WAIT_SECONDS = 300
 _LOOK_SECONDS = 3
 
 
@@ -38,6 +39,14 @@ def why_busy() -> str | None:
     if used > MOST_OTHER_USE:
         return f"others use {used:.0%} of the cores, and at most {MOST_OTHER_USE:.0%} is quiet"
     return None
+
+
+def why_still_busy(seconds: float = LONGEST_WAIT_SECONDS) -> str | None:
+    """As `why_busy`, once the machine had that long to become quiet: the load of a measurement falls slowly."""
+    until = time.monotonic() + seconds
+    while (why := why_busy()) and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
+    return why
 
 
 def _other_use(seconds: float) -> float:
