@@ -19,6 +19,7 @@ from .months import MONTH, Months
 from .open_tables import OpenTables
 from .schema import delta_schema, schema_of, stored_type
 from .shrink_guard import ShrinkGuard
+from .small_tables import SmallTables
 from .snapshots import Snapshot, snapshot_of
 from .staging import stage
 from .storage import describe_storage_error, is_full_disk, normalize_url, open_table, scan_table, validate_location
@@ -60,6 +61,7 @@ class TableStore:
         self.url = normalize_url(url)
         self._options = dict(storage_options or {})
         self._tables = OpenTables(self.url, self._options)
+        self._small = SmallTables(self._options)
         self._temporary = temporary
         self.writer = writer
         self.lease: Lease | None = None
@@ -88,7 +90,8 @@ class TableStore:
             TableMissing: The table does not exist.
             LakeError: It cannot be opened, or one of its files is missing or damaged.
         """
-        return scan_table(self._open(table), self._options, months)
+        found = self._open(table)
+        return scan_table(found, self._options, months) if months else self._small.scan(found)
 
     def exists(self, table: str) -> bool:
         """Whether the table exists. LakeError if the store cannot be reached."""
