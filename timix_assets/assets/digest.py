@@ -107,10 +107,12 @@ def latest_failures(
     instance: DagsterInstance, checks: Iterable[AssetCheckKey], names: Namespace = PROJECT
 ) -> list[FailedCheck]:
     """Our checks whose latest evaluation failed."""
+    ours = [key for key in checks if names.owns(key.asset_key)]
+    # One query; the instance has one for each check.
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(ours)
     failed = []
-    for key in sorted(key for key in checks if names.owns(key.asset_key)):
-        record = instance.get_latest_asset_check_evaluation_record(key)
-        if record and record.evaluation and record.status is AssetCheckExecutionRecordStatus.FAILED:
+    for key, record in sorted(latest.items()):
+        if record.evaluation and record.status is AssetCheckExecutionRecordStatus.FAILED:
             found = record.evaluation
             failed.append(
                 FailedCheck(
