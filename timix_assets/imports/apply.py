@@ -106,11 +106,13 @@ class Writer(Generic[V]):
                     results[write.number] = self._once(write)
                 except TimixError as error:
                     if not error.maybe_applied:
-                        for unsent in due[position:]:
-                            results[unsent.number] = replace(unsent, outcome=Outcome.ABSENT, message="not sent")
+                        results |= _not_sent(due[position:])
                         raise self._stopped(error) from error
                     self.notify(f"{write.reference}: {error}")
                     doubts.append(write)
+                except ImportStopped as error:
+                    results |= _not_sent(due[position + 1 :])
+                    raise self._stopped(error, write) from error
             if not doubts:
                 return
             time.sleep(self.settle_seconds)
@@ -159,9 +161,14 @@ class Writer(Generic[V]):
                 pass
         return write.record_id
 
-    def _stopped(self, error: TimixError) -> ImportStopped:
+    def _stopped(self, error: TimixError | ImportStopped, at: Write[V] | None = None) -> ImportStopped:
+        where = f"{at.reference}: " if at else ""
         hint = " Run it again to continue." if not isinstance(error, Forbidden) else ""
-        return ImportStopped(f"The import stopped: {error} What was written before is in the ledger.{hint}")
+        return ImportStopped(f"The import stopped: {where}{error} What was written before is in the ledger.{hint}")
+
+
+def _not_sent(writes: Iterable[Write[V]]) -> dict[int, Write[V]]:
+    return {write.number: replace(write, outcome=Outcome.ABSENT, message="not sent") for write in writes}
 
 
 def _unless_changed(write: Write[V], existing: Mapping[RecordKey, V]) -> Write[V]:

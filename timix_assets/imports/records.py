@@ -7,14 +7,16 @@ from typing import Any
 import polars as pl
 
 from timix_assets.api.client import TimixClient
-from timix_assets.api.errors import ContractError, NotFound
+from timix_assets.api.errors import ContractError, NotFound, TimixError
 from timix_assets.contract.expressions import parsed
 from timix_assets.contract.identity import key_reader
 from timix_assets.contract.records import decode
 from timix_assets.contract.schema import Endpoint
 from timix_assets.ingest.endpoint_paths import first_answer
+from timix_assets.text.doctor_advice import FIND_OVERRIDE
+from timix_assets.text.wording import count_noun
 
-from .errors import ImportRefused
+from .errors import ImportRefused, ImportStopped
 
 
 class Records:
@@ -33,17 +35,17 @@ class Records:
         self.endpoint = endpoint
 
     def list(self, params: Mapping[str, str] | None = None) -> pl.DataFrame:
-        """The records of a listing, in the endpoint's schema, each once."""
+        """The records of a listing, in the endpoint's schema, each once. ContractError if one cannot be read."""
         self._path, rows = first_answer(self.endpoint, partial(self._read, params=params or {}), self._path)
         return rows
 
     def one(self, record_id: str) -> pl.DataFrame:
-        """One record; no row when it does not exist or was deleted."""
+        """One record; no row when it does not exist or was deleted. ContractError if it cannot be read."""
         try:
             records = [self._client.get(f"{self._path}/{record_id}")]
         except NotFound:
             records = []
-        return decode(self.endpoint, records).rows
+        return self._decoded(records)
 
     def check_writable(self) -> None:
         """ImportRefused if an override computes a column that imports write."""
@@ -51,11 +53,16 @@ class Records:
             self._json_name(name)
 
     def create(self, values: Mapping[str, object]) -> str:
-        """Creates a record; its id. TimixError as `TimixClient.create`; ContractError, maybe applied, if no id is returned."""
+        """Creates a record; its id.
+
+        Raises:
+            TimixError: As `TimixClient.create`; ContractError, maybe applied, if no id is returned.
+            ImportStopped: It was created and cannot be read.
+        """
         return self._stored_id(self._client.create(self._path, self._record(values)))
 
     def update(self, record_id: str, values: Mapping[str, object]) -> None:
-        """Replaces a record. TimixError as `TimixClient.update`."""
+        """Replaces a record. Errors as those of `create`."""
         self._stored_id(self._client.update(self._path, record_id, self._record(values)))
 
     def delete(self, record_id: str) -> None:
@@ -68,10 +75,24 @@ class Records:
     def _stored_id(self, record: dict[str, Any]) -> str:
         rows = decode(self.endpoint, [record]).rows
         if rows.is_empty():
+            rows = self._read_back(key_reader(self.endpoint)(record))
+        if rows.is_empty():
             error = ContractError("The server's response has no readable record; the record may have been written.")
             error.maybe_applied = True
             raise error
         return str(rows["id"][0])
+
+    def _read_back(self, record_id: str | None) -> pl.DataFrame:
+        """The record that was written, where the response has its id alone; no row without one."""
+        if not record_id:
+            return self._decoded([])
+        try:
+            return self.one(record_id)
+        except ContractError as unreadable:
+            raise ImportStopped(str(unreadable)) from unreadable
+        except TimixError as failed:
+            failed.maybe_applied = True
+            raise
 
     def _record(self, values: Mapping[str, object]) -> dict[str, Any]:
         return {self._json_name(name): value for name, value in values.items() if value is not None}
@@ -96,4 +117,15 @@ class Records:
             if page.attempt > attempt:
                 attempt, records = page.attempt, []
             records += page.items
-        return decode(endpoint, records).rows.unique(endpoint.key, keep="last", maintain_order=True)
+        return self._decoded(records).unique(endpoint.key, keep="last", maintain_order=True)
+
+    def _decoded(self, records: Sequence[Any]) -> pl.DataFrame:
+        """The rows. A record that cannot be read must not look as if it were not there: it would be written again."""
+        decoded = decode(self.endpoint, records)
+        if unreadable := decoded.rejected.height:
+            reasons = ", ".join(decoded.rejected["reason"].unique(maintain_order=True)[:3])
+            raise ContractError(
+                f"{unreadable:,} of {count_noun(len(records), 'record')} of {self.endpoint.name} cannot be read ({reasons}), so "
+                f"it is not known what is in Timix; {FIND_OVERRIDE}."
+            )
+        return decoded.rows

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from timix_assets.api.errors import ContractError
 from timix_assets.imports import apply
 from timix_assets.imports.entry import KINDS
 from timix_assets.imports.errors import ImportStopped
@@ -121,6 +122,41 @@ def test_import_stops_when_timix_carries_out_nothing(firm: Firm) -> None:
     with pytest.raises(ImportStopped, match="carried out none of 2 writes in 3 tries each"):
         firm.run(month_of_rows(2))
     assert Ledger(firm.lake, "look", KINDS).in_doubt == []
+
+
+UNREADABLE = Fault("rename_field", path="/time-reports*", old="userId", new="user")
+"""A workspace that names the person of an entry otherwise, where no override says so."""
+
+
+def test_nothing_is_written_where_records_cannot_be_read(firm: Firm) -> None:
+    firm.sandbox.faults.add(UNREADABLE)
+    with pytest.raises(
+        ContractError, match=r"time_reports cannot be read \(`user_id` is missing\).* `timix-assets doctor`"
+    ):
+        firm.run(month_of_rows(3))
+    assert firm.writes == 0
+
+
+def test_unreadable_record_stops_the_import_and_is_settled_once_it_can_be_read(firm: Firm) -> None:
+    rows = [row(reference, date="2026-11-28") for reference in "ABC"]
+    firm.sandbox.faults.add(UNREADABLE)
+    with pytest.raises(ImportStopped, match="A: 1 of 1 record of time_reports cannot be read"):
+        firm.run(rows)
+    assert firm.lake.scan(firm.importer.table).collect()["outcome"].to_list() == ["in doubt", "not sent", "not sent"]
+    firm.sandbox.faults.clear()
+    assert firm.run(rows).steps == ["leave", "create", "create"]
+    assert len(firm.created()) == 3
+
+
+def test_response_with_the_id_alone_is_enough(firm: Firm) -> None:
+    for field in ("userId", "subtaskId"):
+        firm.sandbox.faults.add(Fault("drop_field", path="/time-reports", method="POST", field=field))
+    run = firm.run(month_of_rows(3))
+    assert run.outcomes == ["created"] * 3
+    assert (
+        sum(request.path.endswith("/time-reports") and request.method == "GET" for request in firm.sandbox.requests)
+        == 1
+    )
 
 
 class Killed(BaseException):
