@@ -99,7 +99,7 @@ class Writer(Generic[V]):
     def _send(self, batch: Sequence[Write[V]], results: dict[int, Write[V]]) -> None:
         """Sends a batch; `results` has the outcomes so far, also when this raises."""
         due = list(batch)
-        for attempt in range(1, MAX_TRIES + 1):
+        for _ in range(MAX_TRIES):
             doubts: list[Write[V]] = []
             for position, write in enumerate(due):
                 try:
@@ -116,11 +116,7 @@ class Writer(Generic[V]):
             if not doubts:
                 return
             time.sleep(self.settle_seconds)
-            self._look(doubts, results)
-            due = [write for write in doubts if results[write.number].outcome is Outcome.ABSENT]
-            if attempt < MAX_TRIES:
-                for write in due:
-                    results[write.number] = write
+            due = self._look(doubts, results)
         for write in due:
             results[write.number] = replace(write, outcome=Outcome.ABSENT, message="no response; not in Timix")
         if len(due) == len(batch) > 1:
@@ -129,11 +125,18 @@ class Writer(Generic[V]):
                 "before is in the ledger. Run it again later to continue."
             )
 
-    def _look(self, doubts: Sequence[Write[V]], results: dict[int, Write[V]]) -> None:
+    def _look(self, doubts: Sequence[Write[V]], results: dict[int, Write[V]]) -> list[Write[V]]:
+        """Finds out what became of writes; those to send again, which nobody overtook meanwhile."""
         try:
-            results |= {write.number: write for write in settled(doubts, self.target, self.ledger)}
+            existing = self.target.look(doubts)
         except TimixError as error:
             raise self._stopped(error) from error
+        # Of identical rows without a mark, the entry that this batch created for one is not that of the next.
+        found = settled(doubts, existing, [*self.ledger.writes, *results.values()], self.target)
+        results |= {write.number: write for write in found if write.outcome is Outcome.DONE}
+        absent = [write for write in doubts if results[write.number].outcome is not Outcome.DONE]
+        results |= {write.number: _unless_changed(write, existing) for write in absent}
+        return [write for write in absent if results[write.number].outcome is Outcome.INTENDED]
 
     def _once(self, write: Write[V]) -> Write[V]:
         """Sends one write; a refusal is an outcome."""
@@ -199,7 +202,7 @@ def settle(target: Target[V], ledger: Ledger[V], notify: Notify, settle_seconds:
         return
     newest = max(write.at or datetime.min.replace(tzinfo=UTC) for write in doubts)
     time.sleep(min(settle_seconds, max(0.0, settle_seconds - (datetime.now(UTC) - newest).total_seconds())))
-    found = settled(doubts, target, ledger)
+    found = settled(doubts, target.look(doubts), ledger.writes, target)
     applied = sum(write.outcome is Outcome.DONE for write in found)
     notify(
         f"{count_noun(len(found), 'write')} of an interrupted run: {applied:,} found in Timix, {len(found) - applied:,} not"
@@ -207,12 +210,16 @@ def settle(target: Target[V], ledger: Ledger[V], notify: Notify, settle_seconds:
     ledger.record(found)
 
 
-def settled(doubts: Sequence[Write[V]], target: Target[V], ledger: Ledger[V]) -> list[Write[V]]:
-    """Each write as DONE or ABSENT, by a look at what Timix has."""
-    existing = target.look(doubts)
-    owned = {
-        (write.kind, write.record_id) for write in ledger.writes if write.record_id and write.outcome is Outcome.DONE
-    }
+def settled(
+    doubts: Sequence[Write[V]], existing: Mapping[RecordKey, V], writes: Iterable[Write[V]], target: Target[V]
+) -> list[Write[V]]:
+    """Each write as DONE or ABSENT.
+
+    Args:
+        existing: What a look after them has found.
+        writes: All writes so far, of other runs too: the records of those that are DONE are taken.
+    """
+    owned = {(write.kind, write.record_id) for write in writes if write.record_id and write.outcome is Outcome.DONE}
     return list(_settled(doubts, existing, owned, target))
 
 

@@ -1,6 +1,7 @@
 """Lost responses, refusals and killed runs: every row is written once, and the ledger accounts for it."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -11,9 +12,11 @@ from timix_assets.imports import apply
 from timix_assets.imports.entry import KINDS
 from timix_assets.imports.errors import ImportStopped
 from timix_assets.imports.ledger import Ledger, Outcome, Write
+from timix_assets.imports.mapping import ImportMapping
+from timix_assets.imports.workspace import Workspace
 from timix_assets.sandbox.faults import Fault
 
-from .firm import Firm, month_of_rows, row
+from .firm import COLUMNS, Firm, month_of_rows, row
 from .importing import Importing
 from .structure import ACME, Structure
 
@@ -65,6 +68,39 @@ def test_update_of_structure_with_a_lost_response_is_settled(structure: Structur
     structure.sandbox.faults.add(Fault("reset_connection", path="/tasks/*", method="PUT", nth=1))
     rows = [{**row, "tm_hour_limit": "99"} if row["path"].endswith("Build") else row for row in ACME]
     assert structure.run(rows).outcomes[2] == "updated"
+
+
+def test_entry_of_an_identical_row_is_not_taken_for_the_lost_one(firm: Firm) -> None:
+    mapping = ImportMapping.of_columns(COLUMNS).model_copy(update={"marker": False})
+    firm.sandbox.faults.add(Fault("server_error", path="/time-reports", method="POST", nth=2))
+    run = firm.run([row("A", 1, text="Call"), row("B", 1, text="Call")], mapping=mapping)
+    assert run.outcomes == ["created", "created"]
+    assert len({write.record_id for write in run.ledger.writes}) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "fault"),
+    [("PUT", Fault("lost_answer", method="PUT", times=1)), ("DELETE", Fault("server_error", method="DELETE", times=2))],
+)
+def test_change_made_before_a_write_is_repeated_stays(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch, method: str, fault: Fault
+) -> None:
+    firm.run([row("A"), row("B")])
+    [kept, changed] = [entry["id"] for entry in firm.created()][:: 1 if method == "DELETE" else -1]
+    firm.sandbox.faults.add(fault)
+    look, before = Workspace.look, firm.writes
+
+    def edited_after_the_write(*arguments: Any) -> Any:
+        if firm.writes > before:
+            firm.sandbox.workspace.update("time_reports", changed, {"hours": 3})
+        return look(*arguments)
+
+    monkeypatch.setattr(Workspace, "look", edited_after_the_write)
+    rows = [row("A")] if method == "DELETE" else [row("A", "2.25"), row("B")]
+    run = firm.run(rows, delete_removed=True)
+    assert "not written" in run.outcomes
+    assert run.ledger.writes[-1].message == "changed in Timix since the plan (hours 1.5 -> 3)"
+    assert {entry["id"]: entry["hours"] for entry in firm.created()} == {kept: Decimal("1.5"), changed: 3}
 
 
 def test_delete_whose_responses_are_all_lost_is_looked_up(firm: Firm) -> None:
