@@ -88,7 +88,7 @@ class ImportMapping(MappingFile):
     over_budget: Rule = Field(default="refuse", description="Rows that would exceed an hour cap.")
     other_sources: Rule = Field(
         default="refuse",
-        description="Rows equal to an entry that was imported from another source, as by another mapping.",
+        description="Rows equal to an entry that was imported from another source, or under a reference that is not in the file.",
     )
     closed_months: Rule = Field(default="refuse", description="Rows of months that close_month has closed.")
 

@@ -82,7 +82,7 @@ def plan(
         name: The import's name: rows that it wrote before and that are missing now were removed.
         delete_removed: Delete the entries of removed rows, instead of listing them.
     """
-    planner = _Planner(mapping, name, facts)
+    planner = _Planner(mapping, name, facts, {row.reference for row in rows})
     lines = [planner.line(row) for row in rows]
     return [*lines, *_removed(rows, name, facts, delete_removed=delete_removed)]
 
@@ -109,7 +109,7 @@ def _removed(rows: Iterable[Row], name: str, facts: Facts, *, delete_removed: bo
 
 
 class _Planner:
-    def __init__(self, mapping: ImportMapping, name: str, facts: Facts) -> None:
+    def __init__(self, mapping: ImportMapping, name: str, facts: Facts, present: Set[str]) -> None:
         self._mapping = mapping
         self._name = name
         self._facts = facts
@@ -122,13 +122,20 @@ class _Planner:
             [e.entry for e in facts.existing.values()],
         )
         self._seen: set[str] = set()
-        owned = {known.record_id for known in facts.known.values()} | facts.others
+        reference_of = {known.record_id: reference for reference, known in facts.known.items()}
+        owned = reference_of.keys() | facts.others
         self._by_mark: dict[str, Existing] = {}
-        self._of_others: dict[tuple[str, str, date, Decimal, str], Existing] = {}
+        self._of_others: dict[tuple[str, str, date, Decimal, str], str] = {}
         self._unowned: dict[tuple[str, str, date, Decimal, str], list[Existing]] = defaultdict(list)
         for each in facts.existing.values():
+            content = _content(each.entry, unmarked(each.entry.text))
             if each.id in facts.others:
-                self._of_others[_content(each.entry, unmarked(each.entry.text))] = each
+                self._of_others[content] = f"from another source already: {each.id}"
+            elif each.id in reference_of and (reference := reference_of[each.id]) not in present:
+                # With another mapping or column, as long as the row is its own reference.
+                self._of_others[content] = (
+                    f"under another reference: {excerpt(reference)}, {each.id}; roll that import back first"
+                )
             if each.id not in owned:
                 self._by_mark[each.entry.text.rpartition(" ")[2]] = each
                 self._unowned[_content(each.entry, each.entry.text)].append(each)
@@ -191,7 +198,7 @@ class _Planner:
             return replace(line, step=Step.MATCH, reason=reason, entry=plain, before=current)
         other = self._of_others.get(_content(plain, row.text))
         if other and self._mapping.other_sources == "refuse":
-            raise RuleBroken(f"the same entry was imported from another source already: {other.id}")
+            raise RuleBroken(f"the same entry was imported {other}")
         self._rules.check(entry, person, subtask, None)
         return line
 

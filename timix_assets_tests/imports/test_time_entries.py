@@ -262,6 +262,23 @@ def test_same_entry_from_another_source_is_refused(firm: Firm) -> None:
     assert firm.run(rows, mapping=allowed, apply=False).steps[0] == "create"
 
 
+def test_same_entry_under_another_reference_is_refused(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{name: cell for name, cell in row(each).items() if name != "reference"} for each in "AB"]
+    firm.run(rows)
+    # Without a reference, the whole row is its own: one more column makes it another one.
+    wider = [{**each, "start_time": ""} for each in rows]
+    run = firm.run(wider)
+    assert run.steps == ["refuse", "refuse", "removed", "removed"]
+    assert run.reasons[0].startswith("the same entry was imported under another reference: ")
+    monkeypatch.setattr(firm, "name", "another file")
+    assert firm.run(wider).steps == ["refuse", "refuse"]
+    assert len(firm.created()) == 2
+    allowed = ImportMapping.of_columns(wider[0]).model_copy(update={"other_sources": "allow"})
+    assert firm.run(wider, mapping=allowed, apply=False).steps == ["create", "create"]
+    # An equal row more is an entry more.
+    assert firm.run([*rows, rows[0]]).steps == ["leave", "leave", "create"]
+
+
 @pytest.mark.long
 def test_rows_of_one_file_share_a_budget_and_a_day(refreshed_firm: Firm) -> None:
     rows = [row(reference, hours, date="2026-11-08") for reference, hours in (("A", 20), ("B", 4), ("C", "0.25"))]
