@@ -183,7 +183,8 @@ class Ledger(Generic[V]):
         )
         self._rows = rows
         self._writes |= {write.number: write for write in stored}
-        self._seen = Snapshot(change.version, before.table_id)
+        # The first commit has created the table.
+        self._seen = Snapshot(change.version, before.table_id or self._store.snapshot(TABLE).table_id)
 
     def _refuse_others(self, given: Iterable[Write[V]]) -> None:
         """Another machine may have begun the same import since this run has planned."""
@@ -208,7 +209,7 @@ class Ledger(Generic[V]):
             if wrong := [name for name, dtype in _SCHEMA.items() if stored.get(name) != dtype]:
                 raise LakeError(
                     f"{TABLE}: the column {', '.join(wrong)} is missing or has another type, so it is not known what was "
-                    "imported; nothing was written. Restore the table's earlier version (docs/operations.md)."
+                    "imported; the ledger was not changed. Restore the table's earlier version (docs/operations.md)."
                 )
             self._rows = rows.select(_SCHEMA.names()).collect()
         ours = self._rows.filter(pl.col("kind").is_in(list(self._kinds)))
@@ -216,8 +217,8 @@ class Ledger(Generic[V]):
             self._writes = {row["number"]: self._write(row) for row in ours.iter_rows(named=True)}
         except (ValueError, KeyError, ArithmeticError) as error:
             raise LakeError(
-                f"{TABLE}: a row has a value that no import writes ({error}), so it is not known what was imported; nothing "
-                "was written. Restore the table's earlier version (docs/operations.md)."
+                f"{TABLE}: a row has a value that no import writes ({error}), so it is not known what was imported; the "
+                "ledger was not changed. Restore the table's earlier version (docs/operations.md)."
             ) from error
         if self._seen is None:
             self._planned_until = self._last

@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 
 from timix_assets.imports.errors import ImportRefused
+from timix_assets.imports.ledger import Ledger
+from timix_assets.imports.structure.element import KINDS
 from timix_assets.sandbox.faults import Fault
 
 from .structure import ACME, Structure, tree_of
@@ -142,6 +144,18 @@ def test_change_in_timix_is_not_overwritten(structure: Structure) -> None:
     )
     assert "changed both in the file and in Timix" in structure.run(changed(DESIGN, hour_limit=60)).reasons[DESIGN]
     assert structure.sandbox.workspace.find("subtasks", design["id"])["hour_limit"] == 55
+
+
+def test_unknown_word_in_timix_keeps_the_ledger_readable(structure: Structure) -> None:
+    customer = structure.sandbox.workspace.rows("customers")[0]
+    structure.sandbox.workspace._put("customers", {**customer, "status": "Prospect"})
+    rows = [{"path": customer["name"], "country_code": "XX"}]
+    # The sandbox refuses the word, which is sent with the rest of the record; the ledger has it all the same.
+    assert structure.run(rows).outcomes == ["refused by Timix"]
+    [write] = Ledger(structure.lake, "look", KINDS).writes
+    assert write.before is not None
+    assert write.before.columns["status"] == "Prospect"
+    assert structure.run(rows, apply=False).steps == ["update"]
 
 
 def test_element_deleted_in_timix_is_not_created_again_and_removed_rows_stay(structure: Structure) -> None:

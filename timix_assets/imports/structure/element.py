@@ -61,10 +61,14 @@ def element_of(level: str, row: Mapping[str, Any]) -> Element:
 
 
 def typed(column: Column, text: str) -> Any:
-    """A value of the column from text; a list is separated by commas. ValueError says what it should be."""
-    if column.is_list:
-        return tuple(dict.fromkeys(_one(column, part.strip()) for part in text.split(",") if part.strip()))
-    return _one(column, text)
+    """A value of the column from the text of a file; a list is separated by commas. ValueError says what it should be."""
+    value = _read(column, text)
+    if not column.values:
+        return value
+    words = tuple(dict.fromkeys(map(column.value_of, value if column.is_list else (value,))))
+    if None in words:
+        raise ValueError(f"must be one of {', '.join(column.values)}")
+    return words if column.is_list else words[0]
 
 
 def _stored(column: Column, value: Any) -> Any:
@@ -79,11 +83,10 @@ def is_cap(column: Column) -> bool:
     return column.name.endswith("_limit")
 
 
-def _one(column: Column, text: str) -> Any:
-    if column.values:
-        if (value := column.value_of(text)) is None:
-            raise ValueError(f"must be one of {', '.join(column.values)}")
-        return value
+def _read(column: Column, text: str) -> Any:
+    """A value from text. Words are as they stand: what Timix has may be none of the contract's."""
+    if column.is_list:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
     if column.type in AMOUNTS:
         return Decimal(text)
     return date.fromisoformat(text) if column.type is Type.DAY else text
@@ -95,7 +98,7 @@ def _from_json(level: str, text: str) -> Element:
     return Element(
         level,
         stored.get(parent_column or "") or "",
-        {name: typed(columns[name], text) for name, text in stored.items() if name in columns and text is not None},
+        {name: _read(columns[name], text) for name, text in stored.items() if name in columns and text is not None},
     )
 
 
