@@ -38,8 +38,8 @@ class Target(Protocol[V]):
         """Creates a record; its id."""
         ...
 
-    def update(self, record_id: str, values: V) -> None:
-        """Replaces a record."""
+    def update(self, record_id: str, values: V, before: V | None) -> None:
+        """Replaces a record. values: the whole record; before: as it is in Timix."""
         ...
 
     def delete(self, record_id: str, kind: str) -> None:
@@ -157,7 +157,7 @@ class Writer(Generic[V]):
                 return self.target.create(values)
             case Action.UPDATE, values, str() if values is not None:
                 whole = values.over(write.before) if write.before else values
-                self.target.update(write.record_id, whole)
+                self.target.update(write.record_id, whole, write.before)
             case Action.DELETE, _, str():
                 self.target.delete(write.record_id, write.kind)
             case _:

@@ -44,7 +44,9 @@ class Entry(Values):
 
     def over(self, current: "Entry") -> "Entry":
         set_here = {name: value for name, value in self.items().items() if value is not None}
-        return replace(current, **set_here)  # type: ignore[arg-type]
+        whole: Entry = replace(current, **set_here)  # type: ignore[arg-type]
+        # The rate of one subtask is not that of another: Timix sets it, as for a new entry.
+        return whole if self.subtask_id == current.subtask_id else replace(whole, customer_rate=self.customer_rate)
 
     def _unequal(self, current: "Entry") -> Iterator[tuple[str, object, object]]:
         for name, mine, theirs in Values._unequal(self, current):

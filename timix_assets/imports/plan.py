@@ -228,6 +228,9 @@ class _Planner:
         if current.fixed:
             raise RuleBroken(f"cannot be corrected ({changes}): {current.fixed}")
         self._rules.check(entry, person, subtask, current.entry)
+        rate = current.entry.customer_rate
+        if rate is not None and entry.over(current.entry).customer_rate is None:
+            changes += f", customer_rate {rate.normalize():f} -> set by Timix"
         return replace(line, step=Step.UPDATE, reason=changes, before=current)
 
 

@@ -1,6 +1,6 @@
 """The records of one endpoint, as an import reads and writes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -52,6 +52,11 @@ class Records:
         for name in self._written:
             self._json_name(name)
 
+    def is_writable(self, name: str) -> bool:
+        """Whether a column is one field, and not computed by an override."""
+        expression = self.endpoint.column(name).expression
+        return expression is None or len(parsed(expression).path) == 1
+
     def create(self, values: Mapping[str, object]) -> str:
         """Creates a record; its id.
 
@@ -61,9 +66,10 @@ class Records:
         """
         return self._stored_id(self._client.create(self._path, self._record(values)))
 
-    def update(self, record_id: str, values: Mapping[str, object]) -> None:
-        """Replaces a record. Errors as those of `create`."""
-        self._stored_id(self._client.update(self._path, record_id, self._record(values)))
+    def update(self, record_id: str, values: Mapping[str, object], emptied: Iterable[str] = ()) -> None:
+        """Replaces a record. emptied: columns that lose their value. Errors as those of `create`."""
+        record = {**self._record(values), **{self._json_name(name): None for name in emptied}}
+        self._stored_id(self._client.update(self._path, record_id, record))
 
     def delete(self, record_id: str) -> None:
         """Deletes a record; one that is gone already counts as deleted."""

@@ -50,6 +50,9 @@ class Rules:
     def check(self, entry: Entry, person: Person, subtask: Subtask, before: Entry | None) -> None:
         """Checks a new entry, or one that replaces `before`; RuleBroken for the first rule that it breaks."""
         self._check_values(entry, subtask)
+        rate = entry.over(before).customer_rate if before else entry.customer_rate
+        if rate is not None and subtask.billing_type == "OVH":
+            raise RuleBroken(f"overhead (OVH) has no customer rate, not {_number(rate)}")
         if refusal := self._owner.refusal(person.id, sets_rate=entry.customer_rate is not None):
             raise RuleBroken(refusal)
         self._check_person(entry, person)
@@ -72,8 +75,6 @@ class Rules:
             )
         if entry.customer_rate is not None and not _is_rate(entry.customer_rate):
             raise RuleBroken(f"rate must be at least 0 with at most 4 decimals, not {_number(entry.customer_rate)}")
-        if entry.customer_rate is not None and subtask.billing_type == "OVH":
-            raise RuleBroken("overhead (OVH) has no customer rate")
         if subtask.closed:
             raise RuleBroken(f"no time can be logged: {subtask.closed}")
 

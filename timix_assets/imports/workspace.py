@@ -1,6 +1,6 @@
 """What an import reads from Timix and from the lake, and how it writes an entry to Timix."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -33,6 +33,8 @@ class Workspace(Connection):
     def __init__(self, client: TimixClient, endpoint: Callable[[str], Endpoint]) -> None:
         super().__init__(client, endpoint)
         self._entries = self.records("time_reports", WRITTEN)
+        self._statuses: dict[str, str | None] = {}
+        """Entry -> its status when it was last read."""
 
     def directory(self) -> Directory:
         """The people, the subtasks and their hour caps, as they are now."""
@@ -63,12 +65,12 @@ class Workspace(Connection):
             endpoint = self._entries.endpoint
             names, extra = endpoint.parameters, timedelta(days=1 if endpoint.end_exclusive else 0)
             params = {names["startDate"]: first.isoformat(), names["endDate"]: (last + extra).isoformat()}
-            found |= {each.id: each for each in _existing(self._entries.list(params))}
+            found |= {each.id: each for each in self._existing(self._entries.list(params))}
         return found
 
     def entry(self, entry_id: str) -> Existing | None:
         """One entry; None when it does not exist or was deleted."""
-        return next(iter(_existing(self._entries.one(entry_id))), None)
+        return next(self._existing(self._entries.one(entry_id)), None)
 
     def check_writable(self) -> None:
         """ImportRefused if an override computes a column that imports write."""
@@ -77,8 +79,14 @@ class Workspace(Connection):
     def create(self, values: Entry) -> str:
         return self._entries.create(values.items())
 
-    def update(self, record_id: str, values: Entry) -> None:
-        self._entries.update(record_id, values.items())
+    def update(self, record_id: str, values: Entry, before: Entry | None) -> None:
+        has_lost_rate = before is not None and before.customer_rate is not None and values.customer_rate is None
+        columns = {**values.items(), **self._status_of(record_id)}
+        self._entries.update(record_id, columns, emptied=["customer_rate"] if has_lost_rate else ())
+
+    def _status_of(self, entry_id: str) -> dict[str, str | None]:
+        """The status that an entry keeps: a record that is replaced without one might become a draft again."""
+        return {"status": self._statuses.get(entry_id)} if self._entries.is_writable("status") else {}
 
     def delete(self, record_id: str, kind: str) -> None:
         self._entries.delete(record_id)
@@ -96,6 +104,12 @@ class Workspace(Connection):
             return False
         mark = mark_of(write.source, write.reference)
         return values.text.endswith(mark) if write.values.text.endswith(mark) else not write.values.differences(values)
+
+    def _existing(self, rows: pl.DataFrame) -> Iterator[Existing]:
+        for row in rows.iter_rows(named=True):
+            entry = Entry(**{name: row[name] for name in WRITTEN if name != "text"}, text=row["text"] or "")
+            self._statuses[row["id"]] = row["status"]
+            yield Existing(row["id"], entry, row["status"], row["invoice_id"])
 
 
 def closed_months(lake: Lake) -> set[date]:
@@ -122,12 +136,6 @@ def refreshed_ids(lake: Lake, ids: Sequence[str]) -> set[str]:
     if not ids or not lake.exists(TIME_REPORTS):
         return set()
     return set(lake.scan(TIME_REPORTS).filter(pl.col("id").is_in(list(ids))).select("id").collect()["id"])
-
-
-def _existing(rows: pl.DataFrame) -> Iterable[Existing]:
-    for row in rows.iter_rows(named=True):
-        entry = Entry(**{name: row[name] for name in WRITTEN if name != "text"}, text=row["text"] or "")
-        yield Existing(row["id"], entry, row["status"], row["invoice_id"])
 
 
 def _ranges(days: Iterable[date]) -> list[tuple[date, date]]:

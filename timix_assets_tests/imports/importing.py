@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Generic
 
+import pytest
+
 from timix_assets.api import Limits, TimixClient
 from timix_assets.contract.endpoints import BY_NAME
 from timix_assets.imports.importer import Importer
@@ -19,6 +21,19 @@ from timix_assets.sandbox.server import Sandbox
 QUICK = Limits(backoff_base_seconds=0.001, backoff_cap_seconds=0.005, attempts=2)
 
 Cells = dict[str, Any]
+
+
+def updates_sent(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
+    """The bodies of all PUT requests from now on. The sandbox itself keeps what a PUT does not name."""
+    sent: list[Mapping[str, Any]] = []
+    update = TimixClient.update
+
+    def recorded(client: TimixClient, resource: str, id: object, record: Mapping[str, Any]) -> dict[str, Any]:
+        sent.append(record)
+        return update(client, resource, id, record)
+
+    monkeypatch.setattr(TimixClient, "update", recorded)
+    return sent
 
 
 @dataclass

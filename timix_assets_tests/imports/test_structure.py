@@ -12,6 +12,7 @@ from timix_assets.imports.ledger import Ledger
 from timix_assets.imports.structure.element import KINDS
 from timix_assets.sandbox.faults import Fault
 
+from .importing import updates_sent
 from .structure import ACME, Structure, tree_of
 
 DESIGN = 3
@@ -63,6 +64,26 @@ def test_correction_updates_what_it_says_and_keeps_the_rest(structure: Structure
     ]
     design = next(row for row in structure.created() if row["name"] == "Design")
     assert (design["hour_limit"], design["description"], len(structure.created())) == (60, "Logo and layout", 5)
+
+
+def test_correction_sends_the_whole_element_and_no_cap_that_is_not_there(
+    structure: Structure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    structure.run(ACME)
+    website = structure.created()[1]
+    sent = updates_sent(monkeypatch)
+    assert structure.run(changed(1, description="Relaunch")).outcomes[1] == "updated"
+    assert sent == [
+        {
+            "customerId": website["customer_id"],
+            "name": "Website",
+            "description": "Relaunch",
+            "status": "Active",
+            "billingTypes": ("TM", "OVH"),
+            "tmHourLimit": 120,
+            "currency": "EUR",
+        }
+    ]
 
 
 def test_path_finds_what_is_in_timix_already(structure: Structure) -> None:

@@ -16,6 +16,7 @@ from timix_assets.imports.time_entries import TimeEntryImporter
 from timix_assets.lake.errors import LakeError
 
 from .firm import CAPPED, COLUMNS, MONDAY, OTHER, PERSON, WRONG, Firm, month_of_rows, row, wrong_rows
+from .importing import updates_sent
 from .structure import Structure
 from .test_rows import EXPORTS
 
@@ -92,6 +93,44 @@ def test_start_time_is_compared_by_the_minute(firm: Firm) -> None:
     firm.sandbox.workspace.update("time_reports", entry["id"], {"startTime": "09:05:00"})
     assert firm.run([{**row("A"), "start_time": "09:05"}]).reasons == ["unchanged"]
     assert firm.run([{**row("A"), "start_time": "9:06"}]).reasons == ["start_time 09:05:00 -> 09:06"]
+
+
+def test_correction_sends_the_whole_entry(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    firm.run([{**row("A"), "start_time": "09:00", "rate": "99.5"}])
+    [entry] = firm.created()
+    firm.sandbox.workspace.update("time_reports", entry["id"], {"status": "Submitted"})
+    sent = updates_sent(monkeypatch)
+    assert firm.run([row("A", 2)]).outcomes == ["updated"]
+    assert sent == [
+        {
+            "userId": entry["user_id"],
+            "subtaskId": entry["subtask_id"],
+            "date": MONDAY,
+            "startTime": "09:00",
+            "hours": 2,
+            "text": entry["text"],
+            "customerRate": Decimal("99.5"),
+            "status": "Submitted",
+        }
+    ]
+
+
+def test_rate_of_one_subtask_is_not_that_of_another(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    firm.run([{**row("A"), "rate": "99.5"}, row("B")])
+    rates = [entry["customer_rate"] for entry in firm.created()]
+    sent = updates_sent(monkeypatch)
+    run = firm.run([row("A", subtask="Internal tools"), {**row("B", 2), "rate": ""}])
+    assert run.outcomes == ["updated", "updated"]
+    assert run.reasons[0].endswith(", customer_rate 99.5 -> set by Timix")
+    assert run.reasons[1] == "hours 1.5 -> 2"
+    assert [body["customerRate"] for body in sent] == [None, rates[1]]
+    assert [entry["customer_rate"] for entry in firm.created()] == [None, rates[1]]
+
+
+def test_rules_are_those_of_what_is_sent(firm: Firm) -> None:
+    firm.run([row("A", subtask="Internal tools")])
+    firm.sandbox.workspace.update("time_reports", firm.created()[0]["id"], {"customerRate": 50})
+    assert firm.run([row("A", 2, subtask="Internal tools")]).reasons == ["overhead (OVH) has no customer rate, not 50"]
 
 
 def test_removed_row_is_deleted_only_on_request(firm: Firm) -> None:

@@ -14,6 +14,8 @@ from ..values import Values
 from .levels import LEVELS
 
 AMOUNTS = (Type.HOURS, Type.MONEY)
+CAP = "_limit"
+"""Ends the names of caps, in which 0 is unlimited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ class Element(Values):
 
     def over(self, current: "Element") -> "Element":
         set_here = {name: value for name, value in self.columns.items() if value is not None}
-        return replace(self, parent_id=self.parent_id or current.parent_id, columns={**current.columns, **set_here})
+        whole = {**current.columns, **set_here}
+        # A cap that is null in Timix stands here as 0. Either means unlimited, so 0 is sent only where it removes a cap.
+        needed = {n: v for n, v in whole.items() if v or not n.endswith(CAP) or current.columns.get(n)}
+        return replace(self, parent_id=self.parent_id or current.parent_id, columns=needed)
 
 
 def element_of(level: str, row: Mapping[str, Any]) -> Element:
@@ -75,12 +80,7 @@ def _stored(column: Column, value: Any) -> Any:
     if isinstance(value, list):
         return tuple(part for part in value if part is not None)
     # Timix keeps 0 or null for unlimited.
-    return Decimal(0) if value is None and is_cap(column) else value
-
-
-def is_cap(column: Column) -> bool:
-    """Whether the column is a cap, where 0 is unlimited."""
-    return column.name.endswith("_limit")
+    return Decimal(0) if value is None and column.name.endswith(CAP) else value
 
 
 def _read(column: Column, text: str) -> Any:

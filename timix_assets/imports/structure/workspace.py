@@ -35,7 +35,7 @@ class StructureWorkspace(Connection):
     def create(self, values: Element) -> str:
         return self._records[values.level].create(values.items())
 
-    def update(self, record_id: str, values: Element) -> None:
+    def update(self, record_id: str, values: Element, before: Element | None) -> None:
         self._records[values.level].update(record_id, values.items())
 
     def delete(self, record_id: str, kind: str) -> None:
