@@ -34,12 +34,12 @@ RecordKey = tuple[str, str]
 class Target(Protocol[V]):
     """What is written to, and where a look finds what became of a write."""
 
-    def create(self, values: V) -> str:
-        """Creates a record; its id."""
+    def create(self, values: V) -> tuple[str, V]:
+        """Creates a record; its id, and what Timix stored."""
         ...
 
-    def update(self, record_id: str, values: V, before: V | None) -> None:
-        """Replaces a record. values: the whole record; before: as it is in Timix."""
+    def update(self, record_id: str, values: V, before: V | None) -> V:
+        """Replaces a record; what Timix stored. values: the whole record; before: as it is in Timix."""
         ...
 
     def delete(self, record_id: str, kind: str) -> None:
@@ -104,6 +104,7 @@ class Writer(Generic[V]):
             for position, write in enumerate(due):
                 try:
                     results[write.number] = self._once(write)
+                    self._check_stored(results[write.number])
                 except TimixError as error:
                     if not error.maybe_applied:
                         results |= _not_sent(due[position:])
@@ -143,26 +144,36 @@ class Writer(Generic[V]):
         if write.action is not Action.MATCH:
             self.pace.wait()
         try:
-            record_id = self._request(write)
+            done = self._request(write)
         except _REFUSALS as error:
             refusal = error.server_message or str(error)
             self.notify(f"{write.reference}: refused by Timix: {refusal}")
             return replace(write, outcome=Outcome.REFUSED, message=refusal)
-        self.notify(f"{write.reference}: {_PAST[write.action]} {record_id}")
-        return replace(write, outcome=Outcome.DONE, record_id=record_id)
+        self.notify(f"{write.reference}: {_PAST[write.action]} {done.record_id}")
+        return replace(done, outcome=Outcome.DONE)
 
-    def _request(self, write: Write[V]) -> str | None:
+    def _check_stored(self, done: Write[V]) -> None:
+        """ImportStopped if Timix stored something else than what was sent: it would do so with every record."""
+        if done.outcome is Outcome.DONE and done.message:
+            raise ImportStopped(
+                f"{done.message}. Where the workspace has another name for a field, set it in TIMIX_OVERRIDES; a rollback undoes "
+                "what was written."
+            )
+
+    def _request(self, write: Write[V]) -> Write[V]:
+        """Sends one write. What it gives has the record's id and, where Timix stored something else, that and a message."""
         match write.action, write.values, write.record_id:
             case Action.CREATE, values, None if values is not None:
-                return self.target.create(values)
+                record_id, stored = self.target.create(values)
+                return _as_stored(replace(write, record_id=record_id), values, stored)
             case Action.UPDATE, values, str() if values is not None:
                 whole = values.over(write.before) if write.before else values
-                self.target.update(write.record_id, whole, write.before)
+                return _as_stored(write, whole, self.target.update(write.record_id, whole, write.before))
             case Action.DELETE, _, str():
                 self.target.delete(write.record_id, write.kind)
             case _:
                 pass
-        return write.record_id
+        return write
 
     def _stopped(self, error: TimixError | ImportStopped, at: Write[V] | None = None) -> ImportStopped:
         where = f"{at.reference}: " if at else ""
@@ -172,6 +183,12 @@ class Writer(Generic[V]):
 
 def _not_sent(writes: Iterable[Write[V]]) -> dict[int, Write[V]]:
     return {write.number: replace(write, outcome=Outcome.ABSENT, message="not sent") for write in writes}
+
+
+def _as_stored(write: Write[V], sent: V, stored: V) -> Write[V]:
+    """The write with what is in Timix now, so that it can be undone, and a message, if that is not what was sent."""
+    changes = ", ".join(sent.changes_to(stored))
+    return replace(write, values=stored, message=f"Timix stored it otherwise: {changes}") if changes else write
 
 
 def _unless_changed(write: Write[V], existing: Mapping[RecordKey, V]) -> Write[V]:

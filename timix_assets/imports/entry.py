@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal
@@ -18,6 +18,9 @@ MAX_TEXT_LENGTH = 1000
 """Longest text that Timix takes. Source: the vendor's page logging-time."""
 
 _TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::\d\d(?:\.\d+)?)?(?: ?([AP])M)?", re.IGNORECASE)
+
+ROUNDING = Decimal("0.005")
+"""Timix may keep two decimals of hours: 20 minutes, 0.3333 hours, come back as 0.33."""
 
 EDITABLE = (None, "Draft", "Submitted", "Rejected")
 """Statuses of entries that may be changed. Source: the vendor's page approval-workflow."""
@@ -48,12 +51,13 @@ class Entry(Values):
         # The rate of one subtask is not that of another: Timix sets it, as for a new entry.
         return whole if self.subtask_id == current.subtask_id else replace(whole, customer_rate=self.customer_rate)
 
-    def _unequal(self, current: "Entry") -> Iterator[tuple[str, object, object]]:
-        for name, mine, theirs in Values._unequal(self, current):
-            minute = minute_of(str(mine)) if name == "start_time" else None
-            # Timix may write seconds.
-            if minute is None or minute != minute_of(str(theirs)):
-                yield name, mine, theirs
+    def _is_same(self, name: str, mine: object, theirs: object) -> bool:
+        if name == "hours" and isinstance(theirs, Decimal):
+            return abs(self.hours - theirs) <= ROUNDING
+        # Timix may write seconds.
+        if name == "start_time" and (minute := minute_of(str(mine))):
+            return minute == minute_of(str(theirs))
+        return Values._is_same(self, name, mine, theirs)
 
     @classmethod
     def from_json(cls, text: str) -> "Entry":

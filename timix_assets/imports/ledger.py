@@ -60,7 +60,7 @@ DESCRIPTIONS = {
     "hash": "Fingerprint of the values.",
     "values": "The values that were written, as JSON; null for a deletion.",
     "before": "The values that the record had before, as JSON; null for a new one.",
-    "message": "Why Timix refused it.",
+    "message": "Why it was refused or not written, or what Timix stored otherwise than it was sent.",
 }
 
 _SCHEMA = pl.Schema(

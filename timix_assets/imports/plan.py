@@ -247,4 +247,4 @@ def unknown_budgets(lines: Iterable[Line], facts: Facts) -> int:
 
 
 def _content(entry: Entry, text: str) -> tuple[str, str, date, Decimal, str]:
-    return entry.user_id, entry.subtask_id, entry.date, entry.hours.normalize(), text.strip()
+    return entry.user_id, entry.subtask_id, entry.date, round(entry.hours, 2), " ".join(text.split())

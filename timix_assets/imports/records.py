@@ -57,19 +57,19 @@ class Records:
         expression = self.endpoint.column(name).expression
         return expression is None or len(parsed(expression).path) == 1
 
-    def create(self, values: Mapping[str, object]) -> str:
-        """Creates a record; its id.
+    def create(self, values: Mapping[str, object]) -> dict[str, Any]:
+        """Creates a record; its row, as Timix stored it.
 
         Raises:
             TimixError: As `TimixClient.create`; ContractError, maybe applied, if no id is returned.
             ImportStopped: It was created and cannot be read.
         """
-        return self._stored_id(self._client.create(self._path, self._record(values)))
+        return self._stored(self._client.create(self._path, self._record(values)))
 
-    def update(self, record_id: str, values: Mapping[str, object], emptied: Iterable[str] = ()) -> None:
-        """Replaces a record. emptied: columns that lose their value. Errors as those of `create`."""
+    def update(self, record_id: str, values: Mapping[str, object], emptied: Iterable[str] = ()) -> dict[str, Any]:
+        """Replaces a record; its row, as Timix stored it. emptied: columns that lose their value. Errors as of `create`."""
         record = {**self._record(values), **{self._json_name(name): None for name in emptied}}
-        self._stored_id(self._client.update(self._path, record_id, record))
+        return self._stored(self._client.update(self._path, record_id, record))
 
     def delete(self, record_id: str) -> None:
         """Deletes a record; one that is gone already counts as deleted."""
@@ -78,7 +78,7 @@ class Records:
         except NotFound:
             return
 
-    def _stored_id(self, record: dict[str, Any]) -> str:
+    def _stored(self, record: dict[str, Any]) -> dict[str, Any]:
         rows = decode(self.endpoint, [record]).rows
         if rows.is_empty():
             rows = self._read_back(key_reader(self.endpoint)(record))
@@ -86,7 +86,7 @@ class Records:
             error = ContractError("The server's response has no readable record; the record may have been written.")
             error.maybe_applied = True
             raise error
-        return str(rows["id"][0])
+        return rows.row(0, named=True)
 
     def _read_back(self, record_id: str | None) -> pl.DataFrame:
         """The record that was written, where the response has its id alone; no row without one."""

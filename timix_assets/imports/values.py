@@ -10,7 +10,10 @@ from typing import Self
 
 
 class Values(ABC):
-    """Values of one record, by column. None: nothing is set there."""
+    """Values of one record, by column. None: nothing is set there.
+
+    They are compared by what they mean, not by their form: how many blanks are between words does not count.
+    """
 
     __slots__ = ()
 
@@ -38,8 +41,12 @@ class Values(ABC):
     def _unequal(self, current: Self) -> Iterator[tuple[str, object, object]]:
         others = current.items()
         for name, mine in self.items().items():
-            if mine is not None and _plain(mine) != _plain(others.get(name)):
+            if mine is not None and not self._is_same(name, mine, others.get(name)):
                 yield name, mine, others.get(name)
+
+    def _is_same(self, name: str, mine: object, theirs: object) -> bool:
+        """Whether two values of a column mean the same."""
+        return _words(_plain(mine)) == _words(_plain(theirs))
 
     def as_json(self) -> str:
         """The values as JSON text with sorted names."""
@@ -51,8 +58,12 @@ class Values(ABC):
         return sha256(self.as_json().encode("utf-8", "replace")).hexdigest()[:32]
 
 
+def _words(text: str | None) -> list[str] | None:
+    return None if text is None else text.split()
+
+
 def _plain(value: object) -> str | None:
-    """A value for comparison and storage: numbers without trailing zeros, text without blanks around it, lists sorted."""
+    """A value for storage: numbers without trailing zeros, text without blanks around it, lists sorted."""
     if value is None:
         return None
     if isinstance(value, Decimal):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
@@ -76,13 +77,14 @@ class Workspace(Connection):
         """ImportRefused if an override computes a column that imports write."""
         self._entries.check_writable()
 
-    def create(self, values: Entry) -> str:
-        return self._entries.create(values.items())
+    def create(self, values: Entry) -> tuple[str, Entry]:
+        stored = self._entries.create(values.items())
+        return stored["id"], _entry_of(stored)
 
-    def update(self, record_id: str, values: Entry, before: Entry | None) -> None:
+    def update(self, record_id: str, values: Entry, before: Entry | None) -> Entry:
         has_lost_rate = before is not None and before.customer_rate is not None and values.customer_rate is None
         columns = {**values.items(), **self._status_of(record_id)}
-        self._entries.update(record_id, columns, emptied=["customer_rate"] if has_lost_rate else ())
+        return _entry_of(self._entries.update(record_id, columns, emptied=["customer_rate"] if has_lost_rate else ()))
 
     def _status_of(self, entry_id: str) -> dict[str, str | None]:
         """The status that an entry keeps: a record that is replaced without one might become a draft again."""
@@ -107,9 +109,8 @@ class Workspace(Connection):
 
     def _existing(self, rows: pl.DataFrame) -> Iterator[Existing]:
         for row in rows.iter_rows(named=True):
-            entry = Entry(**{name: row[name] for name in WRITTEN if name != "text"}, text=row["text"] or "")
             self._statuses[row["id"]] = row["status"]
-            yield Existing(row["id"], entry, row["status"], row["invoice_id"])
+            yield Existing(row["id"], _entry_of(row), row["status"], row["invoice_id"])
 
 
 def closed_months(lake: Lake) -> set[date]:
@@ -136,6 +137,10 @@ def refreshed_ids(lake: Lake, ids: Sequence[str]) -> set[str]:
     if not ids or not lake.exists(TIME_REPORTS):
         return set()
     return set(lake.scan(TIME_REPORTS).filter(pl.col("id").is_in(list(ids))).select("id").collect()["id"])
+
+
+def _entry_of(row: Mapping[str, Any]) -> Entry:
+    return Entry(**{name: row[name] for name in WRITTEN if name != "text"}, text=row["text"] or "")
 
 
 def _ranges(days: Iterable[date]) -> list[tuple[date, date]]:

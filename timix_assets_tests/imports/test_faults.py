@@ -195,6 +195,43 @@ def test_response_with_the_id_alone_is_enough(firm: Firm) -> None:
     )
 
 
+def as_stored(field: str, value: str) -> Fault:
+    """Every response has this value, as if Timix kept it so."""
+    return Fault("raw_value", path="/time-reports*", field=field, value=value, count=1000)
+
+
+def test_values_that_timix_stores_in_another_form_are_unchanged(firm: Firm) -> None:
+    rows = [{**row("A", "0:20", date="2026-11-28", text="Two  blanks"), "start_time": "9:00"}]
+    firm.sandbox.faults.add(as_stored("hours", "0.33"), as_stored("startTime", '"09:00:00"'))
+    firm.sandbox.faults.add(
+        Fault("raw_value", path="/time-reports", field="text", value='"Two blanks [#10f0ca57]"', count=1)
+    )
+    assert firm.run(rows).outcomes == ["created"]
+    assert firm.run(rows).reasons == ["unchanged"]
+    assert firm.run([{**rows[0], "hours": "0:21"}], apply=False).reasons == ["hours 0.33 -> 0.35"]
+    assert firm.roll_back().outcomes == ["deleted"]
+
+
+def test_value_that_timix_does_not_store_stops_the_import(firm: Firm) -> None:
+    firm.sandbox.faults.add(Fault("drop_field", path="/time-reports*", field="text"))
+    with pytest.raises(
+        ImportStopped, match=r"A: Timix stored it otherwise: text Work A \[#10f0ca57\] -> .*TIMIX_OVERRIDES"
+    ):
+        firm.run([row(reference, date="2026-11-28") for reference in "ABC"])
+    table = firm.lake.scan(firm.importer.table).collect()
+    assert table["outcome"].to_list() == ["created", "not sent", "not sent"]
+    # The ledger has what is there, so it can be undone.
+    assert firm.roll_back().outcomes == ["deleted"]
+
+
+def test_value_of_an_update_that_timix_does_not_store_stops_the_import(structure: Structure) -> None:
+    structure.run(ACME)
+    structure.sandbox.faults.add(Fault("raw_value", path="/tasks/*", method="PUT", field="tmHourLimit", value="80"))
+    rows = [{**row, "tm_hour_limit": "99"} if row["path"].endswith("Build") else row for row in ACME]
+    with pytest.raises(ImportStopped, match="build: Timix stored it otherwise: tm_hour_limit 99 -> 80"):
+        structure.run(rows)
+
+
 class Killed(BaseException):
     """Ends the run as SIGKILL does: nothing is recorded after it."""
 

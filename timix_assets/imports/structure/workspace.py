@@ -32,11 +32,12 @@ class StructureWorkspace(Connection):
         for records in self._records.values():
             records.check_writable()
 
-    def create(self, values: Element) -> str:
-        return self._records[values.level].create(values.items())
+    def create(self, values: Element) -> tuple[str, Element]:
+        stored = self._records[values.level].create(values.items())
+        return stored["id"], element_of(values.level, stored)
 
-    def update(self, record_id: str, values: Element, before: Element | None) -> None:
-        self._records[values.level].update(record_id, values.items())
+    def update(self, record_id: str, values: Element, before: Element | None) -> Element:
+        return element_of(values.level, self._records[values.level].update(record_id, values.items()))
 
     def delete(self, record_id: str, kind: str) -> None:
         self._records[kind].delete(record_id)
