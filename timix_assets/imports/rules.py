@@ -14,6 +14,9 @@ from .steps import RuleBroken
 MAX_HOURS = Decimal(24)
 """Longest entry. Source: the vendor's page logging-time. Also the longest day of a person."""
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+"""The contract reads no other days, so an entry on one could not be found again."""
+
 _NOTHING = Decimal(0)
 
 
@@ -69,6 +72,8 @@ class Rules:
     def _check_values(self, entry: Entry, subtask: Subtask) -> None:
         if not 0 < entry.hours <= MAX_HOURS:
             raise RuleBroken(f"hours must be more than 0 and at most {MAX_HOURS}, not {_number(entry.hours)}")
+        if not FIRST_YEAR <= entry.date.year <= LAST_YEAR:
+            raise RuleBroken(f"the day {entry.date} is not in the years {FIRST_YEAR} to {LAST_YEAR}")
         if len(entry.text) > MAX_TEXT_LENGTH:
             raise RuleBroken(
                 f"the text has {len(entry.text):,} characters with its mark, more than {MAX_TEXT_LENGTH:,}"

@@ -60,12 +60,15 @@ class Workspace(Connection):
         return Directory(people, subtasks_of(*tables.values()), {key: cap for key, cap in caps.items() if cap})
 
     def entries_on(self, days: Iterable[date]) -> dict[str, Existing]:
-        """The entries of these days, by id; of each month one listing, from the first of its days to the last."""
+        """The entries of these days, by id, and others; of each month one listing, from the first day to the one after the last.
+
+        Where the server excludes the day of endDate, an entry of the last day would be missing and written again.
+        """
         found: dict[str, Existing] = {}
         for first, last in _ranges(days):
-            endpoint = self._entries.endpoint
-            names, extra = endpoint.parameters, timedelta(days=1 if endpoint.end_exclusive else 0)
-            params = {names["startDate"]: first.isoformat(), names["endDate"]: (last + extra).isoformat()}
+            names = self._entries.endpoint.parameters
+            end = min(last, date.max - timedelta(days=1)) + timedelta(days=1)
+            params = {names["startDate"]: first.isoformat(), names["endDate"]: end.isoformat()}
             found |= {each.id: each for each in self._existing(self._entries.list(params))}
         return found
 

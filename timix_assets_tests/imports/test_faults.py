@@ -55,6 +55,12 @@ def test_lost_response_gives_one_record_per_row(
     assert set(importing.run(importing.rows()).reasons) == {"unchanged"}
 
 
+def test_lost_response_of_the_last_day_is_found_where_the_end_date_is_exclusive(firm: Firm) -> None:
+    firm.sandbox.faults.add(Fault("end_exclusive"), at("/time-reports", "lost_answer"))
+    assert firm.run([row("A")]).outcomes == ["created"]
+    assert len(firm.created()) == 1
+
+
 def test_update_and_delete_with_lost_responses_are_settled(firm: Firm) -> None:
     firm.run([row("A"), row("B")])
     for method in ("PUT", "DELETE"):

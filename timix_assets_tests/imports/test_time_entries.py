@@ -133,6 +133,11 @@ def test_rules_are_those_of_what_is_sent(firm: Firm) -> None:
     assert firm.run([row("A", 2, subtask="Internal tools")]).reasons == ["overhead (OVH) has no customer rate, not 50"]
 
 
+@pytest.mark.parametrize("day", ["0206-11-09", "2926-11-09", "9999-12-31"])
+def test_day_that_could_not_be_read_again_is_refused(firm: Firm, day: str) -> None:
+    assert firm.run([row("A", date=day)]).reasons == [f"the day {day} is not in the years 1900 to 2200"]
+
+
 def test_removed_row_is_deleted_only_on_request(firm: Firm) -> None:
     firm.run([row("A"), row("B")])
     assert firm.run([row("A")]).steps == ["leave", "removed"]
