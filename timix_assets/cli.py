@@ -295,6 +295,7 @@ def import_() -> None:
 
 
 _FILE = click.argument("file", type=click.Path(path_type=Path, exists=True))
+_MAPPING = click.option("--mapping", default="", metavar="NAME|YAML", help="toggl, clockify, harvest, or a YAML file.")
 _NAME = click.option(
     "--name", default="", help="Name of the import; a corrected file has the same. Default: the file's."
 )
@@ -306,7 +307,7 @@ _FORMAT = click.option(
 
 @import_.command("time-entries", short_help="Import hours from a CSV, Excel, Parquet or Delta file.")
 @_FILE
-@click.option("--mapping", default="", metavar="NAME|YAML", help="toggl, clockify, harvest, or a YAML file.")
+@_MAPPING
 @_NAME
 @click.option("--delete-removed", is_flag=True, help="Delete entries whose rows are no longer in the file.")
 @_APPLY
@@ -331,11 +332,16 @@ def import_structure(file: Path, mapping: str, name: str, apply: bool, as_format
 @import_.command("roll-back", short_help="Undo an import.")
 @click.argument("name")
 @click.option("--structure", is_flag=True, help="Of customers, projects, tasks and subtasks. Default: of time entries.")
+@_MAPPING
 @_APPLY
 @_FORMAT
-def import_roll_back(name: str, structure: bool, apply: bool, as_format: str) -> None:
-    """Undo the import NAME, or the run whose id begins with NAME, as far as Timix lets it."""
-    _import("structure" if structure else "time_entries", {"roll_back": name, "apply": apply}, as_format)
+def import_roll_back(name: str, structure: bool, mapping: str, apply: bool, as_format: str) -> None:
+    """Undo the import NAME, or the run whose id begins with NAME, as far as Timix lets it.
+
+    What lies in a closed month stays, unless the mapping says `closed_months: allow`.
+    """
+    what = "structure" if structure else "time_entries"
+    _import(what, {"roll_back": name, "apply": apply}, as_format, mapping=mapping)
 
 
 def _import(what: str, config: dict[str, Any], as_format: str, file: Path | None = None, mapping: str = "") -> None:

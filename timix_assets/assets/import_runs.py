@@ -158,6 +158,9 @@ class ImportKind(Generic[C, L, V, M]):
             limits = resources.imports.limits
             if config.apply:
                 resources.timix.permit_writes()
+            if config.mapping:
+                named = ready_file(config.mapping) or resources.imports.file(config.mapping)
+                mapping = read_mapping(named, self.mapping)
             source = None if config.roll_back else self._source(config, resources.imports, upstream, mapping)
             table = f"imports/{name}"
             importer = self.importer(
@@ -175,7 +178,10 @@ class ImportKind(Generic[C, L, V, M]):
                 **options,
             )
             ledger = importer.ledger()
-            planned = importer.plan(*source, ledger) if source else importer.plan_rollback(config.roll_back, ledger)
+            if source is None:
+                planned = importer.plan_rollback(config.roll_back, mapping or self.mapping(), ledger)
+            else:
+                planned = importer.plan(*source, ledger)
             importer.store(planned, ledger)
             context.log.info(f"The plan of {importer.occasion.name}: {counts(each.line for each in planned)}.")
             if config.apply:
@@ -195,8 +201,6 @@ class ImportKind(Generic[C, L, V, M]):
         self, config: ImportConfig, imports: ImportResource, upstream: Mapping[str, Any], mapping: M | None
     ) -> tuple[Table, M]:
         """The rows of the upstream asset or the file, and their mapping. Nothing is requested yet."""
-        if config.mapping:
-            mapping = read_mapping(ready_file(config.mapping) or imports.file(config.mapping), self.mapping)
         if upstream:
             table = rows_of_frame(upstream["rows"], "the upstream asset")
         else:

@@ -66,11 +66,12 @@ class Importer(ABC, Generic[C, L, V, M]):
         """
 
     @abstractmethod
-    def plan_rollback(self, selection: str, ledger: Ledger[V]) -> list[Planned[L, V]]:
+    def plan_rollback(self, selection: str, mapping: M, ledger: Ledger[V]) -> list[Planned[L, V]]:
         """What undoes an import.
 
         Args:
             selection: The import's name, or the beginning of a run's id.
+            mapping: Says which rules are off.
 
         Raises:
             ImportRefused: The ledger has no such import, or the key may not write.

@@ -90,7 +90,9 @@ class ImportMapping(MappingFile):
         default="refuse",
         description="Rows equal to an entry that was imported from another source, or under a reference that is not in the file.",
     )
-    closed_months: Rule = Field(default="refuse", description="Rows of months that close_month has closed.")
+    closed_months: Rule = Field(
+        default="refuse", description="Changes of entries in months that close_month has closed, rollbacks included."
+    )
 
     @classmethod
     def of_columns(cls, columns: Collection[str]) -> Self:

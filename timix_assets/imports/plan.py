@@ -14,7 +14,7 @@ from .ledger import Action, Known, Write
 from .mapping import NO_SOURCE, ImportMapping
 from .permissions import KeyOwner
 from .rows import Row
-from .rules import Rules
+from .rules import Rules, closed_month
 from .steps import PlanLine, RuleBroken, Step, correction
 
 
@@ -60,7 +60,7 @@ class Facts:
         existing: Id -> entry, of all days of the rows and of the entries that the ledger knows.
         known: Reference -> what the ledger knows, of the mapping's source.
         others: Entries that belong to rows of other sources.
-        closed: The closed months.
+        closed: The closed months; none where the mapping allows to change them.
         used: (level, id, scope) -> hours that count against the cap already; absent where unknown.
     """
 
@@ -97,8 +97,8 @@ def _removed(rows: Iterable[Row], name: str, facts: Facts, *, delete_removed: bo
         step, reason = Step.REMOVED, "no longer in the file; the entry stays"
         if delete_removed and not known.created:
             reason = "no longer in the file; the entry stays, since the import did not create it"
-        elif delete_removed and current.fixed:
-            step, reason = Step.REFUSE, f"no longer in the file, but the entry stays: {current.fixed}"
+        elif delete_removed and (why := current.fixed or closed_month([current.entry.date], facts.closed)):
+            step, reason = Step.REFUSE, f"no longer in the file, but the entry stays: {why}"
         elif delete_removed and (changes := known.values.changes_to(current.entry)):
             why = f"changed in Timix since ({', '.join(changes)})"
             step, reason = Step.REFUSE, f"no longer in the file, but the entry stays: {why}"

@@ -1,11 +1,13 @@
 """The plan that undoes an import, from the ledger. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import date
 
 from .directory import Directory
 from .entry import Entry, Existing
 from .ledger import Action, Outcome, V, Write, state_after
 from .plan import Line
+from .rules import closed_month
 from .steps import Step
 
 
@@ -29,7 +31,11 @@ def histories(writes: Iterable[Write[V]], selection: str) -> list[list[Write[V]]
 
 
 def rollback(
-    writes: Sequence[Write[Entry]], selection: str, existing: Mapping[str, Existing], directory: Directory
+    writes: Sequence[Write[Entry]],
+    selection: str,
+    existing: Mapping[str, Existing],
+    directory: Directory,
+    closed: Set[date] = frozenset(),
 ) -> list[tuple[Line, str]]:
     """What undoes the import: for each entry a line, and the source of its reference.
 
@@ -40,22 +46,28 @@ def rollback(
         writes: The whole ledger, in order.
         selection: The name of an import, or the beginning of a run's id.
         existing: Id -> entry in Timix.
+        closed: The closed months, of which nothing is changed.
     """
     return [
-        (_line(history, selection, existing, directory), history[0].source) for history in histories(writes, selection)
+        (_line(history, selection, existing, directory, closed), history[0].source)
+        for history in histories(writes, selection)
     ]
 
 
 def _line(
-    history: Sequence[Write[Entry]], selection: str, existing: Mapping[str, Existing], directory: Directory
+    history: Sequence[Write[Entry]],
+    selection: str,
+    existing: Mapping[str, Existing],
+    directory: Directory,
+    closed: Set[date],
 ) -> Line:
     key = history[0].key
     now = state_after(history).get(key)
     shown = now.values if now else next(w.values or w.before for w in reversed(history))
     current = existing.get(now.record_id) if now else None
-    step, reason, earlier = undoing(
-        history, selection, current.entry if current else None, current.fixed if current else ""
-    )
+    days = [entry.date for entry in (current and current.entry, *(write.before for write in history)) if entry]
+    fixed = (current.fixed if current else "") or closed_month(days, closed)
+    step, reason, earlier = undoing(history, selection, current.entry if current else None, fixed)
     entry = earlier if earlier and step is Step.UPDATE else shown
     subtask = directory.by_id(shown.subtask_id) if shown else None
     person = directory.name_of(shown.user_id) if shown else ""
@@ -70,7 +82,7 @@ def undoing(
     Args:
         history: Its applied writes.
         current: What Timix has; None if it is not there.
-        fixed: Why Timix does not let it change; empty when it does.
+        fixed: Why it may not change; empty when it may.
     """
     first = next(n for n, write in enumerate(history) if is_selected(write, selection))
     key, changed = history[0].key, next((write.before for write in history[first:] if write.before), None)

@@ -24,10 +24,10 @@ class Rules:
     """Checks entries one after the other; each that passes counts for those after it.
 
     Args:
-        mapping: Its `over_budget` and `closed_months` say which rules are on.
+        mapping: Its `over_budget` says whether that rule is on.
         owner: Whom the key acts for.
         caps: The hour caps.
-        closed: The closed months.
+        closed: The closed months, of which nothing may be changed.
         used: (level, id, scope) -> hours that count against the cap already; absent where unknown.
         existing: The entries of the days in question, in Timix.
     """
@@ -59,7 +59,8 @@ class Rules:
         if refusal := self._owner.refusal(person.id, sets_rate=entry.customer_rate is not None):
             raise RuleBroken(refusal)
         self._check_person(entry, person)
-        self._check_months({entry.date, before.date if before else entry.date})
+        if refusal := closed_month([entry.date, before.date if before else entry.date], self._closed):
+            raise RuleBroken(refusal)
         hours_before = before.hours if before else _NOTHING
         is_same_day = before is not None and (before.user_id, before.date) == (entry.user_id, entry.date)
         total = self._hours[entry.user_id, entry.date] - (hours_before if is_same_day else _NOTHING) + entry.hours
@@ -91,11 +92,6 @@ class Rules:
         if person.last_day and entry.date > person.last_day:
             raise RuleBroken(f"{person.name} left on {person.last_day}")
 
-    def _check_months(self, days: Set[date]) -> None:
-        for day in sorted(days):
-            if self._mapping.closed_months == "refuse" and day.replace(day=1) in self._closed:
-                raise RuleBroken(f"the month {day:%Y-%m} is closed")
-
     def _charge(self, subtask: Subtask, hours: Decimal) -> None:
         """Counts hours against every cap of known use, or refuses them; a cap of 0 is no cap."""
         budgets = [budget for budget in subtask.budgets if budget in self._used]
@@ -109,6 +105,11 @@ class Rules:
                 )
         for budget in budgets:
             self._used[budget] += hours
+
+
+def closed_month(days: Iterable[date], closed: Set[date]) -> str:
+    """The first of these days' months that is closed: `the month 2026-10 is closed`; empty when none is."""
+    return next((f"the month {day:%Y-%m} is closed" for day in sorted(days) if day.replace(day=1) in closed), "")
 
 
 def _is_rate(value: Decimal) -> bool:

@@ -64,7 +64,7 @@ class TimeEntryImporter(Importer[Workspace, Line, Entry, ImportMapping]):
             )
         return [Planned(line, mapping.source, line.write(self.occasion.name, mapping.source)) for line in lines]
 
-    def plan_rollback(self, selection: str, ledger: Ledger[Entry]) -> list[PlannedEntry]:
+    def plan_rollback(self, selection: str, mapping: ImportMapping, ledger: Ledger[Entry]) -> list[PlannedEntry]:
         if refusal := self.workspace.key_owner().may_not_write:
             raise ImportRefused(f"Nothing can be rolled back: {refusal}.")
         settle(self.workspace, ledger, self.notify, self.settle_seconds)
@@ -74,7 +74,9 @@ class TimeEntryImporter(Importer[Workspace, Line, Entry, ImportMapping]):
         name_of = {write.key: write.name for write in undone}
         return [
             Planned(line, source, line.write(name_of[source, line.reference], source))
-            for line, source in rollback(ledger.writes, selection, existing, self.workspace.directory())
+            for line, source in rollback(
+                ledger.writes, selection, existing, self.workspace.directory(), self._closed(mapping)
+            )
         ]
 
     def apply(self, planned: Sequence[PlannedEntry], ledger: Ledger[Entry], pace: Pace, max_rows: int) -> None:
@@ -97,9 +99,13 @@ class TimeEntryImporter(Importer[Workspace, Line, Entry, ImportMapping]):
             existing=self._entries_of([row.day for row in rows if row.day], concerned),
             known=known,
             others={each.record_id for (source, _), each in everything.items() if source != mapping.source},
-            closed=closed_months(self.lake),
+            closed=self._closed(mapping),
             used=self._used(directory, everything.values()),
         )
+
+    def _closed(self, mapping: ImportMapping) -> set[date]:
+        """The months in which nothing may be changed."""
+        return closed_months(self.lake) if mapping.closed_months == "refuse" else set()
 
     def _entries_of(self, days: Iterable[date], known: Iterable[Known[Entry]]) -> dict[str, Existing]:
         known = list(known)

@@ -104,10 +104,12 @@ class Importing(ABC, Generic[L, V, M]):
         used = mapping or self.mapping.of_columns(columns)
         return self._run(lambda importer, ledger: importer.plan((columns, rows), used, ledger), apply, key, options)
 
-    def roll_back(self, selection: str = "", *, apply: bool = True, key: str | None = None) -> Run[L, V]:
+    def roll_back(
+        self, selection: str = "", *, apply: bool = True, key: str | None = None, mapping: M | None = None
+    ) -> Run[L, V]:
         """Undoes a run, or all imports."""
-        undone = selection or self.name
-        return self._run(lambda importer, ledger: importer.plan_rollback(undone, ledger), apply, key)
+        undone, used = selection or self.name, mapping or self.mapping()
+        return self._run(lambda importer, ledger: importer.plan_rollback(undone, used, ledger), apply, key)
 
     def _run(
         self,

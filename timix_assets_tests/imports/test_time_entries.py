@@ -1,6 +1,7 @@
 """An import from its plan to its rollback, against the sandbox: who changes what, and what is never done twice."""
 
 import shutil
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from timix_assets.imports.ledger import TABLE
 from timix_assets.imports.mapping import READY_NAMES, ImportMapping, load_mapping
 from timix_assets.imports.sources import read_source
 from timix_assets.imports.time_entries import TimeEntryImporter
+from timix_assets.imports.workspace import CLOSED
 from timix_assets.lake.errors import LakeError
 
 from .firm import CAPPED, COLUMNS, MONDAY, OTHER, PERSON, WRONG, Firm, month_of_rows, row, wrong_rows
@@ -206,6 +208,21 @@ def test_damaged_ledger_stops_the_import(firm: Firm) -> None:
     with pytest.raises(LakeError, match="a row has a value that no import writes"):
         firm.run([row("A"), row("B")])
     assert len(firm.created()) == 1
+
+
+def test_nothing_is_deleted_or_changed_back_in_a_closed_month(firm: Firm) -> None:
+    rows = [row("A"), row("B", date="2026-10-15"), row("C", date="2026-10-15")]
+    firm.run(rows)
+    firm.run([rows[0], rows[1], {**rows[2], "date": "2026-11-10"}])
+    firm.lake.replace(CLOSED, pl.DataFrame({"month": [date(2026, 10, 1)]}), key=["month"])
+    run = firm.run([{**rows[2], "date": "2026-11-10"}], delete_removed=True, apply=False)
+    assert run.steps == ["leave", "delete", "refuse"]
+    assert run.reasons[2] == "no longer in the file, but the entry stays: the month 2026-10 is closed"
+    undone = firm.roll_back(apply=False)
+    assert undone.steps == ["delete", "refuse", "refuse"]
+    assert undone.reasons[1].endswith("stays: the month 2026-10 is closed")
+    allowed = ImportMapping(closed_months="allow")
+    assert firm.roll_back(mapping=allowed).outcomes == ["deleted"] * 3
 
 
 @pytest.mark.long

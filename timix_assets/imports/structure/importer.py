@@ -51,7 +51,7 @@ class StructureImporter(Importer[StructureWorkspace, ElementLine, Element, Struc
         name = self.occasion.name
         return [Planned(line, mapping.source, line.write(name, mapping.source)) for line in plan(rows, name, facts)]
 
-    def plan_rollback(self, selection: str, ledger: Ledger[Element]) -> list[PlannedElement]:
+    def plan_rollback(self, selection: str, mapping: StructureMapping, ledger: Ledger[Element]) -> list[PlannedElement]:
         if refusal := self.workspace.key_owner().may_not_write_structure:
             raise ImportRefused(f"Nothing can be rolled back: {refusal}.")
         settle(self.workspace, ledger, self.notify, self.settle_seconds)
