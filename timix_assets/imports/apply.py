@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Generic, Protocol
 
-from timix_assets.api.errors import Conflict, Forbidden, Invalid, NotFound, TimixError
+from timix_assets.api.errors import Conflict, Forbidden, Invalid, NotFound, StatusError, TimixError
 from timix_assets.text.wording import count_noun
 
 from .errors import ImportStopped
@@ -99,25 +99,40 @@ class Writer(Generic[V]):
     def _send(self, batch: Sequence[Write[V]], results: dict[int, Write[V]]) -> None:
         """Sends a batch; `results` has the outcomes so far, also when this raises."""
         due = list(batch)
+        forbidden: list[Write[V]] = []
         for _ in range(MAX_TRIES):
             doubts: list[Write[V]] = []
             for position, write in enumerate(due):
                 try:
                     results[write.number] = self._once(write)
                     self._check_stored(results[write.number])
+                except Forbidden as error:
+                    results[write.number] = self._refused(write, error)
+                    forbidden.append(results[write.number])
                 except TimixError as error:
                     if not error.maybe_applied:
                         results |= _not_sent(due[position:])
-                        raise self._stopped(error) from error
+                        raise self._stopped(error, write) from error
                     self.notify(f"{write.reference}: {error}")
                     doubts.append(write)
                 except ImportStopped as error:
                     results |= _not_sent(due[position + 1 :])
                     raise self._stopped(error, write) from error
             if not doubts:
-                return
+                break
             time.sleep(self.settle_seconds)
             due = self._look(doubts, results)
+        else:
+            self._give_up(due, batch, results)
+        # One record may be another team's; all of them are not.
+        if len(forbidden) == sum(write.action is not Action.MATCH for write in batch) > 1:
+            raise ImportStopped(
+                f"The import stopped: the server answered 403 for each of {len(forbidden)} writes, {forbidden[0].reference} "
+                f"first: {forbidden[0].message} Use a key that may write them. What was written before is in the ledger."
+            )
+
+    def _give_up(self, due: Sequence[Write[V]], batch: Sequence[Write[V]], results: dict[int, Write[V]]) -> None:
+        """Records writes that were sent in vain."""
         for write in due:
             results[write.number] = replace(write, outcome=Outcome.ABSENT, message="no response; not in Timix")
         if len(due) == len(batch) > 1:
@@ -146,11 +161,14 @@ class Writer(Generic[V]):
         try:
             done = self._request(write)
         except _REFUSALS as error:
-            refusal = error.server_message or str(error)
-            self.notify(f"{write.reference}: refused by Timix: {refusal}")
-            return replace(write, outcome=Outcome.REFUSED, message=refusal)
+            return self._refused(write, error)
         self.notify(f"{write.reference}: {_PAST[write.action]} {done.record_id}")
         return replace(done, outcome=Outcome.DONE)
+
+    def _refused(self, write: Write[V], error: StatusError) -> Write[V]:
+        refusal = error.server_message or str(error)
+        self.notify(f"{write.reference}: refused by Timix: {refusal}")
+        return replace(write, outcome=Outcome.REFUSED, message=refusal)
 
     def _check_stored(self, done: Write[V]) -> None:
         """ImportStopped if Timix stored something else than what was sent: it would do so with every record."""

@@ -139,11 +139,33 @@ def test_nothing_is_created_below_what_timix_refused(structure: Structure) -> No
     assert len(structure.created()) == 5
 
 
-@pytest.mark.parametrize("kind", ["unauthorized", "forbidden"])
-def test_import_stops_when_the_key_is_refused_and_continues_later(importing: Any_, kind: str) -> None:
+def test_row_that_the_key_may_not_write_is_refused(firm: Firm) -> None:
+    firm.sandbox.faults.add(at("/time-reports", "forbidden"))
+    rows = month_of_rows(3)
+    run = firm.run(rows)
+    assert run.outcomes == ["refused by Timix", "created", "created"]
+    assert run.ledger.writes[0].message == "Your plan or role does not allow this."
+    firm.sandbox.faults.clear()
+    assert firm.run(rows).steps == ["create", "leave", "leave"]
+
+
+def test_import_stops_when_the_key_may_write_nothing(importing: Any_) -> None:
+    path = "/customers" if isinstance(importing, Structure) else "/time-reports"
+    importing.sandbox.faults.add(Fault("forbidden", path=path, method="POST"))
+    rows = [{"path": "Acme"}, {"path": "Beta"}] if isinstance(importing, Structure) else month_of_rows(2)
+    expected = (
+        f"403 for each of 2 writes, {rows[0].get('reference', 'acme')} first: Your plan or role does not allow this"
+    )
+    with pytest.raises(ImportStopped, match=expected):
+        importing.run(rows)
+    assert importing.writes == 2
+    assert importing.lake.scan(importing.importer.table).collect()["outcome"].to_list() == ["refused by Timix"] * 2
+
+
+def test_import_stops_when_the_key_is_refused_and_continues_later(importing: Any_) -> None:
     path = "/subtasks" if isinstance(importing, Structure) else "/time-reports"
-    importing.sandbox.faults.add(Fault(kind, path=path, method="POST", nth=2))
-    with pytest.raises(ImportStopped, match="What was written before is in the ledger"):
+    importing.sandbox.faults.add(Fault("unauthorized", path=path, method="POST", nth=2))
+    with pytest.raises(ImportStopped, match=r"(T-001|meetings): POST .* What was written before is in the ledger"):
         importing.run(importing.rows())
     written = len(importing.created())
     outcomes = importing.lake.scan(importing.importer.table).collect()["outcome"].to_list()
