@@ -199,7 +199,7 @@ class _Planner:
         other = self._of_others.get(_content(plain, row.text))
         if other and self._mapping.other_sources == "refuse":
             raise RuleBroken(f"the same entry was imported {other}")
-        self._rules.check(entry, person, subtask, None)
+        self._rules.check(entry, person, subtask, None, None)
         return line
 
     def _of_known(self, line: Line, entry: Entry, known: Known[Entry], person: Person, subtask: Subtask) -> Line:
@@ -227,7 +227,8 @@ class _Planner:
     ) -> Line:
         if current.fixed:
             raise RuleBroken(f"cannot be corrected ({changes}): {current.fixed}")
-        self._rules.check(entry, person, subtask, current.entry)
+        subtask_before = self._facts.directory.by_id(current.entry.subtask_id)
+        self._rules.check(entry, person, subtask, current.entry, subtask_before)
         rate = current.entry.customer_rate
         if rate is not None and entry.over(current.entry).customer_rate is None:
             changes += f", customer_rate {rate.normalize():f} -> set by Timix"

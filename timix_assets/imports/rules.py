@@ -19,6 +19,9 @@ FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 _NOTHING = Decimal(0)
 
+Budget = tuple[str, str, str]
+"""(level, id, scope)"""
+
 
 class Rules:
     """Checks entries one after the other; each that passes counts for those after it.
@@ -50,8 +53,16 @@ class Rules:
         for entry in existing:
             self._hours[entry.user_id, entry.date] += entry.hours
 
-    def check(self, entry: Entry, person: Person, subtask: Subtask, before: Entry | None) -> None:
-        """Checks a new entry, or one that replaces `before`; RuleBroken for the first rule that it breaks."""
+    def check(
+        self, entry: Entry, person: Person, subtask: Subtask, before: Entry | None, subtask_before: Subtask | None
+    ) -> None:
+        """Checks a new entry, or one that replaces `before`; RuleBroken for the first rule that it breaks.
+
+        Args:
+            person, subtask: Of the entry.
+            before: The entry as it is in Timix; None for a new one.
+            subtask_before: The subtask of that; None also where it is not known.
+        """
         self._check_values(entry, subtask)
         rate = entry.over(before).customer_rate if before else entry.customer_rate
         if rate is not None and subtask.billing_type == "OVH":
@@ -61,14 +72,18 @@ class Rules:
         self._check_person(entry, person)
         if refusal := closed_month([entry.date, before.date if before else entry.date], self._closed):
             raise RuleBroken(refusal)
-        hours_before = before.hours if before else _NOTHING
-        is_same_day = before is not None and (before.user_id, before.date) == (entry.user_id, entry.date)
-        total = self._hours[entry.user_id, entry.date] - (hours_before if is_same_day else _NOTHING) + entry.hours
+        hours, budgets = defaultdict[tuple[str, date], Decimal](Decimal), defaultdict[Budget, Decimal](Decimal)
+        for each, sign, charged in ((before, -1, subtask_before), (entry, 1, subtask)):
+            if each is not None:
+                hours[each.user_id, each.date] += sign * each.hours
+                for budget in charged.budgets if charged else ():
+                    budgets[budget] += sign * each.hours
+        total = self._hours[entry.user_id, entry.date] + hours[entry.user_id, entry.date]
         if total > MAX_HOURS:
             raise RuleBroken(f"{person.name} would have {_number(total)} hours on {entry.date}")
-        is_same_subtask = before is not None and before.subtask_id == entry.subtask_id
-        self._charge(subtask, entry.hours - (hours_before if is_same_subtask else _NOTHING))
-        self._hours[entry.user_id, entry.date] = total
+        self._charge(budgets)
+        for day, change in hours.items():
+            self._hours[day] += change
 
     def _check_values(self, entry: Entry, subtask: Subtask) -> None:
         if not 0 < entry.hours <= MAX_HOURS:
@@ -92,10 +107,10 @@ class Rules:
         if person.last_day and entry.date > person.last_day:
             raise RuleBroken(f"{person.name} left on {person.last_day}")
 
-    def _charge(self, subtask: Subtask, hours: Decimal) -> None:
+    def _charge(self, budgets: Mapping[Budget, Decimal]) -> None:
         """Counts hours against every cap of known use, or refuses them; a cap of 0 is no cap."""
-        budgets = [budget for budget in subtask.budgets if budget in self._used]
-        for budget in budgets:
+        known = {budget: hours for budget, hours in budgets.items() if budget in self._used}
+        for budget, hours in known.items():
             cap, used = self._caps.get(budget), self._used[budget]
             if self._mapping.over_budget == "refuse" and cap and hours > 0 and used + hours > cap:
                 left = max(_NOTHING, cap - used)
@@ -103,7 +118,7 @@ class Rules:
                     f"over budget: the {budget[0]} has {_number(left)} of {_number(cap)} hours left, and this needs "
                     f"{_number(hours)}"
                 )
-        for budget in budgets:
+        for budget, hours in known.items():
             self._used[budget] += hours
 
 
