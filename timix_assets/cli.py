@@ -68,9 +68,11 @@ def _is_wrong_usage(error: TimixAssetsError) -> bool:
     # Not at the top: these import httpx and Polars.
     from timix_assets.api.errors import ClientConfigError
     from timix_assets.contract.overrides import OverrideError
+    from timix_assets.imports.errors import ImportRefused
     from timix_assets.reporting.errors import ExportError, QueryError
 
-    return isinstance(error, SettingsError | ClientConfigError | OverrideError | ExportError | QueryError)
+    usage = SettingsError | ClientConfigError | OverrideError | ImportRefused | ExportError | QueryError
+    return isinstance(error, usage)
 
 
 def _print_error(message: str) -> None:

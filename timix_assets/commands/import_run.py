@@ -11,15 +11,16 @@ from rich.console import Console
 from timix_assets.commands.refresh import project_instance
 from timix_assets.commands.refresh_output import printed_logs
 from timix_assets.dagster_internals import MAX_RETRIES_TAG, execute_job
+from timix_assets.imports.errors import ImportRefused
 from timix_assets.imports.mapping import READY_NAMES
 from timix_assets.imports.outcome import UNWRITTEN
 from timix_assets.imports.steps import Step
 from timix_assets.lake.tables import Lake
 from timix_assets.resources import import_resource
-from timix_assets.runs.failure_messages import error_message
+from timix_assets.runs.failure_messages import error_message, is_caused_by
 from timix_assets.runs.ours import command_line_origin
 from timix_assets.runs.tags import STARTED_BY
-from timix_assets.settings import Settings
+from timix_assets.settings import Settings, SettingsError
 
 
 def run(
@@ -34,6 +35,9 @@ def run(
 
     Returns:
         Why it failed; None if it did not.
+
+    Raises:
+        ImportRefused: It did not begin: the file, the mapping, the key or a setting does not fit.
     """
     # Not at the top: it builds the definitions from the environment, which the command completes from .env first.
     from timix_assets.definitions import defs  # noqa: PLC0415
@@ -52,7 +56,11 @@ def run(
             },
         )
     errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
-    return error_message(errors[0]) if errors else None
+    if not errors:
+        return None
+    if is_caused_by(errors[0], ImportRefused, SettingsError):
+        raise ImportRefused(error_message(errors[0]))
+    return error_message(errors[0])
 
 
 def files_of(file: Path | None, base: Path, mapping: str) -> tuple[dict[str, str], str]:

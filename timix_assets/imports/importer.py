@@ -61,7 +61,7 @@ class Importer(ABC, Generic[C, L, V, M]):
         """What becomes of the rows of a table. Reads Timix; writes nothing but, to the ledger, what became of earlier writes.
 
         Raises:
-            ImportRefused: The columns do not fit the mapping, or the key may not write.
+            ImportRefused: The columns do not fit the mapping, a column cannot be written, or the key may not write.
             TimixError, LakeError: Something cannot be read.
         """
 

@@ -54,6 +54,7 @@ class TimeEntryImporter(Importer[Workspace, Line, Entry, ImportMapping]):
         owner = self.workspace.key_owner()
         if owner.may_not_write:
             raise ImportRefused(f"Nothing can be imported: {owner.may_not_write}.")
+        self.workspace.check_writable()
         settle(self.workspace, ledger, self.notify, self.settle_seconds)
         facts = self._facts(rows, mapping, ledger, owner)
         lines = plan(rows, mapping, self.occasion.name, facts, delete_removed=self.delete_removed)

@@ -53,6 +53,12 @@ def was_interrupted(error: SerializableErrorInfo | None) -> bool:
     return any(each.cls_name in INTERRUPTS for each in _chain(error))
 
 
+def is_caused_by(error: SerializableErrorInfo | None, *classes: type[Exception]) -> bool:
+    """Whether a step's error, or one that it comes from, is of these classes of this package."""
+    names = {each.__name__ for cls in classes for each in (cls, *_with_subclasses(cls))}
+    return any(each.cls_name in names for each in _chain(error))
+
+
 def _chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
     while error is not None:
         yield error

@@ -93,12 +93,12 @@ def test_plan_as_json_and_a_missing_mapping(fixed: Project) -> None:
     [line] = json.loads(done.stdout)
     assert (line["step"], line["outcome"], line["row"], line["hours"]) == ("create", "planned", 2, "1.5000000000")
     wrong = fixed.run("import", "time-entries", "rows.csv", "--mapping", "tempo")
-    assert wrong.returncode == 1
+    assert wrong.returncode == 2
     assert "Ready mappings of time entries: clockify, harvest, toggl." in wrong.stderr
 
 
 def test_apply_needs_the_setting(fixed: Project, sandbox: Sandbox) -> None:
     write_csv(fixed.folder / "rows.csv", [row("A")])
     done = fixed.run("import", "time-entries", "rows.csv", "--apply")
-    assert (done.returncode, sandbox.requests) == (1, [])
+    assert (done.returncode, sandbox.requests) == (2, [])
     assert "TIMIX_ALLOW_WRITES is not 1" in done.stderr

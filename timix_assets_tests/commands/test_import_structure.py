@@ -55,5 +55,5 @@ def test_mapping_and_json(project: Project) -> None:
     assert (line["step"], line["outcome"], line["customer"], line["reference"]) == ("create", "planned", "Acme", "7")
     (project.folder / "crm.yaml").write_text(mapping + "  hours: Budget\n", encoding="utf-8")
     wrong = project.run("import", "structure", "rows.csv", "--mapping", "crm.yaml")
-    assert wrong.returncode == 1
+    assert wrong.returncode == 2
     assert "hours" in wrong.stderr

@@ -157,10 +157,11 @@ def test_larger_plan_than_the_limit_stores_the_plan_alone(workspace: Workspace, 
     assert posts(workspace) == 0
 
 
-def test_column_that_an_override_computes_is_not_written(workspace: Workspace, file: Path) -> None:
+@pytest.mark.parametrize("apply", [True, False])
+def test_column_that_an_override_computes_is_not_written(workspace: Workspace, file: Path, *, apply: bool) -> None:
     workspace.overrides = {"time_reports": {"columns": {"hours": "hours / 1.0"}}}
     overrides = workspace._resources()["timix"].overrides_file
-    run = launch(workspace, file="october.csv", apply=True, overrides_file=overrides)
+    run = launch(workspace, file="october.csv", apply=apply, overrides_file=overrides)
     assert "An override computes the column hours of time_reports" in failures(run)[ASSET]
     assert posts(workspace) == 0
 

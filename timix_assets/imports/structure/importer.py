@@ -45,6 +45,7 @@ class StructureImporter(Importer[StructureWorkspace, ElementLine, Element, Struc
         rows = read_rows(cells, columns, mapping)
         if refusal := self.workspace.key_owner().may_not_write_structure:
             raise ImportRefused(f"Nothing can be imported: {refusal}.")
+        self.workspace.check_writable()
         settle(self.workspace, ledger, self.notify, self.settle_seconds)
         known = {reference: each for (source, reference), each in ledger.known().items() if source == mapping.source}
         facts = Facts(self.workspace.elements(), known, LoggedHours(self.lake).on, mapping.source)
