@@ -134,7 +134,9 @@ class Writer(Generic[V]):
     def _give_up(self, due: Sequence[Write[V]], batch: Sequence[Write[V]], results: dict[int, Write[V]]) -> None:
         """Records writes that were sent in vain."""
         for write in due:
-            results[write.number] = replace(write, outcome=Outcome.ABSENT, message="no response; not in Timix")
+            results[write.number] = replace(
+                write, outcome=Outcome.ABSENT, message=f"not carried out in {MAX_TRIES} tries"
+            )
         if len(due) == len(batch) > 1:
             raise ImportStopped(
                 f"The import stopped: Timix carried out none of {len(due)} writes in {MAX_TRIES} tries each. What was written "

@@ -30,8 +30,8 @@ FIRST = (
     Column(
         "outcome",
         Type.TEXT,
-        "What was done: created, updated, deleted, matched, refused by Timix, not sent, not written (no response in three "
-        "tries), in doubt; planned where nothing was applied; null where there is nothing to do.",
+        "What was done: created, updated, deleted, matched, refused by Timix, not sent, not written (the reason says why), "
+        "in doubt; planned where nothing was applied; null where there is nothing to do.",
     ),
     Column("reason", Type.TEXT, "Why, or what differs."),
 )

@@ -69,10 +69,8 @@ class TimeEntryImporter(Importer[Workspace, Line, Entry, ImportMapping]):
         if refusal := self.workspace.key_owner().may_not_write:
             raise ImportRefused(f"Nothing can be rolled back: {refusal}.")
         settle(self.workspace, ledger, self.notify, self.settle_seconds)
-        undone = self._undone(selection, ledger)
-        known = {name: each for name, each in ledger.known().items() if name in {write.key for write in undone}}
-        existing = self._entries_of((), known.values())
-        name_of = {write.key: write.name for write in undone}
+        name_of = {write.key: write.name for write in self._undone(selection, ledger)}
+        existing = self._entries_of((), [each for key, each in ledger.known().items() if key in name_of])
         return [
             Planned(line, source, line.write(name_of[source, line.reference], source))
             for line, source in rollback(

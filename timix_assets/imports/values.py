@@ -5,7 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from hashlib import sha256
 from typing import Self
 
 
@@ -51,11 +50,6 @@ class Values(ABC):
     def as_json(self) -> str:
         """The values as JSON text with sorted names."""
         return json.dumps({k: _plain(v) for k, v in self.items().items()}, sort_keys=True, ensure_ascii=False)
-
-    @property
-    def hash(self) -> str:
-        """A fingerprint of the values."""
-        return sha256(self.as_json().encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _words(text: str | None) -> list[str] | None:

@@ -225,6 +225,14 @@ def test_nothing_is_deleted_or_changed_back_in_a_closed_month(firm: Firm) -> Non
     assert firm.roll_back(mapping=allowed).outcomes == ["deleted"] * 3
 
 
+def test_ledger_with_a_column_of_an_earlier_version_is_read_and_written(firm: Firm) -> None:
+    firm.run([row("A")])
+    earlier = firm.lake.scan(TABLE).with_columns(hash=pl.lit("1f9a20c4")).collect()
+    firm.lake.replace(TABLE, earlier, key=["number"])
+    assert firm.run([row("A"), row("B")]).outcomes == [None, "created"]
+    assert set(firm.run([row("A"), row("B")]).reasons) == {"unchanged"}
+
+
 @pytest.mark.long
 def test_rollback_deletes_what_the_import_created(firm: Firm) -> None:
     firm.run(month_of_rows(30))
