@@ -197,7 +197,7 @@ class Writer(Generic[V]):
 
     def _stopped(self, error: TimixError | ImportStopped, at: Write[V] | None = None) -> ImportStopped:
         where = f"{at.reference}: " if at else ""
-        hint = " Run it again to continue." if not isinstance(error, Forbidden) else ""
+        hint = "" if isinstance(error, Forbidden | ImportStopped) else " Run it again to continue."
         return ImportStopped(f"The import stopped: {where}{error} What was written before is in the ledger.{hint}")
 
 

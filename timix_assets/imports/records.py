@@ -106,15 +106,12 @@ class Records:
     def _json_name(self, name: str) -> str:
         """The field that a column is written to; ImportRefused if an override computes it."""
         column = self.endpoint.column(name)
-        if column.expression is None:
-            return column.source
-        path = parsed(column.expression).path
-        if len(path) != 1:
+        if not self.is_writable(name):
             raise ImportRefused(
                 f"An override computes the column {name} of {self.endpoint.name} ({column.expression}), so it cannot be "
                 "written; imports need a column that is one field."
             )
-        return path[0]
+        return column.source if column.expression is None else parsed(column.expression).path[0]
 
     def _read(self, path: str, params: Mapping[str, str]) -> pl.DataFrame:
         endpoint = self.endpoint
