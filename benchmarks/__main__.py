@@ -39,7 +39,7 @@ MEASUREMENTS = (
     Measurement("refreshes", "eight minutes", refreshes.figures),
     Measurement("requests", "two minutes, for that is what it measures", requests.figures),
     Measurement("memory", "five minutes", memory.figures),
-    Measurement("rollups", "three minutes", rollups.figures),
+    Measurement("rollups", "eight minutes", rollups.figures),
     Measurement("workspaces", "three minutes", workspaces.figures),
     Measurement("imports", "a quarter of an hour", imports.figures, by_default=False),
     Measurement("pages", "half an hour", pages.figures, by_default=False),
