@@ -1,5 +1,6 @@
 """The memory of the processes of a `dagster dev` that stays, over many refreshes that its daemon launches."""
 
+import os
 import sys
 from datetime import date
 from pathlib import Path
@@ -22,7 +23,7 @@ SERVICES = {
     "daemon": "dagster._daemon",
     "webserver": "dagster_webserver",
     "code server": "grpc",
-    "its proxy": "code-server",
+    "code server's proxy": "code-server",
 }
 """Each process by a word of its command."""
 
@@ -72,13 +73,18 @@ def _refresh(dev: DagsterDev, months: Months) -> None:
 
 def _resident_mb(dev: DagsterDev) -> dict[str, float]:
     assert dev.process is not None
-    found = {}
-    for pid in tree(dev.process.pid):
-        command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-        resident = next(
-            line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")
-        )
-        for name, word in SERVICES.items():
-            if f" {word} " in command:
-                found[name] = int(resident.split()[1]) * 1024 / 1e6
-    return found
+    return {name: _resident(pid) / 1e6 for pid in tree(dev.process.pid) if (name := _service(pid))}
+
+
+def _service(pid: int) -> str:
+    """Which of the services a process is; empty for any other, such as that of a run, which may have ended meanwhile."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return next((name for name, word in SERVICES.items() if word in command), "")
+
+
+def _resident(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
