@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from dagster import (
@@ -205,9 +205,9 @@ class Workspace:
         return replace(self._plain, moved=changed) if changed else self._plain
 
     @property
-    def job_names(self) -> set[str]:
-        """The names of its jobs; none of the project without a prefix, whose jobs are of all assets."""
-        return {job.name for job in jobs(self._plain).values()} if self.name else set()
+    def is_of_this_run(self) -> bool:
+        """Whether this process is the container of a run of one of its jobs."""
+        return os.environ.get(RUN_JOB) in {job.name for job in jobs(self._plain).values()}
 
     def build_definitions(self) -> Definitions:
         """Its assets, checks, jobs, schedules, sensors and resources."""
@@ -238,6 +238,11 @@ class Workspace:
             ],
             resources=None if names.name else self._resources,
         )
+
+    def build_outline(self) -> Definitions:
+        """What other people's definitions may name, its tables and jobs, where nothing of it runs: a fraction of the cost."""
+        keys = [self.names.key(table) for table in _tables(self.endpoints)]
+        return Definitions(assets=[*map(AssetSpec, keys)], jobs=list(jobs(self.names, keys).values()))
 
     @cached_property
     def _plain_assets(self) -> list[Asset]:
@@ -331,18 +336,25 @@ def build_definitions(
     called = [each.name for each in built]
     if twice := sorted({name for name in called if called.count(name) > 1}):
         raise SettingsError(f"Two workspaces are called {quoted(twice[0])}; give each a name of its own.")
-    return Definitions.merge(
-        *(each.build_definitions() for each in _of_this_run(built)), Definitions(executor=executor)
-    )
+    return Definitions.merge(*_definitions(built), Definitions(executor=executor))
 
 
-def _of_this_run(workspaces: list[Workspace]) -> list[Workspace]:
-    """In the container of a run, the workspace of its job alone, whose assets are all that the run may compute; else all.
+def _definitions(workspaces: list[Workspace]) -> list[Definitions]:
+    """In the container of a run of one workspace, no more than an outline of the others.
 
-    A run of selected assets has Dagster's own job of everything.
+    A run of selected assets has Dagster's own job of everything, and needs all. The resources of the project without a prefix are
+    those of the code location, so it is always whole.
     """
-    job = os.environ.get(RUN_JOB)
-    return [each for each in workspaces if job in each.job_names] or workspaces
+    whole = [each for each in workspaces if each.is_of_this_run] or workspaces
+    return [each.build_definitions() if each in whole or not each.name else each.build_outline() for each in workspaces]
+
+
+@cache
+def _tables(endpoints: frozenset[str] | None) -> list[str]:
+    """The tables of any workspace that reads these endpoints."""
+    project = Workspace.of(Settings())
+    project.endpoints = endpoints
+    return [PROJECT.table(spec.key) for each in project._plain_assets for spec in _specs(each)]
 
 
 def _failing(problem: str) -> Callable[[InitResourceContext], Any]:

@@ -80,7 +80,7 @@ class Problems:
         names = frozenset([given] if isinstance(given, str) else given)
         for name in sorted(names - known.keys()):
             self.add(f"{setting}: there is no {quoted(name)}; {suggestion(name, known)}")
-        return names & known.keys()
+        return names.intersection(known)
 
     def resolved(self, declared: Mapping[str, Any]) -> dict[str, Any]:
         """With the values of environment variables, and without keys that would be shown."""

@@ -487,14 +487,27 @@ def test_executor_of_the_location_is_ours_or_theirs(tmp_path: Path) -> None:
 
 
 FIRMS_OF_A_RUN = """
+from dagster import AssetIn, AssetSelection, AutomationConditionSensorDefinition, Definitions, ScheduleDefinition, asset
 from timix_assets import Workspace, build_definitions
 
 class Unbuildable(Workspace):
     def build_definitions(self):
         raise RuntimeError("the firm of another run was built")
 
-defs = build_definitions(
-    Workspace("acme", "bbl_none", "data/acme", "2026-09"), Unbuildable("globex", "bbl_none", "data/globex", "2026-09")
+acme = Workspace("acme", "bbl_none", "data/acme", "2026-09", automation_sensor=False)
+globex = Unbuildable("globex", "bbl_none", "data/globex", "2026-09", automation_sensor=False)
+
+@asset(ins={"health": AssetIn(globex.names.key("rollups/budget_health"))})
+def board_pack(health): ...
+
+everywhere = AssetSelection.assets(*(firm.names.key("rollups/budget_health") for firm in (acme, globex)))
+defs = Definitions.merge(
+    build_definitions(acme, globex),
+    Definitions(
+        [board_pack],
+        sensors=[AutomationConditionSensorDefinition("ours", target=everywhere)],
+        schedules=[ScheduleDefinition("monthly", cron_schedule="0 0 1 * *", job_name="globex_refresh_recent")],
+    ),
 )
 """
 
@@ -508,6 +521,20 @@ def test_run_in_a_container_builds_its_own_firm_alone(
     job = build_definitions(workspace("acme", tmp_path)).resolve_job_def("acme_compact_lake")
     environ = {"DAGSTER_RUN_JOB_NAME": job.name} if in_container else {}
     assert execute_from_file(tmp_path / "firms.py", instance, job, environ).is_success == in_container
+
+
+def test_run_in_a_container_knows_the_tables_of_every_firm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loaded() -> Definitions:
+        initech = workspace("initech", tmp_path, endpoints=["projects", "customers"])
+        return build_definitions(workspace("acme", tmp_path), Themselves("globex", home=tmp_path), initech, Settings())
+
+    everything = keys(loaded())
+    monkeypatch.setenv("DAGSTER_RUN_JOB_NAME", "acme_refresh_recent")
+    of_a_run = loaded()
+    assert keys(of_a_run) == everything
+    computed = {key.path[0] for key in of_a_run.resolve_asset_graph().executable_asset_keys}
+    # The resources of the project are those of the code location, for other people's assets too.
+    assert computed & {"timix", "acme", "globex", "initech"} == {"timix", "acme"}
 
 
 def test_nothing_runs_at_import(tmp_path: Path) -> None:
