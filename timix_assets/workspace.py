@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 from dagster import (
@@ -56,7 +57,6 @@ from timix_assets.partitions import monthly_partitions
 from timix_assets.resources import import_resource, lake_resource, timix_resource
 from timix_assets.settings import Settings, SettingsError
 from timix_assets.settings.firm import FirmConfig
-from timix_assets.settings.webhooks import WebhookSettings
 from timix_assets.state.permissions import restrict_to_owner
 from timix_assets.text.key_mask import contains_key
 from timix_assets.text.wording import quoted
@@ -118,32 +118,23 @@ class Workspace:
         self.automation_sensor = automation_sensor
         self._plain = Namespace(name, problems.prefix(key_prefix, name))
         self._alone = False
-        self.endpoints = problems.known("endpoints", endpoints, BY_NAME)
-        schedules = problems.by_name("schedules", schedules, '{"everything_nightly": "30 2 * * *"}')
-        self.schedules = problems.known("schedules", schedules, CRON_SETTINGS)
+        self.endpoints = problems.known("endpoints", endpoints, BY_NAME, '["time_reports", "projects"]')
+        example = '{"everything_nightly": "30 2 * * *"}'
+        schedules = problems.by_name("schedules", schedules, example)
+        self.schedules = problems.known("schedules", schedules, CRON_SETTINGS, example)
         crons = {CRON_SETTINGS[each]: (schedules or {})[each] for each in self.schedules or ()}
         problems.called = {CRON_SETTINGS[each]: f"schedules.{each}" for each in self.schedules or ()}
-        declared = {
-            "api_key": api_key,
-            "lake": lake,
-            "start_month": start_month,
-            "home": os.environ.get("DAGSTER_HOME"),
-            **crons,
-            **settings,
-            "workspace": name,
-        }
-        for field in sorted(WebhookSettings.model_fields.keys() & settings.keys()):
-            problems.add(
-                f"{field}: webhooks are received by the project alone (`timix-assets webhooks`); leave it out."
-            )
-            del declared[field]
-        given = problems.resolved(declared)
+        given = problems.resolved(
+            {"api_key": api_key, "lake": lake, "start_month": start_month, **crons, **problems.fields(settings)}
+        )
         if not given["lake"]:
             problems.add("lake: no location is given; set a folder or an object-store URL of its own.")
         self.settings = problems.checked(
             {
                 "import_folder": f"{Settings.model_fields['import_folder'].default}/{name}",
+                "home": os.environ.get("DAGSTER_HOME") or Path.cwd(),
                 **{field: value for field, value in given.items() if value not in (None, "")},
+                "workspace": name,
             }
         )
 

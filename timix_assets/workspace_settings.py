@@ -17,12 +17,16 @@ from timix_assets.settings import Settings
 from timix_assets.settings.declaration import explain, suggestion
 from timix_assets.settings.environment import SECRETS, VARIABLES
 from timix_assets.settings.firm import FirmConfig
+from timix_assets.settings.webhooks import WebhookSettings
 from timix_assets.state.time_zone import stored_time_zone
 from timix_assets.text.key_mask import contains_key
-from timix_assets.text.wording import quoted
+from timix_assets.text.wording import quoted, quoted_name
 
 CRON_SETTINGS = {spec.name: spec.cron_setting for spec in schedule_specs(Settings())}
 """Each schedule, and the setting of its cron expression."""
+
+FIELDS = ("home", *(field for field in VARIABLES.values() if field not in WebhookSettings.model_fields))
+"""The settings of a workspace."""
 
 _KEY_PART = re.compile(r"[\w.-]+", re.ASCII)
 """Dagster makes the names of ops of them."""
@@ -57,7 +61,8 @@ class Problems:
         given = self.resolved({"key_prefix": given})["key_prefix"]
         if given is None:
             return (name,)
-        parts = [str(part) for part in given] if isinstance(given, list | tuple) else [str(given)]
+        values = [self._value("key_prefix", part) for part in (given if isinstance(given, list | tuple) else [given])]
+        parts = ["" if value is None else str(value) for value in values or [None]]
         for part in parts:
             if not _KEY_PART.fullmatch(part):
                 self.add(
@@ -73,21 +78,39 @@ class Problems:
         self.add(f"{setting}: is not a mapping of names; write e.g. {example}.")
         return None
 
-    def known(self, setting: str, given: Iterable[str] | None, known: Mapping[str, Any]) -> frozenset[str] | None:
+    def known(self, setting: str, given: Any, known: Mapping[str, Any], example: str) -> frozenset[str] | None:
         """Those of the given names that there are; None for all."""
         if given is None:
             return None
-        names = frozenset([given] if isinstance(given, str) else given)
-        for name in sorted(names - known.keys()):
-            self.add(f"{setting}: there is no {quoted(name)}; {suggestion(name, known)}")
-        return names.intersection(known)
+        given = [given] if isinstance(given, str) else given
+        if not isinstance(given, Iterable):
+            self.add(f"{setting}: is not a list of names; write e.g. {example}.")
+            return None
+        names = list(given) if isinstance(given, Mapping) else [self._value(setting, each) for each in given]
+        for name in sorted(names, key=repr):
+            # What is no text may have no hash.
+            if name not in list(known):
+                self.add(f"{setting}: there is no {quoted(name)}; {suggestion(name, known)}")
+        return frozenset(name for name in known if name in names)
+
+    def fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the given arguments that are settings of a workspace."""
+        for field in given:
+            if field in WebhookSettings.model_fields:
+                self.add(
+                    f"{field}: webhooks are received by the project alone (`timix-assets webhooks`); leave it out."
+                )
+            elif field not in FIELDS:
+                self.add(f"{quoted_name(field)}: there is no such field; {suggestion(field, FIELDS)}")
+        return {field: given[field] for field in FIELDS if field in given}
 
     def resolved(self, declared: Mapping[str, Any]) -> dict[str, Any]:
         """With the values of environment variables, and without keys that would be shown."""
         given = {field: self._value(field, value) for field, value in declared.items()}
-        for field in sorted(given.keys() - {"api_key", "home"}):
+        for field in sorted(given.keys() - {"api_key"}):
             if contains_key(str(given[field])):
-                self.add(f"{field}: holds an API key, which would be shown with it; give the key as api_key alone.")
+                called = self.called.get(field, field)
+                self.add(f"{called}: holds an API key, which would be shown with it; give the key as api_key alone.")
                 given[field] = None
         return given
 
@@ -96,7 +119,8 @@ class Problems:
             variable, value = value.env_var_name, os.environ.get(value.env_var_name)
             # A run that needs the key says that there is none.
             if value is None and field != "api_key":
-                self._found.append(f"{field}: the variable {variable} is not set; set it where Dagster runs.")
+                called = self.called.get(field, field)
+                self._found.append(f"{called}: the variable {variable} is not set; set it where Dagster runs.")
         return value.strip() if isinstance(value, str) else value
 
     def checked(self, given: dict[str, Any]) -> Settings:

@@ -52,6 +52,8 @@ from .conftest import FIRMS, RAW, THEIRS, run, workspace
 
 pytestmark = pytest.mark.long
 
+KEY = f"bbl_{secrets.token_hex(20)}"
+
 
 def keys(definitions: Definitions) -> set[str]:
     return {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
@@ -333,8 +335,24 @@ def test_schedules_are_those_that_are_named(tmp_path: Path) -> None:
         ({"key_prefix": EnvVar("NO_SUCH_PREFIX")}, "key_prefix: the variable NO_SUCH_PREFIX is not set"),
         ({"endpoints": ["time_report"]}, "did you mean time_reports?"),
         ({"endpoints": "time_report"}, "did you mean time_reports?"),
+        ({"endpoints": True}, 'endpoints: is not a list of names; write e.g. ["time_reports", "projects"].'),
+        ({"endpoints": [1, "projects", ["me"]]}, "endpoints: there is no 1; use one of me, "),
+        ({"endpoints": EnvVar("NO_SUCH")}, "endpoints: the variable NO_SUCH is not set"),
+        ({"schedules": {5: "0 * * * *", "x ": "0 * * * *"}}, "schedules: there is no 5; use one of recent_hourly, "),
+        (
+            {"schedules": {"recent_hourly": EnvVar("NO_SUCH")}},
+            "setting. schedules.recent_hourly: the variable NO_SUCH is not set",
+        ),
+        ({"schedules": {"recent_hourly": KEY}}, "setting. schedules.recent_hourly: holds an API key"),
+        (
+            {"key_prefix": [EnvVar("NO_SUCH")]},
+            'NO_SUCH is not set; set it where Dagster runs. key_prefix: "" cannot be',
+        ),
+        ({"key_prefix": []}, 'key_prefix: "" cannot be a part of asset keys'),
         ({"timezone": "Mars/Base"}, "timezone"),
         ({"lock_timeout": 3}, "lock_timeout: there is no such field"),
+        ({"workspace": "globex"}, "workspace: there is no such field"),
+        ({"organization_time_zone": "Mars/Base"}, "organization_time_zone: there is no such field"),
         ({"firm_config": "absent.yaml"}, "absent.yaml"),
         ({"webhook_secrets": "whsec_none"}, "webhook_secrets: webhooks are received by the project alone"),
     ],
@@ -344,6 +362,7 @@ def test_wrong_setting_is_named_when_a_run_needs_it(wrong: dict[str, Any], messa
     assert "acme_compact_lake" in {job.name for job in build_definitions(acme).jobs or ()}
     assert acme.problem.startswith("The workspace acme has a wrong setting. ")
     assert message in acme.problem
+    assert KEY not in acme.problem
     assert "TIMIX_" not in acme.problem, "an argument is meant"
 
 
@@ -353,12 +372,19 @@ def test_prefix_may_be_one_part_or_several(tmp_path: Path) -> None:
         assert (acme.problem, acme.names.key("timix/me")) == ("", AssetKey(key))
 
 
-@pytest.mark.parametrize("field", ["lake", "base_url", "overrides", "alert_urls", "start_month", "key_prefix"])
+def test_only_settings_of_a_workspace_are_offered(tmp_path: Path) -> None:
+    offered = workspace("acme", tmp_path, x=1).problem.partition("use one of ")[2].rstrip(".").split(", ")
+    assert {"firm_config", "home", "timezone"} <= set(offered)
+    for field in offered:
+        assert "there is no" not in workspace("acme", tmp_path, **{field: None}).problem
+        assert "by the project alone" not in workspace("acme", tmp_path, **{field: None}).problem
+
+
+@pytest.mark.parametrize("field", ["lake", "base_url", "overrides", "alert_urls", "start_month", "key_prefix", "home"])
 def test_key_in_another_argument_is_refused_and_dropped(field: str, tmp_path: Path) -> None:
-    key = f"bbl_{secrets.token_hex(20)}"
-    acme = workspace("acme", tmp_path, **{"api_key": "data/acme", field: key})
+    acme = workspace("acme", tmp_path, **{"api_key": "data/acme", field: KEY})
     assert f"{field}: holds an API key" in acme.problem
-    assert key not in f"{acme.problem} {acme.settings.model_dump()} {acme.names}"
+    assert KEY not in f"{acme.problem} {acme.settings.model_dump()} {acme.settings!r} {acme.names}"
 
 
 def test_files_of_imports_are_in_a_folder_of_each_firm(tmp_path: Path) -> None:
@@ -562,10 +588,9 @@ def test_state_folder_is_for_its_owner_alone(tmp_path: Path, instance: DagsterIn
 
 
 def test_key_is_in_no_definition(tmp_path: Path) -> None:
-    key = f"bbl_{secrets.token_hex(20)}"
-    definitions = build_definitions(workspace("acme", tmp_path, api_key=key))
+    definitions = build_definitions(workspace("acme", tmp_path, api_key=KEY))
     # What the code server sends to the UI, with the schemas and defaults of all resources.
     sent = serialize_value(RepositorySnap.from_def(definitions.get_repository_def(), defer_snapshots=False))
     assert "acme_timix" in sent
-    assert key not in sent
-    assert key not in repr(workspace("acme", tmp_path, api_key=key).settings)
+    assert KEY not in sent
+    assert KEY not in repr(workspace("acme", tmp_path, api_key=KEY).settings)
