@@ -117,7 +117,6 @@ class Workspace:
         self._problems = problems = Problems()
         self.automation_sensor = automation_sensor
         self._plain = Namespace(name, problems.prefix(key_prefix, name))
-        self._alone = False
         self.endpoints = problems.known("endpoints", endpoints, BY_NAME, '["time_reports", "projects"]')
         example = '{"everything_nightly": "30 2 * * *"}'
         schedules = problems.by_name("schedules", schedules, example)
@@ -139,14 +138,13 @@ class Workspace:
         )
 
     @classmethod
-    def of(cls, settings: Settings, *, alone: bool = True) -> "Workspace":
-        """The project without a prefix. alone: its jobs are of all assets of the code location, also of those that you add."""
+    def of(cls, settings: Settings) -> "Workspace":
+        """The project without a prefix."""
         made = cls.__new__(cls)
         made._plain, made.settings, made._problems = PROJECT, settings, Problems()
         made.endpoints = made.schedules = None
         # Dagster makes one for all assets.
         made.automation_sensor = False
-        made._alone = alone
         return made
 
     def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
@@ -209,7 +207,7 @@ class Workspace:
         assets = list(map_asset_specs(self._final_spec, declared))
         own = {key for each in assets for key in _computed(each)}
         checks = [check for check in check_definitions(names) if _reads(check) <= own]
-        of = jobs(names, None if self._alone else own)
+        of = jobs(names, own)
         if names.name:
             # Resources of the code location are looked at for each asset and each job, of whatever workspace.
             assets = [each if isinstance(each, AssetSpec) else with_own_resources(each, self._bound) for each in assets]
@@ -322,8 +320,7 @@ def build_definitions(
     Raises:
         SettingsError: Two workspaces have one name.
     """
-    alone = len(workspaces) == 1
-    built = [each if isinstance(each, Workspace) else Workspace.of(each, alone=alone) for each in workspaces]
+    built = [each if isinstance(each, Workspace) else Workspace.of(each) for each in workspaces]
     called = [each.name for each in built]
     if twice := sorted({name for name in called if called.count(name) > 1}):
         raise SettingsError(f"Two workspaces are called {quoted(twice[0])}; give each a name of its own.")

@@ -63,6 +63,14 @@ def ours(names: Iterable[str]) -> set[str]:
     return {name for name in names if not name.startswith("__")}
 
 
+@asset(deps=[AssetKey(["rollups", "budget_health"])], group_name="imports")
+def board_pack() -> None:
+    pass
+
+
+THEIRS_BELOW_THE_PROJECT = Definitions([board_pack])
+
+
 @pytest.fixture
 def both(sandboxes: dict[str, Sandbox], tmp_path: Path) -> Definitions:
     """Two firms, merged with another team's definitions."""
@@ -102,11 +110,14 @@ def test_no_job_of_a_workspace_has_resources_of_others(both: Definitions) -> Non
 
 
 def test_project_beside_a_workspace_computes_its_own_assets_alone(tmp_path: Path) -> None:
-    alone, beside = build_definitions(Settings()), build_definitions(Settings(), workspace("acme", tmp_path))
+    alone, acme = build_definitions(Settings()), workspace("acme", tmp_path)
+    in_one_call = build_definitions(Settings(), acme)
+    merged = Definitions.merge(build_definitions(Settings()), build_definitions(acme), THEIRS_BELOW_THE_PROJECT)
     for job in alone.resolve_all_job_defs():
         if not job.name.startswith("__"):
-            selected = beside.resolve_job_def(job.name).asset_layer.executable_asset_keys
-            assert selected == job.asset_layer.executable_asset_keys
+            for beside in (in_one_call, merged):
+                selected = beside.resolve_job_def(job.name).asset_layer.executable_asset_keys
+                assert selected == job.asset_layer.executable_asset_keys
 
 
 def test_asset_of_another_team_reads_a_table(
