@@ -1,7 +1,9 @@
 """A workspace as a Dagster component: `type: timix_assets.TimixComponent` in a `defs.yaml`."""
 
+import os
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any
 
 from dagster import AssetSpec, Definitions, in_process_executor
@@ -20,7 +22,7 @@ from dagster.components.utils.translation import TranslationFn, TranslationFnRes
 from pydantic import BaseModel, Field
 
 from timix_assets.settings import Settings
-from timix_assets.workspace import Workspace, build_definitions
+from timix_assets.workspace import RUN_JOB, Workspace, build_definitions
 
 
 def _word(prefix: str) -> str:
@@ -122,21 +124,24 @@ class TimixComponent(Component, Resolvable, Model):
 
     def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
         """The spec of an asset after the translation; a subclass may override it, as of `Workspace`."""
-        table = "/".join(spec.key.path[len(self._prefix) :])
-        return self.translation(spec, table) if self.translation else spec
-
-    @property
-    def _prefix(self) -> list[str]:
-        return [self.key_prefix] if isinstance(self.key_prefix, str) else self.key_prefix
+        return self.translation(spec, self.workspace().table(spec)) if self.translation else spec
 
     def workspace(self) -> Workspace:
         """The workspace that it describes."""
-        component, prefix = self, self._prefix
+        return self._workspace
+
+    @cached_property
+    def _workspace(self) -> Workspace:
+        component = self
+        prefix = [self.key_prefix] if isinstance(self.key_prefix, str) else self.key_prefix
 
         class Translated(Workspace):
             def get_asset_spec(self, spec: AssetSpec) -> AssetSpec:
                 return component.get_asset_spec(spec)
 
+        # One that changes specs makes its assets twice, the first time to learn their keys.
+        changes_specs = self.translation or type(self).get_asset_spec is not TimixComponent.get_asset_spec
+        made = Translated if changes_specs else Workspace
         attributes: dict[str, Any] = {
             "name": _word("_".join(prefix)),
             "api_key": self.timix.api_key or "",
@@ -148,7 +153,7 @@ class TimixComponent(Component, Resolvable, Model):
             "base_url": self.timix.base_url,
             "overrides": self.timix.overrides,
         }
-        workspace = Translated(**{**self.settings, **attributes})
+        workspace = made(**{**self.settings, **attributes})
         for field in sorted(attributes.keys() & self.settings.keys()):
             workspace.reject(f"settings: {field} is an attribute of the component; set it there alone.")
         for field in self._without_value:
@@ -169,4 +174,15 @@ class TimixComponent(Component, Resolvable, Model):
         return sorted(field for field, value in given.items() if value is None)
 
     def build_defs(self, context: ComponentLoadContext) -> Definitions:
-        return build_definitions(self.workspace(), executor=in_process_executor if self.in_process else None)
+        executor = in_process_executor if self.in_process else None
+        if self._is_beside_the_run(context):
+            return Definitions.merge(self.workspace().build_outline(), Definitions(executor=executor))
+        return build_definitions(self.workspace(), executor=executor)
+
+    def _is_beside_the_run(self, context: ComponentLoadContext) -> bool:
+        """Whether this process is the container of a run of another component's job."""
+        if RUN_JOB not in os.environ or self.workspace().is_of_this_run:
+            return False
+        return any(
+            each.workspace().is_of_this_run for each in context.component_tree.get_all_components(TimixComponent)
+        )

@@ -109,6 +109,19 @@ def test_project_may_have_its_own_executor(project: Path, sandboxes: dict[str, S
     assert load_from_defs_folder(path_within_project=project).executor is multiprocess_executor
 
 
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(
+    ("job", "computed"), [("acme_refresh_recent", {"acme"}), ("__ASSET_JOB", set(FIRMS)), ("their_job", set(FIRMS))]
+)
+def test_run_in_a_container_builds_its_own_firm(
+    job: str, computed: set[str], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_RUN_JOB_NAME", job)
+    graph = load_from_defs_folder(path_within_project=project).resolve_asset_graph()
+    assert {key.path[0] for key in graph.executable_asset_keys} == {*computed, "warehouse"}
+    assert graph.has(AssetKey(["globex", "rollups", "budget_health"]))
+
+
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_each_firm_runs_in_its_own_lake(
