@@ -24,7 +24,10 @@ from dagster import (
     ExecutorDefinition,
     Failure,
     InitResourceContext,
+    InputContext,
+    IOManager,
     IOManagerDefinition,
+    OutputContext,
     ResourceDefinition,
     in_process_executor,
     map_asset_specs,
@@ -55,6 +58,7 @@ from timix_assets.launchpad import firm_resources
 from timix_assets.namespace import PROJECT, RESOURCES, Namespace
 from timix_assets.partitions import monthly_partitions
 from timix_assets.resources import import_resource, lake_resource, timix_resource
+from timix_assets.runs.ours import LOCATION, is_only_ours, location_of
 from timix_assets.settings import Settings, SettingsError
 from timix_assets.settings.firm import FirmConfig
 from timix_assets.state.permissions import restrict_to_owner
@@ -76,7 +80,7 @@ class Workspace:
 
     Its asset keys begin with its name (`acme/timix/time_reports`), as do the names of its jobs, schedules, sensors and resources
     (`acme_refresh_recent`). Nothing is requested, and no lake is opened, before a run or a sensor needs it. A wrong setting
-    fails the runs and sensors of this workspace with a message; the code location loads.
+    fails the runs and sensors of this workspace with a message, and of a run over several its assets; the code location loads.
 
     Args:
         name: A letter or underscore, then letters, digits and underscores; different from those of the other workspaces.
@@ -288,9 +292,10 @@ class Workspace:
     @cached_property
     def _resources(self) -> dict[str, Any]:
         if self.problem:
+            failing = _failing(self.problem, self.names)
             return {
-                "io_manager": IOManagerDefinition(_failing(self.problem)),
-                **{name: ResourceDefinition(_failing(self.problem)) for name in (*RESOURCES, *FirmConfig.model_fields)},
+                "io_manager": IOManagerDefinition(failing),
+                **{name: ResourceDefinition(failing) for name in (*RESOURCES, *FirmConfig.model_fields)},
             }
         settings = self.settings
         lake, firm = lake_resource(settings, self.names), firm_resources(FirmConfig.from_file(settings.firm_config))
@@ -345,11 +350,30 @@ def _tables(endpoints: frozenset[str] | None) -> list[str]:
     return [PROJECT.table(spec.key) for each in project._plain_assets for spec in _specs(each)]
 
 
-def _failing(problem: str) -> Callable[[InitResourceContext], Any]:
-    """Makes a resource that fails the run or the tick that needs it."""
+class _Unusable(IOManager):
+    """A resource of a workspace with a problem: fails each step that uses it."""
 
-    def fail(_: InitResourceContext) -> None:
-        raise Failure(problem, allow_retries=False)
+    def __init__(self, problem: str) -> None:
+        self._problem = problem
+
+    def __getattr__(self, name: str) -> Any:
+        raise Failure(self._problem, allow_retries=False)
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        raise Failure(self._problem, allow_retries=False)
+
+    def load_input(self, context: InputContext) -> Any:
+        raise Failure(self._problem, allow_retries=False)
+
+
+def _failing(problem: str, names: Namespace) -> Callable[[InitResourceContext], Any]:
+    """Makes a resource that fails the tick or the run that needs it; in a run with assets of others, each step that uses it."""
+
+    def fail(context: InitResourceContext) -> _Unusable:
+        run = context.run
+        if run is None or is_only_ours(run, location_of(run) or LOCATION, names):
+            raise Failure(problem, allow_retries=False)
+        return _Unusable(problem)
 
     return fail
 

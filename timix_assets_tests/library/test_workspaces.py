@@ -423,6 +423,22 @@ def test_wrong_setting_fails_its_firm_and_no_other(
     assert not sandboxes["acme"].requests
 
 
+@pytest.mark.parametrize("table", [RAW[0], "rollups/capacity_daily", "maintenance/run_history"])
+def test_wrong_setting_fails_no_other_firm_in_a_run_of_both(
+    table: str, sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
+) -> None:
+    acme = workspace("acme", tmp_path, sandboxes["acme"], timezone="Mars/Base")
+    globex = workspace("globex", tmp_path, sandboxes["globex"])
+    selected = [acme.names.key(table), globex.names.key(RAW[0])]
+    everything = build_definitions(acme, globex).resolve_implicit_global_asset_job_def()
+    done = everything.execute_in_process(
+        instance=instance, run_config=QUIET, raise_on_error=False, asset_selection=selected
+    )
+    assert failures(done)[f"acme/{table}"] == acme.problem
+    assert {name.partition("/")[0] for name in failures(done)} == {"acme"}
+    assert materialized(done) == {f"globex/{RAW[0]}"}
+
+
 def test_missing_key_fails_the_run_that_needs_it(
     tmp_path: Path, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
