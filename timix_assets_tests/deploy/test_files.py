@@ -1,5 +1,6 @@
 """The files of deploy/ say what docs/deploy.md promises, and the same as the files that they repeat."""
 
+import json
 import os
 import re
 import subprocess
@@ -299,6 +300,21 @@ def test_document_names_every_file_and_chart_version() -> None:
             continue
         assert file.name.partition(".dockerignore")[0] in DOC, file.name
     assert f"--version {pins('constraints-production.txt')['dagster']}" in DOC
+
+
+def test_section_on_several_firms_changes_what_there_is() -> None:
+    [section] = re.findall(r"^## Several firms\n(.*?)^## ", DOC, re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^FROM (\S+)", section, re.MULTILINE) == [SERVICES["code"]["image"]]
+    [code] = HELM["dagster-user-deployments"]["deployments"]
+    ours = code["dagsterApiGrpcArgs"]
+    assert f"dagsterApiGrpcArgs: {json.dumps([*ours[:-1], 'firms'])}" in section
+    assert SERVICES["code"]["command"][-2:] == ours
+    assert SERVICES["code"]["env_file"] == "timix.env"
+    assert re.findall(r"secret generic (\S+)", section) == ["timix"]
+    assert {"name": "timix"} in code["envSecrets"]
+    assert "webhooks" in SERVICES
+    ignored = ["git", "check-ignore", "-q", "deploy/secrets/firms.env"]
+    assert subprocess.run(ignored, cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["build.yaml", "workspace.yaml"])
