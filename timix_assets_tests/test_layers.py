@@ -1,12 +1,14 @@
 """The layers of docs/architecture.md: imports point down, and no modules import each other in a circle."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "timix_assets"
+PAGE = PACKAGE.parent / "docs" / "architecture.md"
 
 LAYERS = (
     {"errors", "interrupts", "quick_imports", "vendor"},
@@ -95,6 +97,21 @@ def imports() -> list[tuple[str, str]]:
 @pytest.fixture
 def inside(imports: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(importer, imported) for importer, imported in imports if not imported.startswith(":")]
+
+
+def test_imports_follow_the_arrows_of_the_page(inside: list[tuple[str, str]]) -> None:
+    [picture] = re.findall(r"^```mermaid\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    arrows = set(re.findall(r"^ +(\w+)(?:\[.*\])? --> (\w+)", picture, re.MULTILINE))
+    boxes = {node: node for arrow in arrows for node in arrow}
+    for node, modules in re.findall(r'(\w+)\["([^"<]+)', picture):
+        boxes |= {re.sub(r"/|\.py", "", module): node for module in modules.split(" · ")}
+    imported = {(boxes[a.partition(".")[0]], boxes[b.partition(".")[0]]) for a, b in inside}
+    assert arrows <= imported
+    paths, longer = set(arrows), set(arrows)
+    while longer:
+        longer = {(a, d) for a, b in paths for c, d in arrows if b == c} - paths
+        paths |= longer
+    assert {(above, below) for above, below in imported if above != below} <= paths
 
 
 def test_every_module_has_a_layer() -> None:
