@@ -34,6 +34,8 @@ from timix_assets.imports.outcome import UNWRITTEN, L, Occasion, Planned
 from timix_assets.imports.pace import Pace
 from timix_assets.imports.sources import Table, read_source, rows_of_frame
 from timix_assets.imports.steps import Step, counts
+from timix_assets.interrupts import interrupts_deferred
+from timix_assets.lake.tables import Lake
 from timix_assets.namespace import Namespace
 from timix_assets.resources import ImportResource, LakeResource, TimixResource
 from timix_assets.runs.failure_messages import as_dagster_failure
@@ -141,7 +143,7 @@ class ImportKind(Generic[C, L, V, M]):
         upstream: Mapping[str, Any],
         mapping: M | None,
         **options: Any,
-    ) -> Iterator[MaterializeResult[Any]]:
+    ) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
         """Plans the import, stores the plan, and applies it if the run says so; the outcome of one that stops is stored too.
 
         Args:
@@ -153,6 +155,8 @@ class ImportKind(Generic[C, L, V, M]):
         with as_dagster_failure():
             if not (config.file or config.roll_back or upstream):
                 context.log.info("The run names no file; nothing to import.")
+                # Dagster wants it of each run: it is still that of the latest import.
+                yield self._check_of_latest(context.asset_key, resources.lake.store, f"imports/{name}")
                 return
             # Before the first request: an import that may not write does not begin.
             limits = resources.imports.limits
@@ -196,6 +200,11 @@ class ImportKind(Generic[C, L, V, M]):
                 finally:
                     importer.store(planned, ledger)
             yield self._result(context.asset_key, importer, planned, ledger)
+
+    def _check_of_latest(self, key: AssetKey, lake: Lake, table: str) -> AssetCheckResult:
+        with interrupts_deferred():
+            none = pl.DataFrame(schema={column.name: column.dtype for column in self.importer.columns})
+            return _check(key, lake.scan(table).collect() if lake.exists(table) else none)
 
     def _source(
         self, config: ImportConfig, imports: ImportResource, upstream: Mapping[str, Any], mapping: M | None

@@ -69,6 +69,20 @@ def tree_file(workspace: Workspace) -> Path:
     return path
 
 
+@pytest.mark.parametrize("imported", [time_entries, structure])
+def test_run_without_a_file_imports_nothing(workspace: Workspace, imported: AssetsDefinition) -> None:
+    run = launch(workspace, imported)
+    assert failures(run) == {}
+    assert run.get_asset_materialization_events() == []
+    assert posts(workspace) == 0
+
+
+def test_run_without_a_file_leaves_the_check_of_the_latest_import(workspace: Workspace, file: Path) -> None:
+    before = warnings(launch(workspace, file="october.csv"), ASSET)
+    assert before["no_rows_refused"].startswith("2 rows refused")
+    assert warnings(launch(workspace), ASSET) == before
+
+
 def posts(workspace: Workspace) -> int:
     return sum(request.method == "POST" for request in workspace.sandbox.requests)
 
