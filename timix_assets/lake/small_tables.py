@@ -8,10 +8,12 @@ from polars.exceptions import PanicException, PolarsError
 
 from timix_assets.interrupts import interrupts_deferred
 
-from .storage import files_of, scan_table
+from .schema import schema_of
+from .storage import scan_table
+from .table_details import rows_of
 
-MOST_BYTES = 300_000
-"""Of a table's files. Its rows take some ten times as much memory."""
+MAX_CELLS = 400_000
+"""Rows × columns: some 16 bytes each, so 6 MB a table. The size of its files says little, where repeated text takes no room."""
 
 
 class SmallTables:
@@ -31,7 +33,8 @@ class SmallTables:
         if known is table and rows is not None:
             return rows.lazy()
         frame = scan_table(table, self._options)
-        if files_of(table)["size_bytes"].sum() > MOST_BYTES:
+        rows_in_log = rows_of(table)
+        if rows_in_log is None or rows_in_log * len(schema_of(table)) > MAX_CELLS:
             return frame
         try:
             with interrupts_deferred():

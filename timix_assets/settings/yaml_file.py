@@ -9,7 +9,7 @@ import yaml
 
 from timix_assets.errors import TimixAssetsError
 
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 
 # What PyYAML's constructors raise, beside its own errors, for scalars that are not what they look like.
 _UNEXPECTED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
@@ -44,7 +44,7 @@ def _text(path: Path) -> str:
         if path.exists() and not path.is_file():
             raise UnreadableFileError("it is not a file; correct the path")
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         where = "" if path.is_absolute() else f" (a relative path starts at {Path.cwd()})"
         raise UnreadableFileError(f"{error.strerror}; correct the path{where}, or leave the setting empty") from error
@@ -53,7 +53,7 @@ def _text(path: Path) -> str:
             raise
         why = getattr(error, "strerror", None) or "it is not a path"
         raise UnreadableFileError(f"{why}; name a file that this user may read") from error
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise UnreadableFileError("it is larger than 1 MB; name a YAML file of settings")
     try:
         return content.decode("utf-8-sig")

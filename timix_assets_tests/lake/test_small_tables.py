@@ -47,7 +47,7 @@ def test_each_version_is_read(lake: Lake) -> None:
 
 
 def test_large_table_is_read_each_time(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(small_tables, "MOST_BYTES", 0)
+    monkeypatch.setattr(small_tables, "MAX_CELLS", 1)
     assert ids(lake) == ["a", "b"]
     remove_rows(lake)
     with pytest.raises(LakeError, match="is missing"):
