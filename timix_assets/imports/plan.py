@@ -82,13 +82,14 @@ def plan(
         name: The import's name: rows that it wrote before and that are missing now were removed.
         delete_removed: Delete the entries of removed rows, instead of listing them.
     """
-    planner = _Planner(mapping, name, facts, {row.reference for row in rows})
-    lines = [planner.line(row) for row in rows]
-    return [*lines, *_removed(rows, name, facts, delete_removed=delete_removed)]
-
-
-def _removed(rows: Iterable[Row], name: str, facts: Facts, *, delete_removed: bool) -> Iterable[Line]:
     present = {row.reference for row in rows}
+    removed = [*_removed(present, name, facts, delete_removed=delete_removed)]
+    deleted = {line.before.id for line in removed if line.before and line.step is Step.DELETE}
+    planner = _Planner(mapping, name, facts, present, deleted)
+    return [*map(planner.line, rows), *removed]
+
+
+def _removed(present: Set[str], name: str, facts: Facts, *, delete_removed: bool) -> Iterable[Line]:
     for reference, known in facts.known.items():
         current = facts.existing.get(known.record_id)
         if reference in present or known.name != name or current is None:
@@ -108,8 +109,11 @@ def _removed(rows: Iterable[Row], name: str, facts: Facts, *, delete_removed: bo
         yield Line(None, reference, step, reason, person, subtask.path if subtask else "", known.values, current)
 
 
+_Work = tuple[str, str, date, str]
+
+
 class _Planner:
-    def __init__(self, mapping: ImportMapping, name: str, facts: Facts, present: Set[str]) -> None:
+    def __init__(self, mapping: ImportMapping, name: str, facts: Facts, present: Set[str], deleted: Set[str]) -> None:
         self._mapping = mapping
         self._name = name
         self._facts = facts
@@ -123,22 +127,26 @@ class _Planner:
         )
         self._seen: set[str] = set()
         reference_of = {known.record_id: reference for reference, known in facts.known.items()}
-        owned = reference_of.keys() | facts.others
         self._by_mark: dict[str, Existing] = {}
-        self._of_others: dict[tuple[str, str, date, Decimal, str], str] = {}
-        self._unowned: dict[tuple[str, str, date, Decimal, str], list[Existing]] = defaultdict(list)
+        self._imported: dict[_Work, list[tuple[Entry, str]]] = defaultdict(list)
+        """Entries of rows that are not in the file, and where they come from."""
+        self._unowned: dict[_Work, list[Existing]] = defaultdict(list)
         for each in facts.existing.values():
-            content = _content(each.entry, unmarked(each.entry.text))
-            if each.id in facts.others:
-                self._of_others[content] = f"from another source already: {each.id}"
-            elif each.id in reference_of and (reference := reference_of[each.id]) not in present:
-                # With another mapping or column, as long as the row is its own reference.
-                self._of_others[content] = (
-                    f"under another reference: {excerpt(reference)}, {each.id}; roll that import back first"
-                )
-            if each.id not in owned:
+            imported = replace(each.entry, text=unmarked(each.entry.text))
+            if each.id in deleted:
+                # The row that replaces it may be equal to it, or need its hours.
+                self._rules.release(each.entry, facts.directory.by_id(each.entry.subtask_id))
+            elif each.id in facts.others:
+                # Two tools may give the same work in two time zones.
+                untimed = replace(imported, start_time=None)
+                self._imported[_work(imported)].append((untimed, f"from another source already: {each.id}"))
+            elif (reference := reference_of.get(each.id)) is None:
                 self._by_mark[each.entry.text.rpartition(" ")[2]] = each
-                self._unowned[_content(each.entry, each.entry.text)].append(each)
+                self._unowned[_work(each.entry)].append(each)
+            elif reference not in present:
+                # With another mapping or column, as long as the row is its own reference.
+                origin = f"under another reference: {excerpt(reference)}, {each.id}; roll that import back first"
+                self._imported[_work(imported)].append((imported, origin))
 
     def line(self, row: Row) -> Line:
         person, subtask = None, None
@@ -192,13 +200,14 @@ class _Planner:
                     "it; settle it in Timix"
                 )
             return replace(line, step=Step.MATCH, reason=f"found in Timix by its mark: {current.id}", before=current)
-        if same := self._unowned[_content(plain, row.text)]:
-            current = same.pop(0)
-            reason = f"the same entry is in Timix already: {current.id}"
-            return replace(line, step=Step.MATCH, reason=reason, entry=plain, before=current)
-        other = self._of_others.get(_content(plain, row.text))
-        if other and self._mapping.other_sources == "refuse":
-            raise RuleBroken(f"the same entry was imported {other}")
+        unowned, untimed = self._unowned[_work(plain)], replace(plain, start_time=None)
+        if same := next((each for each in unowned if _is_same(untimed, each.entry)), None):
+            unowned.remove(same)
+            reason = f"the same entry is in Timix already: {same.id}"
+            return replace(line, step=Step.MATCH, reason=reason, entry=plain, before=same)
+        origin = next((origin for each, origin in self._imported[_work(plain)] if _is_same(plain, each)), None)
+        if origin and self._mapping.other_sources == "refuse":
+            raise RuleBroken(f"the same entry was imported {origin}")
         self._rules.check(entry, person, subtask, None, None)
         return line
 
@@ -247,5 +256,12 @@ def unknown_budgets(lines: Iterable[Line], facts: Facts) -> int:
     return count
 
 
-def _content(entry: Entry, text: str) -> tuple[str, str, date, Decimal, str]:
-    return entry.user_id, entry.subtask_id, entry.date, round(entry.hours, 2), " ".join(text.split())
+def _work(entry: Entry) -> _Work:
+    """What equal entries share, but for their hours, which Timix may have rounded, and a start time."""
+    return entry.user_id, entry.subtask_id, entry.date, " ".join(entry.text.split())
+
+
+def _is_same(entry: Entry, other: Entry) -> bool:
+    """Whether two entries are the same work. A start time tells them apart only where both have one."""
+    start_time = entry.start_time if other.start_time else None
+    return not replace(entry, start_time=start_time, customer_rate=None).differences(other)

@@ -85,6 +85,11 @@ class Rules:
         for day, change in hours.items():
             self._hours[day] += change
 
+    def release(self, entry: Entry, subtask: Subtask | None) -> None:
+        """Counts an entry no longer, since it will be deleted. subtask: of the entry; None where it is not known."""
+        self._hours[entry.user_id, entry.date] -= entry.hours
+        self._charge(dict.fromkeys(subtask.budgets if subtask else (), -entry.hours))
+
     def _check_values(self, entry: Entry, subtask: Subtask) -> None:
         if not 0 < entry.hours <= MAX_HOURS:
             raise RuleBroken(f"hours must be more than 0 and at most {MAX_HOURS}, not {_number(entry.hours)}")

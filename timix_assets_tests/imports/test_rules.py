@@ -56,3 +56,12 @@ def test_move_gives_the_hours_of_its_old_day_back() -> None:
         checked.check(entry(TEST, 4), ANN, TEST, None, None)
     checked.check(entry(TEST, 9, TUESDAY), ANN, TEST, there, TEST)
     checked.check(entry(TEST, 4), ANN, TEST, None, None)
+
+
+def test_entry_that_will_be_deleted_gives_its_hours_back() -> None:
+    there = entry(DESIGN, 10)
+    checked = rules(there, project=10, design=10)
+    with pytest.raises(RuleBroken, match="over budget: the project has 0 of 10 hours left"):
+        checked.check(entry(DESIGN, 1), ANN, DESIGN, None, None)
+    checked.release(there, DESIGN)
+    checked.check(entry(DESIGN, 10), ANN, DESIGN, None, None)

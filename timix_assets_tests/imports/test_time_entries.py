@@ -11,7 +11,7 @@ import pytest
 
 from timix_assets.imports.errors import ImportRefused
 from timix_assets.imports.ledger import TABLE
-from timix_assets.imports.mapping import READY_NAMES, ImportMapping, load_mapping
+from timix_assets.imports.mapping import READY_NAMES, FieldMapping, Fields, ImportMapping, load_mapping
 from timix_assets.imports.sources import read_source
 from timix_assets.imports.time_entries import TimeEntryImporter
 from timix_assets.imports.workspace import CLOSED
@@ -346,6 +346,45 @@ def test_same_entry_under_another_reference_is_refused(firm: Firm, monkeypatch: 
     assert firm.run(wider, mapping=allowed, apply=False).steps == ["create", "create"]
     # An equal row more is an entry more.
     assert firm.run([*rows, rows[0]]).steps == ["leave", "leave", "create"]
+
+
+BY_START = ImportMapping(
+    source="toggl",
+    fields=Fields(
+        reference=FieldMapping(columns=("person", "date", "start_time")),
+        **{name: FieldMapping(columns=(name,)) for name in (*COLUMNS[1:], "start_time")},
+    ),
+)
+"""Recognizes a row by its person, day and start time, as the ready mapping of Toggl does."""
+
+
+def started(at: str, hours: object = "0.25") -> dict[str, Any]:
+    return row("", hours, date="2026-11-08", text="Daily sync") | {"start_time": at}
+
+
+@pytest.mark.parametrize("hours", ["0.25", "20"])
+def test_row_with_another_start_replaces_the_removed_one(firm: Firm, hours: str) -> None:
+    firm.run([started("09:00", hours)], mapping=BY_START)
+    run = firm.run([started("09:15", hours)], mapping=BY_START, delete_removed=True)
+    assert run.outcomes == ["created", "deleted"]
+    assert [(entry["start_time"], str(entry["hours"])) for entry in firm.created()] == [("09:15", hours)]
+
+
+def test_equal_work_at_another_time_of_the_day_is_no_copy(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    firm.run([started("09:00")], mapping=BY_START)
+    assert firm.run([started("09:15")], mapping=BY_START, apply=False).steps == ["create", "removed"]
+    monkeypatch.setattr(firm, "name", "another file")
+    assert firm.run([started("16:00")], mapping=BY_START).outcomes == ["created"]
+    assert firm.run([started("")], mapping=BY_START).steps[0] == "refuse"
+    of_another_tool = BY_START.model_copy(update={"source": "clockify"})
+    assert firm.run([started("10:00")], mapping=of_another_tool).steps == ["refuse"]
+
+
+@pytest.mark.parametrize("stored", ["0.12", "0.13"])
+def test_same_entry_is_matched_however_its_hours_were_rounded(firm: Firm, stored: str) -> None:
+    entry = {"userId": "usr-000-0", "subtaskId": "sub-15320-1-1", "date": MONDAY.isoformat(), "text": "Call"}
+    firm.sandbox.workspace.create("time_reports", {**entry, "hours": Decimal(stored)})
+    assert firm.run([row("A", "0.125", text="Call"), row("B", "0.14", text="Call")]).steps == ["match", "create"]
 
 
 @pytest.mark.long
