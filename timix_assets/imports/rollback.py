@@ -87,12 +87,15 @@ def undoing(
     first = next(n for n, write in enumerate(history) if is_selected(write, selection))
     key, changed = history[0].key, next((write.before for write in history[first:] if write.before), None)
     now, known_before = state_after(history).get(key), state_after(history[:first]).get(key)
-    earlier = known_before.values if known_before else changed
+    # The ledger's values are those that rows set; what stood beside them was there before as well.
+    earlier = changed or (known_before.values if known_before else None)
     if now is None or current is None:
         what = history[0].kind.replace("_", " ").removeprefix("time ")
         gone = f"the {what} is no longer in Timix; what is deleted stays in its recycle bin for 30 days"
         return Step.LEAVE, gone, earlier
-    if why := _refusal(history[first:], selection, now.values.changes_to(current), fixed):
+    last = history[-1]
+    left = last.values.over(last.before) if last.values and last.before else now.values
+    if why := _refusal(history[first:], selection, left.changes_to(current), fixed):
         return Step.REFUSE, f"{now.record_id} {why}", earlier
     if now.created and known_before is None:
         return Step.DELETE, "created by the import", earlier

@@ -238,6 +238,15 @@ def test_rollback_restores_what_was_there_before(structure: Structure) -> None:
     assert structure.sandbox.workspace.find("customers", customer["id"])["country_code"] == before
 
 
+def test_rollback_of_a_correction_takes_its_cap_away(structure: Structure) -> None:
+    structure.run(ACME)
+    correction = structure.run(changed(2, fix_hour_limit=70)).importer.occasion.run_id
+    assert structure.created()[2]["fix_hour_limit"] == 70
+    assert structure.roll_back(correction).outcomes == ["updated"]
+    assert not structure.created()[2]["fix_hour_limit"]
+    assert structure.created()[2]["tm_hour_limit"] == 80
+
+
 def test_element_stays_where_the_one_below_could_not_be_deleted(structure: Structure) -> None:
     structure.run(ACME[:3])
     structure.sandbox.faults.add(Fault("invalid", path="/tasks/*", method="DELETE", status=409, value="In use."))

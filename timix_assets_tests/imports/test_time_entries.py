@@ -253,6 +253,27 @@ def test_rollback_of_a_correction_restores_the_values_before(firm: Firm) -> None
     assert [entry["hours"] for entry in firm.created()] == [Decimal("1.5")]
 
 
+def test_rollback_restores_what_was_set_by_hand_before_the_correction(firm: Firm) -> None:
+    firm.run([{**row("A"), "start_time": ""}])
+    entry_id = firm.created()[0]["id"]
+    firm.sandbox.workspace.update("time_reports", entry_id, {"customerRate": 77, "startTime": "08:00"})
+    correction = firm.run([{**row("A", subtask=CAPPED), "start_time": "09:00"}]).importer.occasion.run_id
+    assert firm.created()[0]["customer_rate"] != 77
+    assert firm.roll_back(correction).outcomes == ["updated"]
+    [entry] = firm.created()
+    assert (entry["subtask_id"], entry["customer_rate"], entry["start_time"]) == ("sub-15320-1-1", 77, "08:00")
+
+
+def test_rollback_of_a_correction_overwrites_nothing_that_was_set_by_hand_since(firm: Firm) -> None:
+    firm.run([row("A", "1.5")])
+    correction = firm.run([row("A", "4")]).importer.occasion.run_id
+    [entry] = firm.created()
+    firm.sandbox.workspace.update("time_reports", entry["id"], {"customerRate": 77})
+    [reason] = firm.roll_back(correction).reasons
+    assert f"{entry['id']} stays: changed in Timix since (customer_rate " in reason
+    assert firm.created()[0]["customer_rate"] == 77
+
+
 @pytest.mark.parametrize("status", ["Approved", "Invoiced"])
 def test_approved_or_invoiced_entry_stays_and_is_named(firm: Firm, status: str) -> None:
     firm.run([row("A"), row("B")])
