@@ -65,13 +65,15 @@ def _line(
     now = state_after(history).get(key)
     shown = now.values if now else next(w.values or w.before for w in reversed(history))
     current = existing.get(now.record_id) if now else None
-    days = [entry.date for entry in (current and current.entry, *(write.before for write in history)) if entry]
-    fixed = (current.fixed if current else "") or closed_month(days, closed)
-    step, reason, earlier = undoing(history, selection, current.entry if current else None, fixed)
-    entry = earlier if earlier and step is Step.UPDATE else shown
+    there, fixed = (current.entry, current.fixed) if current else (None, "")
+    step, reason, earlier = undoing(history, selection, there, fixed)
+    restored = earlier if step is Step.UPDATE else None
+    days = [entry.date for entry in (there, restored) if entry]
+    if current and step in (Step.UPDATE, Step.DELETE) and (why := closed_month(days, closed)):
+        step, reason, restored = Step.REFUSE, f"{current.id} stays: {why}", None
     subtask = directory.by_id(shown.subtask_id) if shown else None
     person = directory.name_of(shown.user_id) if shown else ""
-    return Line(None, key[1], step, reason, person, subtask.path if subtask else "", entry, current)
+    return Line(None, key[1], step, reason, person, subtask.path if subtask else "", restored or shown, current)
 
 
 def undoing(

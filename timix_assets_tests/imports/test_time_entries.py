@@ -213,16 +213,28 @@ def test_damaged_ledger_stops_the_import(firm: Firm) -> None:
 def test_nothing_is_deleted_or_changed_back_in_a_closed_month(firm: Firm) -> None:
     rows = [row("A"), row("B", date="2026-10-15"), row("C", date="2026-10-15")]
     firm.run(rows)
-    firm.run([rows[0], rows[1], {**rows[2], "date": "2026-11-10"}])
+    moved = firm.run([rows[0], rows[1], {**rows[2], "date": "2026-11-10"}]).importer.occasion.run_id
     firm.lake.replace(CLOSED, pl.DataFrame({"month": [date(2026, 10, 1)]}), key=["month"])
     run = firm.run([{**rows[2], "date": "2026-11-10"}], delete_removed=True, apply=False)
     assert run.steps == ["leave", "delete", "refuse"]
     assert run.reasons[2] == "no longer in the file, but the entry stays: the month 2026-10 is closed"
     undone = firm.roll_back(apply=False)
-    assert undone.steps == ["delete", "refuse", "refuse"]
+    # The third is an entry of November now. To move it back would change October.
+    assert undone.steps == ["delete", "refuse", "delete"]
     assert undone.reasons[1].endswith("stays: the month 2026-10 is closed")
+    [back] = firm.roll_back(moved, apply=False).reasons
+    assert back.endswith("stays: the month 2026-10 is closed")
     allowed = ImportMapping(closed_months="allow")
     assert firm.roll_back(mapping=allowed).outcomes == ["deleted"] * 3
+
+
+def test_rollback_in_an_open_month_asks_only_for_the_months_that_it_changes(firm: Firm) -> None:
+    firm.run([row("A", date="2026-10-15")])
+    firm.run([row("A", date="2026-11-10")])
+    correction = firm.run([row("A", 3, date="2026-11-10")]).importer.occasion.run_id
+    firm.lake.replace(CLOSED, pl.DataFrame({"month": [date(2026, 10, 1)]}), key=["month"])
+    assert firm.roll_back(correction).outcomes == ["updated"]
+    assert [(entry["date"], entry["hours"]) for entry in firm.created()] == [(date(2026, 11, 10), Decimal("1.5"))]
 
 
 def test_ledger_with_a_column_of_an_earlier_version_is_read_and_written(firm: Firm) -> None:
