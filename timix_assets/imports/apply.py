@@ -50,6 +50,10 @@ class Target(Protocol[V]):
         """Kind and id -> values of all records that these writes may have made, changed or deleted."""
         ...
 
+    def fixed(self, record: RecordKey) -> str:
+        """Why a record that the last look has found may not be changed; empty when it may."""
+        ...
+
     def is_made_by(self, write: Write[V], values: V) -> bool:
         """Whether a record with these values is the one that the write creates."""
         ...
@@ -94,7 +98,7 @@ class Writer(Generic[V]):
             existing = self.target.look(changing) if changing else {}
         except TimixError as error:
             raise self._stopped(error) from error
-        return [_unless_changed(write, existing) for write in writes]
+        return [self._unless_changed(write, existing) for write in writes]
 
     def _send(self, batch: Sequence[Write[V]], results: dict[int, Write[V]]) -> None:
         """Sends a batch; `results` has the outcomes so far, also when this raises."""
@@ -153,8 +157,23 @@ class Writer(Generic[V]):
         found = settled(doubts, existing, [*self.ledger.writes, *results.values()], self.target)
         results |= {write.number: write for write in found if write.outcome is Outcome.DONE}
         absent = [write for write in doubts if results[write.number].outcome is not Outcome.DONE]
-        results |= {write.number: _unless_changed(write, existing) for write in absent}
+        results |= {write.number: self._unless_changed(write, existing) for write in absent}
         return [write for write in absent if results[write.number].outcome is Outcome.INTENDED]
+
+    def _unless_changed(self, write: Write[V], existing: Mapping[RecordKey, V]) -> Write[V]:
+        record = (write.kind, write.record_id or "")
+        current = existing.get(record)
+        if write.before is None or (current is None and write.action is Action.DELETE):
+            return write
+        if current is None:
+            why = "deleted in Timix since the plan"
+        elif changes := write.before.changes_to(current):
+            why = f"changed in Timix since the plan ({', '.join(changes)})"
+        elif fixed := self.target.fixed(record):
+            why = f"{fixed} since the plan"
+        else:
+            return write
+        return replace(write, outcome=Outcome.ABSENT, message=why)
 
     def _once(self, write: Write[V]) -> Write[V]:
         """Sends one write; a refusal is an outcome."""
@@ -209,20 +228,6 @@ def _as_stored(write: Write[V], sent: V, stored: V) -> Write[V]:
     """The write with what is in Timix now, so that it can be undone, and a message, if that is not what was sent."""
     changes = ", ".join(sent.changes_to(stored))
     return replace(write, values=stored, message=f"Timix stored it otherwise: {changes}") if changes else write
-
-
-def _unless_changed(write: Write[V], existing: Mapping[RecordKey, V]) -> Write[V]:
-    current = existing.get((write.kind, write.record_id or ""))
-    if write.before is None or (current is None and write.action is Action.DELETE):
-        return write
-    if current is None:
-        return replace(write, outcome=Outcome.ABSENT, message="deleted in Timix since the plan")
-    changes = ", ".join(write.before.changes_to(current))
-    return (
-        replace(write, outcome=Outcome.ABSENT, message=f"changed in Timix since the plan ({changes})")
-        if changes
-        else write
-    )
 
 
 _PAST = {Action.CREATE: "created", Action.UPDATE: "updated", Action.DELETE: "deleted", Action.MATCH: "found"}

@@ -34,8 +34,8 @@ class Workspace(Connection):
     def __init__(self, client: TimixClient, endpoint: Callable[[str], Endpoint]) -> None:
         super().__init__(client, endpoint)
         self._entries = self.records("time_reports", WRITTEN)
-        self._statuses: dict[str, str | None] = {}
-        """Entry -> its status when it was last read."""
+        self._read: dict[str, Existing] = {}
+        """The entries, as they were last read."""
 
     def directory(self) -> Directory:
         """The people, the subtasks and their hour caps, as they are now."""
@@ -86,12 +86,11 @@ class Workspace(Connection):
 
     def update(self, record_id: str, values: Entry, before: Entry | None) -> Entry:
         has_lost_rate = before is not None and before.customer_rate is not None and values.customer_rate is None
-        columns = {**values.items(), **self._status_of(record_id)}
+        columns = values.items()
+        if self._entries.is_writable("status"):
+            # A record that is replaced without its status might become a draft again.
+            columns["status"] = self._read[record_id].status
         return _entry_of(self._entries.update(record_id, columns, emptied=["customer_rate"] if has_lost_rate else ()))
-
-    def _status_of(self, entry_id: str) -> dict[str, str | None]:
-        """The status that an entry keeps: a record that is replaced without one might become a draft again."""
-        return {"status": self._statuses.get(entry_id)} if self._entries.is_writable("status") else {}
 
     def delete(self, record_id: str, kind: str) -> None:
         self._entries.delete(record_id)
@@ -103,6 +102,9 @@ class Workspace(Connection):
                 existing[entry_id] = elsewhere
         return {(TIME_ENTRY, entry_id): each.entry for entry_id, each in existing.items()}
 
+    def fixed(self, record: RecordKey) -> str:
+        return self._read[record[1]].fixed
+
     def is_made_by(self, write: Write[Entry], values: Entry) -> bool:
         """By the mark; by equal values where rows have no marks."""
         if write.values is None:
@@ -112,8 +114,9 @@ class Workspace(Connection):
 
     def _existing(self, rows: pl.DataFrame) -> Iterator[Existing]:
         for row in rows.iter_rows(named=True):
-            self._statuses[row["id"]] = row["status"]
-            yield Existing(row["id"], _entry_of(row), row["status"], row["invoice_id"])
+            existing = Existing(row["id"], _entry_of(row), row["status"], row["invoice_id"])
+            self._read[existing.id] = existing
+            yield existing
 
 
 def closed_months(lake: Lake) -> set[date]:

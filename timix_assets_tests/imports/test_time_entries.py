@@ -190,6 +190,31 @@ def test_entry_that_is_changed_while_an_import_runs_stays(firm: Firm, monkeypatc
     assert [entry["hours"] for entry in firm.created()] == [4, 2]
 
 
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [({"status": "Approved"}, "it is Approved"), ({"invoice_id": "inv-1"}, "it is on the invoice inv-1")],
+)
+@pytest.mark.parametrize("undo", [False, True])
+def test_entry_that_is_approved_or_invoiced_while_an_import_runs_stays(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], why: str, *, undo: bool
+) -> None:
+    firm.run([row("A"), row("B")])
+    before = [{**entry, **fields, "updated_at": 0} for entry in firm.created()]
+    apply = TimeEntryImporter.apply
+
+    def fixed_before(*arguments: Any, **named: Any) -> None:
+        for entry in firm.created():
+            firm.sandbox.workspace._put("time_reports", {**entry, **fields})
+        apply(*arguments, **named)
+
+    monkeypatch.setattr(TimeEntryImporter, "apply", fixed_before)
+    run = firm.roll_back() if undo else firm.run([row("A", 2)], delete_removed=True)
+    assert run.steps == (["delete", "delete"] if undo else ["update", "delete"])
+    assert run.outcomes == ["not written", "not written"]
+    assert [write.message for write in run.ledger.writes[-2:]] == [f"{why} since the plan"] * 2
+    assert [{**entry, "updated_at": 0} for entry in firm.created()] == before
+
+
 def test_lost_ledger_overwrites_nothing(firm: Firm, tmp_path: Path) -> None:
     rows = [row("A"), row("B")]
     firm.run(rows)

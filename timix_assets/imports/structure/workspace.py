@@ -46,6 +46,9 @@ class StructureWorkspace(Connection):
         levels = self.elements([level for level in LEVELS if level in {write.kind for write in writes}])
         return {(level, each): element for level, found in levels.items() for each, element in found.items()}
 
+    def fixed(self, record: RecordKey) -> str:
+        return ""
+
     def is_made_by(self, write: Write[Element], values: Element) -> bool:
         """By its place and name: the plan creates no element where one of that name is."""
         made = write.values
