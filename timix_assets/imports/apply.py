@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Generic, Protocol
 
@@ -76,6 +76,8 @@ class Writer(Generic[V]):
     pace: Pace
     notify: Notify
     settle_seconds: float = SETTLE_SECONDS
+    _is_recognizable: bool = field(default=False, init=False)
+    """Whether a new record has come back as it was sent, so that a look finds such records."""
 
     def apply(self, writes: Sequence[Write[V]]) -> None:
         """Sends the writes in order; the ledger has their outcomes.
@@ -121,11 +123,18 @@ class Writer(Generic[V]):
                     doubts.append(write)
                 except ImportStopped as error:
                     results |= _not_sent(due[position + 1 :])
+                    self._look(doubts, results)
                     raise self._stopped(error, write) from error
             if not doubts:
                 break
-            time.sleep(self.settle_seconds)
             due = self._look(doubts, results)
+            try:
+                for write in doubts:
+                    self._check_stored(results[write.number])
+                for write in due:
+                    self._check_repeatable(write)
+            except ImportStopped as error:
+                raise self._stopped(error, write) from error
         else:
             self._give_up(due, batch, results)
         # One record may be another team's; all of them are not.
@@ -149,13 +158,16 @@ class Writer(Generic[V]):
 
     def _look(self, doubts: Sequence[Write[V]], results: dict[int, Write[V]]) -> list[Write[V]]:
         """Finds out what became of writes; those to send again, which nobody overtook meanwhile."""
+        if not doubts:
+            return []
+        time.sleep(self.settle_seconds)
         try:
             existing = self.target.look(doubts)
         except TimixError as error:
             raise self._stopped(error) from error
         # Of identical rows without a mark, the entry that this batch created for one is not that of the next.
         found = settled(doubts, existing, [*self.ledger.writes, *results.values()], self.target)
-        results |= {write.number: write for write in found if write.outcome is Outcome.DONE}
+        results |= {write.number: _compared(write, existing) for write in found if write.outcome is Outcome.DONE}
         absent = [write for write in doubts if results[write.number].outcome is not Outcome.DONE]
         results |= {write.number: self._unless_changed(write, existing) for write in absent}
         return [write for write in absent if results[write.number].outcome is Outcome.INTENDED]
@@ -193,10 +205,22 @@ class Writer(Generic[V]):
 
     def _check_stored(self, done: Write[V]) -> None:
         """ImportStopped if Timix stored something else than what was sent: it would do so with every record."""
-        if done.outcome is Outcome.DONE and done.message:
+        if done.outcome is not Outcome.DONE:
+            return
+        if done.message:
             raise ImportStopped(
                 f"{done.message}. Where the workspace has another name for a field, set it in TIMIX_OVERRIDES; a rollback undoes "
                 "what was written."
+            )
+        self._is_recognizable |= done.action is Action.CREATE
+
+    def _check_repeatable(self, write: Write[V]) -> None:
+        """ImportStopped if a record would be created again of which nobody knows whether a look can find it."""
+        if write.action is Action.CREATE and not self._is_recognizable:
+            raise ImportStopped(
+                "its response was lost, and it is not found in Timix. It is not sent again before a new record has come back "
+                "as it was sent: stored without what it is recognized by, it would be there twice. Look for it in Timix, then "
+                "run the import again."
             )
 
     def _request(self, write: Write[V]) -> Write[V]:
@@ -206,7 +230,7 @@ class Writer(Generic[V]):
                 record_id, stored = self.target.create(values)
                 return _as_stored(replace(write, record_id=record_id), values, stored)
             case Action.UPDATE, values, str() if values is not None:
-                whole = values.over(write.before) if write.before else values
+                whole = _whole(values, write.before)
                 return _as_stored(write, whole, self.target.update(write.record_id, whole, write.before))
             case Action.DELETE, _, str():
                 self.target.delete(write.record_id, write.kind)
@@ -222,6 +246,16 @@ class Writer(Generic[V]):
 
 def _not_sent(writes: Iterable[Write[V]]) -> dict[int, Write[V]]:
     return {write.number: replace(write, outcome=Outcome.ABSENT, message="not sent") for write in writes}
+
+
+def _whole(values: V, before: V | None) -> V:
+    return values.over(before) if before else values
+
+
+def _compared(write: Write[V], existing: Mapping[RecordKey, V]) -> Write[V]:
+    """A write that a look has found applied, as `_as_stored`."""
+    current = existing.get((write.kind, write.record_id or ""))
+    return _as_stored(write, _whole(write.values, write.before), current) if write.values and current else write
 
 
 def _as_stored(write: Write[V], sent: V, stored: V) -> Write[V]:

@@ -42,7 +42,7 @@ def at(path: str, kind: str, **other: Any) -> Fault:
         pytest.param([("rate_limited", {})], id="429"),
     ],
 )
-@pytest.mark.parametrize("path", ["/time-reports", "/customers", "/subtasks"])
+@pytest.mark.parametrize("path", ["/time-reports", "/projects", "/subtasks"])
 def test_lost_response_gives_one_record_per_row(
     request: pytest.FixtureRequest, path: str, faults: Sequence[tuple[str, dict[str, Any]]]
 ) -> None:
@@ -182,9 +182,10 @@ def test_write_that_always_fails_holds_up_no_other(firm: Firm) -> None:
 
 
 def test_import_stops_when_timix_carries_out_nothing(firm: Firm) -> None:
-    firm.sandbox.faults.add(Fault("server_error", path="/time-reports", method="POST"))
+    firm.run(month_of_rows(2))
+    firm.sandbox.faults.add(Fault("server_error", path="/time-reports/*", method="PUT"))
     with pytest.raises(ImportStopped, match="carried out none of 2 writes in 3 tries each"):
-        firm.run(month_of_rows(2))
+        firm.run([{**each, "hours": 2} for each in month_of_rows(2)])
     assert Ledger(firm.lake, "look", KINDS).in_doubt == []
 
 
@@ -260,6 +261,56 @@ def test_value_of_an_update_that_timix_does_not_store_stops_the_import(structure
         structure.run(rows)
 
 
+NO_START = Fault("drop_field", path="/time-reports*", field="startTime")
+"""Timix ignores the field."""
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_value_that_timix_does_not_store_stops_the_import_also_where_a_response_is_lost(firm: Firm, lost: int) -> None:
+    rows = [{**row(each, date="2026-11-28"), "start_time": "09:00"} for each in "ABC"]
+    firm.sandbox.faults.add(NO_START, Fault("lost_answer", path="/time-reports", method="POST", times=lost))
+    with pytest.raises(ImportStopped, match="Timix stored it otherwise: start_time 09:00 -> nothing"):
+        firm.run(rows)
+    # The ledger has what is there, so all of it can be undone.
+    assert firm.roll_back().outcomes == ["deleted"] * (lost + 1)
+    assert firm.created() == []
+
+
+def test_value_of_an_update_that_timix_does_not_store_is_noticed_where_the_response_is_lost(firm: Firm) -> None:
+    firm.run([{**row("A"), "start_time": "09:00"}])
+    firm.sandbox.faults.add(
+        Fault("lost_answer", path="/time-reports/*", method="PUT"),
+        Fault("drop_field", path="/time-reports", field="startTime", nth=3),
+    )
+    with pytest.raises(ImportStopped, match="A: Timix stored it otherwise: start_time 09:00 -> nothing"):
+        firm.run([row("A", 2)])
+
+
+def test_create_is_not_repeated_before_a_record_came_back_as_it_was_sent(firm: Firm) -> None:
+    unmarked = Fault("drop_field", path="/time-reports*", field="text")
+    firm.sandbox.faults.add(unmarked, Fault("lost_answer", path="/time-reports", method="POST"))
+    before = len(firm.sandbox.workspace.rows("time_reports"))
+    with pytest.raises(ImportStopped, match="A: its response was lost, and it is not found in Timix"):
+        firm.run([row("A")])
+    assert len(firm.sandbox.workspace.rows("time_reports")) == before + 1
+    assert len(Ledger(firm.lake, "look", KINDS).in_doubt) == 1
+    firm.sandbox.faults.clear()
+    assert firm.run([row("A")]).reasons == ["unchanged"]
+
+
+def test_first_record_that_was_not_created_is_created_by_the_next_run(importing: Any_) -> None:
+    path = "/customers" if isinstance(importing, Structure) else "/time-reports"
+    importing.sandbox.faults.add(Fault("server_error", path=path, method="POST"))
+    for _ in range(2):
+        with pytest.raises(
+            ImportStopped, match="It is not sent again before a new record has come back as it was sent"
+        ):
+            importing.run(importing.rows())
+    importing.sandbox.faults.clear()
+    assert importing.run(importing.rows()).outcomes == ["created"] * 5
+    assert len(importing.created()) == 5
+
+
 class Killed(BaseException):
     """Ends the run as SIGKILL does: nothing is recorded after it."""
 
@@ -284,6 +335,15 @@ def test_next_run_settles_what_a_killed_run_left(
     again = importing.run(rows)
     assert set(again.reasons) == {"unchanged"}
     assert again.ledger.in_doubt == []
+
+
+def test_change_by_hand_after_a_killed_run_stays(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        kill_at(patched, 1, sent=True)
+        with pytest.raises(Killed):
+            firm.run([row("A")])
+    firm.sandbox.workspace.update("time_reports", firm.created()[0]["id"], {"hours": 3})
+    assert firm.run([row("A")]).reasons == ["changed in Timix since: hours 1.5 -> 3"]
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, nth: int, *, sent: bool) -> None:
