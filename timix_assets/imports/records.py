@@ -1,6 +1,9 @@
 """The records of one endpoint, as an import reads and writes them."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -14,7 +17,7 @@ from timix_assets.contract.records import decode
 from timix_assets.contract.schema import Endpoint
 from timix_assets.ingest.endpoint_paths import first_answer
 from timix_assets.text.doctor_advice import FIND_OVERRIDE
-from timix_assets.text.wording import count_noun
+from timix_assets.text.wording import count_noun, excerpt
 
 from .errors import ImportRefused, ImportStopped
 
@@ -128,7 +131,18 @@ class Records:
         if unreadable := decoded.rejected.height:
             reasons = ", ".join(decoded.rejected["reason"].unique(maintain_order=True)[:3])
             raise ContractError(
-                f"{unreadable:,} of {count_noun(len(records), 'record')} of {self.endpoint.name} cannot be read ({reasons}), so "
-                f"it is not known what is in Timix; {FIND_OVERRIDE}."
+                f"{unreadable:,} of {count_noun(len(records), 'record')} of {self.endpoint.name} cannot be read ({reasons})"
+                f"{self._named(decoded.rejected['record'])}; so it is not known what is in Timix. Correct or delete such "
+                f"records there, or {FIND_OVERRIDE}."
             )
         return decoded.rows
+
+    def _named(self, rejected: pl.Series) -> str:
+        """The ids and days of the first of these records, JSON texts, as far as they can be read: `: tim-1 of 2026-11-09`."""
+        columns = tuple(replace(column, required=False) for column in self.endpoint.columns)
+        records = [json.loads(record, parse_float=Decimal) for record in rejected[:3]]
+        rows = decode(replace(self.endpoint, columns=columns), records).rows
+        day = [self.endpoint.date_column] if self.endpoint.date_column else []
+        values = rows.select(*self.endpoint.key, *day).rows()
+        names = [excerpt(" of ".join(str(value) for value in row if value is not None)) for row in values]
+        return f": {', '.join(names)}{', …' if len(rejected) > 3 else ''}" if names else ""

@@ -202,6 +202,19 @@ def test_nothing_is_written_where_records_cannot_be_read(firm: Firm) -> None:
     assert firm.writes == 0
 
 
+def test_record_that_cannot_be_read_is_named_with_its_day(firm: Firm) -> None:
+    entry = {"userId": "usr-000-0", "subtaskId": "sub-15320-1-1", "date": "2026-11-28", "hours": 1}
+    ids = [firm.sandbox.workspace.create("time_reports", entry)["id"] for _ in range(4)]
+    firm.sandbox.faults.add(Fault("raw_value", path="/time-reports*", field="hours", value="null", count=1000))
+    with pytest.raises(ContractError) as stopped:
+        firm.run([row("A", date="2026-11-28")])
+    named = ", ".join(f"{each} of 2026-11-28" for each in ids[:3])
+    assert f"4 of 4 records of time_reports cannot be read (`hours` is missing): {named}, …; so it" in str(
+        stopped.value
+    )
+    assert "Correct or delete such records there, or run `timix-assets doctor`" in str(stopped.value)
+
+
 def test_unreadable_record_stops_the_import_and_is_settled_once_it_can_be_read(firm: Firm) -> None:
     rows = [row(reference, date="2026-11-28") for reference in "ABC"]
     firm.sandbox.faults.add(UNREADABLE)
