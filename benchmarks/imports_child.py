@@ -34,7 +34,12 @@ def left_after(base_url: str, key: str, lake: Lake, what: str, name: str, rows: 
         if what == "structure":
             return _run_structure(client, lake, occasion, table)
         importer = TimeEntryImporter(
-            Workspace(client, BY_NAME.__getitem__), lake, occasion, lambda _: None, settle_seconds=SETTLE_SECONDS
+            Workspace(client, BY_NAME.__getitem__),
+            lake,
+            occasion,
+            lambda _: None,
+            lambda _: None,
+            settle_seconds=SETTLE_SECONDS,
         )
         ledger = importer.ledger()
         planned = importer.plan(table, ImportMapping.of_columns(rows[0]), ledger)
@@ -46,7 +51,9 @@ def left_after(base_url: str, key: str, lake: Lake, what: str, name: str, rows: 
 
 def _run_structure(client: TimixClient, lake: Lake, occasion: Occasion, table: Table) -> int:
     workspace = StructureWorkspace(client, BY_NAME.__getitem__)
-    importer = StructureImporter(workspace, lake, occasion, lambda _: None, settle_seconds=SETTLE_SECONDS)
+    importer = StructureImporter(
+        workspace, lake, occasion, lambda _: None, lambda _: None, settle_seconds=SETTLE_SECONDS
+    )
     ledger, mapping = importer.ledger(), StructureMapping.of_columns(table[0])
     planned = importer.plan(table, mapping, ledger)
     importer.apply(planned, ledger, Pace(1000, 1, "", datetime.now), max_rows=len(planned))

@@ -316,8 +316,8 @@ _FORMAT = click.option(
 @_FORMAT
 def import_time_entries(file: Path, mapping: str, name: str, delete_removed: bool, apply: bool, as_format: str) -> None:
     """Show what would become of every row of FILE, or write it with --apply. Exits with 1 unless every row is accepted."""
-    config = {"file": file.name, "name": name, "delete_removed": delete_removed, "apply": apply}
-    _import("time_entries", config, as_format, file.resolve(), mapping)
+    config = {"name": name, "delete_removed": delete_removed, "apply": apply}
+    _import("time_entries", config, as_format, file, mapping)
 
 
 @import_.command("structure", short_help="Import customers, projects, tasks and subtasks from such a file.")
@@ -328,7 +328,7 @@ def import_time_entries(file: Path, mapping: str, name: str, delete_removed: boo
 @_FORMAT
 def import_structure(file: Path, mapping: str, name: str, apply: bool, as_format: str) -> None:
     """Show the tree of changes that FILE makes, or write them with --apply. Exits with 1 unless every row is accepted."""
-    _import("structure", {"file": file.name, "name": name, "apply": apply}, as_format, file.resolve(), mapping)
+    _import("structure", {"name": name, "apply": apply}, as_format, file, mapping)
 
 
 @import_.command("roll-back", short_help="Undo an import.")
@@ -356,19 +356,21 @@ def _import(what: str, config: dict[str, Any], as_format: str, file: Path | None
 
         check_settings(settings)
         console = _console()
-        files, mapping_name = import_run.files_of(file, base, mapping)
-        failure = import_run.run(settings, what, {**config, "mapping": mapping_name}, files, _console(stderr=True))
+        if file is None:
+            import_run.check_kind(settings, what, config["roll_back"])
+        files, names = import_run.files_of(file, base, mapping)
+        run_id, failure = import_run.run(settings, what, {**config, **names}, files, _console(stderr=True))
         if failure:
             _print_error(failure)
             sys.exit(1)
-        lines = import_run.latest(settings, what)
+        lines = import_run.planned_by(settings, what, run_id)
         if as_format == "json":
             click.echo(import_run.as_json(lines))
         else:
             show = import_structure.show if what == "structure" else import_entries.show
             show(lines, console, applied=config["apply"])
-            if not config["apply"]:
-                click.echo("Nothing was written. To write it: --apply, with TIMIX_ALLOW_WRITES=1.")
+            if missing := import_run.missing_to_write(lines, settings):
+                click.echo(missing)
         sys.exit(1 if import_run.leaves_rows_unwritten(lines) else 0)
 
 

@@ -18,6 +18,7 @@ from dagster import (
     MaterializeResult,
     MetadataValue,
     asset,
+    get_dagster_logger,
 )
 from pydantic import Field
 
@@ -177,6 +178,8 @@ class ImportKind(Generic[C, L, V, M]):
                     applied=config.apply,
                 ),
                 context.log.info,
+                # The command line prints what this logger gets.
+                get_dagster_logger().warning,
                 table=table,
                 description=self.description,
                 **options,

@@ -32,6 +32,7 @@ class Importer(ABC, Generic[C, L, V, M]):
         lake: Where the ledger and the outcome are, and what past hours are read from.
         occasion: This run.
         notify: Called with messages for the run's log.
+        warn: Called with what a person must know who reads the plan.
         table, description: The outcome table.
         settle_seconds: How long after a lost response the server may still commit.
     """
@@ -40,6 +41,7 @@ class Importer(ABC, Generic[C, L, V, M]):
     lake: Lake
     occasion: Occasion
     notify: Notify
+    warn: Notify
     table: str
     description: str = ""
     settle_seconds: float = SETTLE_SECONDS

@@ -91,6 +91,10 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]], name: str) -> T
 def _read(path: Path, sheet: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
     """The columns and the rows; of too many rows one more than the limit."""
     if path.is_dir():
+        if not (path / "_delta_log").is_dir():
+            raise ImportRefused(
+                f"{path.name or path} is a folder without a Delta table; name a file in it, or a Delta table."
+            )
         return _of_frame(pl.scan_delta(str(path)))
     if path.suffix.lower() == ".parquet":
         return _of_frame(pl.scan_parquet(path, glob=False))

@@ -58,10 +58,11 @@ class TimeEntryImporter(Importer[Workspace, Line, Entry, ImportMapping]):
         settle(self.workspace, ledger, self.notify, self.settle_seconds)
         facts = self._facts(rows, mapping, ledger, owner)
         lines = plan(rows, mapping, self.occasion.name, facts, delete_removed=self.delete_removed)
-        if unknown := unknown_budgets(lines, facts):
-            self.notify(
-                f"{count_noun(unknown, 'entry', 'entries')} on subtasks with a cap whose use is not known: run "
-                "`timix-assets refresh` first to have budgets checked."
+        if mapping.over_budget == "refuse" and (unknown := unknown_budgets(lines, facts)):
+            why = "no refresh has seen their subtasks" if facts.used else f"the lake {self.lake.url} has no refresh yet"
+            self.warn(
+                f"Hour caps were not checked for {count_noun(unknown, 'entry', 'entries')}: {why}. Run `timix-assets refresh` "
+                "first."
             )
         return [Planned(line, mapping.source, line.write(self.occasion.name, mapping.source)) for line in lines]
 

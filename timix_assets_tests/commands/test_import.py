@@ -12,11 +12,15 @@ from rich.console import Console
 from timix_assets.commands.import_entries import TABLE, show
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.server import Sandbox
-from timix_assets_tests.imports.firm import month_of_rows, row, write_csv, wrong_rows
+from timix_assets_tests.imports.firm import CAPPED, month_of_rows, row, write_csv, wrong_rows
 
 from .conftest import Project, new_project, settings_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "imports.md"
+ALLOWED = """
+over_budget: allow
+fields: {reference: reference, person: person, date: date, hours: hours, subtask: subtask}
+"""
 
 
 @pytest.fixture
@@ -102,3 +106,61 @@ def test_apply_needs_the_setting(fixed: Project, sandbox: Sandbox) -> None:
     done = fixed.run("import", "time-entries", "rows.csv", "--apply")
     assert (done.returncode, sandbox.requests) == (2, [])
     assert "TIMIX_ALLOW_WRITES is not 1" in done.stderr
+
+
+def test_folder_without_a_table_prints_no_earlier_plan(fixed: Project) -> None:
+    write_csv(fixed.folder / "rows.csv", [row("A")])
+    assert fixed.run("import", "time-entries", "rows.csv").returncode == 0
+    for what in ("time-entries", "structure"):
+        done = fixed.run("import", what, ".")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{fixed.folder.name} is a folder without a Delta table" in done.stderr
+
+
+def test_rollback_of_no_name_prints_no_earlier_plan(fixed: Project) -> None:
+    write_csv(fixed.folder / "rows.csv", [row("A")])
+    assert fixed.run("import", "time-entries", "rows.csv").returncode == 0
+    done = fixed.run("import", "roll-back", "")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing was planned" in done.stderr
+
+
+def test_linked_file_is_imported_under_the_name_of_the_link(fixed: Project) -> None:
+    (fixed.folder / "exports").mkdir()
+    (fixed.folder / "latest.csv").symlink_to(write_csv(fixed.folder / "exports" / "november.csv", [row("A")]))
+    done = fixed.run("import", "time-entries", "latest.csv")
+    assert done.returncode == 0, done.stderr
+    assert fixed.table(TABLE)["import_name"].to_list() == ["latest.csv"]
+
+
+@pytest.mark.long
+def test_caps_that_are_not_checked_are_named(fixed: Project) -> None:
+    write_csv(fixed.folder / "rows.csv", [row("A", subtask=CAPPED)])
+    done = fixed.run("import", "time-entries", "rows.csv")
+    said = f"Hour caps were not checked for 1 entry: the lake {fixed.folder}/data/lake has no refresh yet"
+    assert said in done.stderr
+    (fixed.folder / "map.yaml").write_text(ALLOWED, encoding="utf-8")
+    assert said not in fixed.run("import", "time-entries", "rows.csv", "--mapping", "map.yaml").stderr
+
+
+@pytest.mark.long
+def test_only_what_is_missing_for_writing_is_named(fixed: Project) -> None:
+    def last_line(*words: str, **settings: str) -> str:
+        lines: list[str] = fixed.run("import", "time-entries", *words, **settings).stdout.splitlines()
+        return lines[-1]
+
+    write_csv(fixed.folder / "good.csv", [row("A")])
+    write_csv(fixed.folder / "bad.csv", [row("A", hours="0")])
+    assert last_line("good.csv") == "Nothing was written. To write it: --apply, with TIMIX_ALLOW_WRITES=1."
+    assert last_line("good.csv", TIMIX_ALLOW_WRITES="1") == "Nothing was written. To write it: --apply."
+    assert last_line("bad.csv") == "Nothing to write."
+    assert last_line("bad.csv", "--apply", TIMIX_ALLOW_WRITES="1") == "Nothing to write."
+
+
+@pytest.mark.long
+def test_rollback_of_the_other_kind_is_named(fixed: Project) -> None:
+    (fixed.folder / "tree.csv").write_text("path\nAcme\n", encoding="utf-8")
+    fixed.run("import", "structure", "tree.csv", "--apply", TIMIX_ALLOW_WRITES="1")
+    done = fixed.run("import", "roll-back", "tree.csv")
+    assert done.returncode == 2
+    assert "tree.csv is an import of structure: add --structure" in done.stderr

@@ -123,7 +123,7 @@ class Importing(ABC, Generic[L, V, M]):
             occasion = Occasion(self.name, f"run-{self.runs:04d}", datetime.now(UTC), applied=apply)
             workspace = self.workspace(client, BY_NAME.__getitem__)
             importer = self.importer(
-                workspace, self.lake, occasion, lambda _: None, settle_seconds=0, **(options or {})
+                workspace, self.lake, occasion, lambda _: None, lambda _: None, settle_seconds=0, **(options or {})
             )
             ledger = importer.ledger()
             planned = plan(importer, ledger)
