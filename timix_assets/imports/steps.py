@@ -38,7 +38,10 @@ WORDS = {
     Step.REMOVED: "removed from the file",
     Step.REFUSE: "refused",
 }
-"""The steps for people, in the order in which they are shown: what is refused last."""
+"""The steps for people, in the order in which they are counted: what is refused last."""
+
+UNCHANGED = "unchanged"
+"""The reason of a row that is left alone because nothing changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def correction(wanted: V, written: V, current: V) -> tuple[Step, str]:
     """
     changes, theirs = wanted.differences(current), written.changes_to(current)
     if not changes:
-        return Step.LEAVE, "unchanged"
+        return Step.LEAVE, UNCHANGED
     if not wanted.differences(written):
         return Step.LEAVE, f"changed in Timix since: {', '.join(theirs)}"
     if theirs:

@@ -6,10 +6,13 @@ import shlex
 from io import StringIO
 from pathlib import Path
 
+import polars as pl
 import pytest
 from rich.console import Console
 
 from timix_assets.commands.import_entries import TABLE, show
+from timix_assets.imports.entry_table import COLUMNS
+from timix_assets.imports.steps import UNCHANGED, Step
 from timix_assets.sandbox.faults import Fault
 from timix_assets.sandbox.server import Sandbox
 from timix_assets_tests.imports.firm import CAPPED, month_of_rows, row, write_csv, wrong_rows
@@ -17,6 +20,7 @@ from timix_assets_tests.imports.firm import CAPPED, month_of_rows, row, write_cs
 from .conftest import Project, new_project, settings_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "imports.md"
+COLUMN_TYPES = {column.name: column.dtype for column in COLUMNS}
 ALLOWED = """
 over_budget: allow
 fields: {reference: reference, person: person, date: date, hours: hours, subtask: subtask}
@@ -57,6 +61,62 @@ def test_worked_example_of_the_page(project: Project, live: Sandbox) -> None:
     assert "hours 1.5 -> 2.25" in correction
     assert "2 deleted" in rollback
     assert not [entry for entry in live.workspace.rows("time_reports") if "[#" in (entry["text"] or "")]
+
+
+def plan_line(
+    number: int, step: Step, reason: str | None, person: str = "Ann", outcome: str | None = None
+) -> dict[str, object]:
+    return {
+        "number": number,
+        "row": number + 1,
+        "step": step.value,
+        "outcome": outcome,
+        "reason": reason,
+        "person": person,
+    }
+
+
+def shown(*lines: dict[str, object], applied: bool = False) -> str:
+    frame = pl.DataFrame([{name: line.get(name) for name in COLUMN_TYPES} for line in lines], schema=COLUMN_TYPES)
+    console = Console(width=80, file=StringIO())
+    show(frame, console, applied=applied)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_rows_refused_for_one_reason_are_one_line() -> None:
+    reasons = ["no such person"] * 300 + ["no hours"] + ["no such person"]
+    printed = shown(*(plan_line(n, Step.REFUSE, reason) for n, reason in enumerate(reasons, start=1)))
+    assert "302 rows refused" in printed
+    assert "2–301, 303" in printed
+    assert "301 rows: no such person" in printed
+    assert len(printed.splitlines()) < 10
+
+
+def test_refused_rows_have_a_limit_of_lines_too() -> None:
+    printed = shown(*(plan_line(n, Step.REFUSE, f"no person {n}") for n in range(1, 301)))
+    assert "no person 20 " in printed
+    assert "no person 21 " not in printed
+    assert "… and 280 more rows, in the table imports/time_entries" in printed
+
+
+def test_refused_rows_come_first_and_unchanged_ones_are_counted() -> None:
+    printed = shown(
+        plan_line(1, Step.LEAVE, UNCHANGED, person="Calm"),
+        plan_line(2, Step.LEAVE, "changed in Timix since: hours 1 -> 2", person="Moved"),
+        plan_line(3, Step.UPDATE, "hours 1 -> 2", person="Changed"),
+        plan_line(4, Step.REFUSE, "no hours", person="Wrong"),
+    )
+    places = [printed.index(part) for part in ("1 row refused", "1 row to update", "2 rows left alone", "Moved")]
+    assert places == sorted(places)
+    assert "Calm" not in printed
+
+
+def test_unwritten_rows_of_one_reason_are_one_line_and_first() -> None:
+    locked = [plan_line(n, Step.CREATE, "The week is locked.", outcome="refused by Timix") for n in range(100, 400)]
+    written = [plan_line(n, Step.CREATE, None, person=f"P{n}", outcome="created") for n in range(1, 5)]
+    printed = shown(*written, *locked, applied=True)
+    assert "101–400" in printed
+    assert printed.index("The week is locked.") < printed.index("4 rows: created")
 
 
 @pytest.mark.long
