@@ -67,7 +67,7 @@ def _table(groups: Iterable[pl.DataFrame], *, with_reason: bool) -> Table:
     table.add_column("hours", justify="right")
     table.add_column("why" if with_reason else "subtask", overflow="fold")
     for group in groups:
-        hours, why = group["hours"].sum(), group["reason"][0] or group["outcome"][0] or ""
+        hours, why = Decimal(group["hours"].sum()), group["reason"][0] or group["outcome"][0] or ""
         count = f"{group.height:,} rows: " if group.height > 1 else ""
         cells = (
             _ranges(group["row"].drop_nulls().to_list()),

@@ -115,13 +115,12 @@ class Directory:
         found = [each for each in found if not each.closed] or found
         shown = excerpt(SEPARATOR.join(name for name in names.values() if name))
         if not found:
-            raise NoMatch(f"no subtask is at “{shown}”{self._where_it_ends(wanted)}")
+            # Columns that are joined, without the last one.
+            if [*wanted] == ["subtask"] and 1 < len(parts) < len(PATH):
+                wanted = dict(zip(PATH, map(folded, parts), strict=False))
+            raise NoMatch(f"no subtask is at “{shown}”: {self._where_it_ends(wanted)}")
         if len(found) > 1:
-            ids = ", ".join(each.id for each in found[:3])
-            raise NoMatch(
-                f"{count_noun(len(found), 'subtask')} fit “{shown}”: {ids}{', …' if len(found) > 3 else ''}; name the levels "
-                "above it too, or the id"
-            )
+            raise NoMatch(f"{count_noun(len(found), 'subtask')} fit “{shown}”: {_choice(found, wanted)}")
         return found[0]
 
     def by_id(self, subtask_id: str) -> Subtask | None:
@@ -133,13 +132,27 @@ class Directory:
         return next((person.name for person in self._people.get(folded(user_id), []) if person.id == user_id), user_id)
 
     def _where_it_ends(self, wanted: Mapping[str, str]) -> str:
-        """The first level that does not fit: `: there is no such project`."""
-        remaining = [names for names, _ in self._by_name.get(next(iter(wanted.values())), [])]
+        """The first level that does not fit: `there is no such project`; if all do, what is below them."""
+        remaining = self._by_name.get(next(iter(wanted.values())), [])
         for level, name in wanted.items():
-            remaining = [names for names in remaining if names[level] == name]
+            remaining = [each for each in remaining if each[0][level] == name]
             if not remaining:
-                return f": there is no such {level}"
-        return ""
+                return f"there is no such {level}"
+        below = [subtask for _, subtask in remaining]
+        return f"below it {'is' if len(below) == 1 else 'are'} {_choice(below, wanted)}"
+
+
+def _choice(found: Sequence[Subtask], wanted: Mapping[str, str]) -> str:
+    """Some subtasks by the names that a row lacks, and what to do: `Design (sub-1), Test (sub-2); name the subtask too, …`."""
+    lacking = [level for level in PATH if level not in wanted]
+    shown = []
+    for each in found[:3]:
+        names = SEPARATOR.join(name for level, name in zip(PATH, each.names, strict=True) if level in lacking)
+        shown.append(f"{excerpt(names)} ({each.id})" if names else each.id)
+    more = ", …" if len(found) > 3 else ""
+    levels = " and ".join(part for part in (", ".join(lacking[:-1]), *lacking[-1:]) if part)
+    name = f"the {levels} too, or the id" if lacking else "the id"
+    return f"{', '.join(shown)}{more}; name {name}, in a column or under `values` of the field subtask in a mapping"
 
 
 def folded(name: str) -> str:

@@ -1,5 +1,6 @@
 """How a row's names find people and subtasks."""
 
+import re
 import unicodedata
 
 import pytest
@@ -43,6 +44,62 @@ def test_first_level_that_does_not_fit_is_named() -> None:
     ):
         with pytest.raises(NoMatch, match=f": there is no such {level}$"):
             found.subtask(path)
+
+
+SEVERAL = Directory(
+    [],
+    [
+        subtask(1, "Acme", "Website", "Build", "Design"),
+        subtask(2, "Acme", "Website", "Build", "Test"),
+        subtask(3, "Beta", "Shop", "Build", "Test"),
+        subtask(4, "Beta", "Shop", "Sell", "Test"),
+        subtask(5, "Beta", "Shop", "Sell", "Test"),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            {"customer": "Acme", "project": "Website", "task": "Build"},
+            "2 subtasks fit “Acme / Website / Build”: Design (sub-1), Test (sub-2); name the subtask too, or the id,",
+        ),
+        (
+            {"customer": "Acme", "task": "Build"},
+            "Website / Design (sub-1), Website / Test (sub-2); name the project and subtask too, or the id,",
+        ),
+        (
+            {"subtask": "test"},
+            "4 subtasks fit “test”: Acme / Website / Build (sub-2), Beta / Shop / Build (sub-3), Beta / Shop / Sell (sub-4), …; "
+            "name the customer, project and task too, or the id,",
+        ),
+        (
+            {"subtask": "Beta / Shop / Sell / Test"},
+            "2 subtasks fit “Beta / Shop / Sell / Test”: sub-4, sub-5; name the id,",
+        ),
+    ],
+)
+def test_what_is_missing_of_an_ambiguous_path_is_named(path: dict[str, str], said: str) -> None:
+    with pytest.raises(NoMatch) as refused:
+        SEVERAL.subtask(path)
+    assert f"{said} in a column or under `values` of the field subtask in a mapping" in f"{refused.value}"
+
+
+@pytest.mark.parametrize(
+    ("joined", "said"),
+    [
+        ("Acme / Nowhere / Build", "no subtask is at “Acme / Nowhere / Build”: there is no such project"),
+        ("Nowhere / Website", "no subtask is at “Nowhere / Website”: there is no such customer"),
+        (
+            "Acme / Website / Build",
+            "no subtask is at “Acme / Website / Build”: below it are Design (sub-1), Test (sub-2); name",
+        ),
+    ],
+)
+def test_path_without_a_subtask_is_read_from_the_customer_on(joined: str, said: str) -> None:
+    with pytest.raises(NoMatch, match=re.escape(said)):
+        SEVERAL.subtask({"subtask": joined})
 
 
 def test_name_of_invisible_marks_is_no_name() -> None:
