@@ -16,6 +16,7 @@ from .mapping import FieldMapping
 
 Cells = Mapping[str, Any]
 
+_DAY_OF_ANOTHER_FORMAT = re.compile(r"(?!\d{4}-\d\d-\d\d)\d{1,4}([./ -])\d{1,2}\1\d{1,4}")
 _MAX_NUMBER = Decimal(10) ** 9
 _EXCEL_DAY_ZERO = datetime(1899, 12, 31)
 
@@ -106,7 +107,8 @@ def day_of(spec: FieldMapping, cells: Cells) -> date | None:
         return datetime.strptime(text, spec.format).date() if spec.format else date.fromisoformat(text)
     except ValueError:
         wanted = f"a date like {date(2026, 11, 30).strftime(spec.format or '%Y-%m-%d')}"
-        raise ValueError(f"“{excerpt(text)}” is not {wanted}") from None
+        hint = "; set format in the mapping" if _DAY_OF_ANOTHER_FORMAT.match(text) else ""
+        raise ValueError(f"“{excerpt(text)}” is not {wanted}{hint}") from None
 
 
 def time_of(spec: FieldMapping, cells: Cells) -> str | None:

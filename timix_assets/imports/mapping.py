@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from timix_assets.settings import SettingsError, yaml_file
 from timix_assets.settings.declaration import Declaration
+from timix_assets.text.near_miss import nearest
 
 from .errors import ImportRefused
 
@@ -133,9 +134,14 @@ def read_mapping(path: Path, declaration: type[M]) -> M:
     try:
         data = yaml_file.read(path)
     except yaml_file.UnreadableFileError as error:
-        raise ImportRefused(
-            f"{where} cannot be read: {error}. Ready mappings of time entries: {', '.join(READY_NAMES)}."
-        ) from error
+        ready = f"Ready mappings of time entries: {', '.join(READY_NAMES)}."
+        if isinstance(error.__cause__, FileNotFoundError):
+            near = nearest(path.name, READY_NAMES) if declaration is ImportMapping else None
+            hint = f"did you mean {near}?" if near else "check the name."
+            raise ImportRefused(
+                f"There is no mapping {path.name} in {path.parent.resolve()}; {hint} {ready}"
+            ) from error
+        raise ImportRefused(f"{where} cannot be read: {error}. {ready}") from error
     try:
         return declaration.read(_expanded(data), where=f"{where}: ")
     except SettingsError as error:

@@ -24,7 +24,7 @@ from .cells import (
     without_mapping,
 )
 from .errors import ImportRefused
-from .mapping import READY_NAMES, FieldMapping, Fields, ImportMapping
+from .mapping import READY_NAMES, FieldMapping, Fields, ImportMapping, load_mapping
 
 REQUIRED = ("person", "date", "hours")
 PATH = ("customer", "project", "task", "subtask")
@@ -78,10 +78,19 @@ def _check_columns(columns: Sequence[str], fields: Fields) -> None:
     if not any(getattr(fields, name) for name in PATH):
         absent.append("subtask")
     if absent:
+        what = "file" if fields == ImportMapping.of_columns(columns).fields else "mapping"
         raise ImportRefused(
-            f"The mapping names no column for {', '.join(absent)}; add it under `fields`. {without_mapping(columns)} "
-            f"Ready mappings: {', '.join(READY_NAMES)}."
+            f"The {what} names no column for {', '.join(absent)}; add it under `fields` of a mapping. "
+            f"{without_mapping(columns)} {_ready(columns)}"
         )
+
+
+def _ready(columns: Sequence[str]) -> str:
+    """The ready mapping whose columns the file has; otherwise all of them."""
+    for name in READY_NAMES:
+        if all(set(spec.columns) <= set(columns) for spec in _specs(load_mapping(name).fields).values()):
+            return f"They are those of {name}: use that mapping (`--mapping {name}`)."
+    return f"Ready mappings: {', '.join(READY_NAMES)}."
 
 
 def _specs(fields: Fields) -> dict[str, FieldMapping]:

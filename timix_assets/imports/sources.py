@@ -13,6 +13,7 @@ import polars as pl
 from deltalake.exceptions import DeltaError
 
 from timix_assets.text.csv_table import BrokenCsv, WrongEncoding, read_records
+from timix_assets.text.wording import excerpt
 
 from .cells import is_blank
 from .errors import ImportRefused
@@ -62,6 +63,9 @@ def read_source(path: Path, sheet: str = "") -> Table:
         raise ImportRefused(f"{path.name} cannot be read ({first_line}); check what kind of file it is.") from error
     table = _table(columns, rows, path.name)
     if all(map(is_blank, table[1])):
+        if path.suffix.lower() in EXCEL and len(names := fastexcel.read_excel(path).sheet_names) > 1:
+            which = f"The sheet {sheet}" if sheet else "The first sheet"
+            raise ImportRefused(f"{which} of {path.name} has no rows; {_choice(names)}.")
         raise ImportRefused(f"{path.name} has no rows.")
     return table
 
@@ -111,6 +115,8 @@ def _of_frame(frame: pl.LazyFrame) -> tuple[Sequence[str], Sequence[Sequence[Any
 def _excel(path: Path, sheet: str) -> list[list[Any]]:
     """The header and every row. Cells are read as text: a column with a type would lose its cells of another one."""
     workbook = fastexcel.read_excel(path)
+    if sheet and sheet not in workbook.sheet_names:
+        raise ImportRefused(f"{path.name} has no sheet {excerpt(sheet)}; {_choice(workbook.sheet_names)}.")
     size = MAX_SOURCE_ROWS + 2
     texts = workbook.load_sheet(sheet or 0, header_row=None, n_rows=size, dtypes="string").to_polars().rows()
     if not texts:
@@ -123,6 +129,10 @@ def _excel(path: Path, sheet: str) -> list[list[Any]]:
                 for row, duration in zip(rows, column, strict=False):
                     row[at] = row[at] if duration is None else duration
     return [[(name or "").strip() for name in texts[0]], *rows]
+
+
+def _choice(sheets: Sequence[str]) -> str:
+    return f"its sheets are {excerpt(', '.join(sheets))}; name one as `sheet` in a mapping"
 
 
 def _cell(text: str | None) -> str | datetime | None:

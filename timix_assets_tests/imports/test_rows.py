@@ -66,6 +66,14 @@ def test_dates_of_every_kind_of_file_are_read(cell: object) -> None:
     assert one(row("A", date=cell)).day == date(2026, 11, 9)
 
 
+def test_date_of_another_format_names_the_setting() -> None:
+    assert one(row("A", date="16/11/2026")).problems == (
+        "date: “16/11/2026” is not a date like 2026-11-30; set format in the mapping",
+    )
+    for wrong in ("soon", "2026-02-30"):
+        assert one(row("A", date=wrong)).problems == (f"date: “{wrong}” is not a date like 2026-11-30",)
+
+
 def test_moment_with_a_time_zone_is_no_day() -> None:
     [problem] = one(row("A", date=datetime(2026, 11, 9, 23, 30, tzinfo=UTC))).problems
     assert problem.startswith("date: “2026-11-09 23:30:00+00:00” has a time zone")
@@ -121,6 +129,24 @@ def test_file_without_its_mapping_is_told_of_the_ready_ones() -> None:
         read_rows([], columns, ImportMapping.of_columns(columns))
     with pytest.raises(ImportRefused, match=f"{hint}$"):
         structure_rows([], columns, StructureMapping.of_columns(columns))
+
+
+def test_mapping_that_does_not_exist_names_the_one_that_was_meant(tmp_path: Path) -> None:
+    ready = "Ready mappings of time entries: clockify, harvest, toggl."
+    with pytest.raises(ImportRefused) as refused:
+        load_mapping(str(tmp_path / "togl"))
+    assert str(refused.value) == f"There is no mapping togl in {tmp_path}; did you mean toggl? {ready}"
+    with pytest.raises(ImportRefused) as refused:
+        load_mapping(str(tmp_path / "planner.yaml"))
+    assert str(refused.value) == f"There is no mapping planner.yaml in {tmp_path}; check the name. {ready}"
+
+
+@pytest.mark.parametrize("name", READY_NAMES)
+def test_columns_of_a_ready_mapping_name_it(name: str) -> None:
+    columns = EXPORTS[name].partition("\n")[0].split(",")
+    with pytest.raises(ImportRefused) as refused:
+        read_rows([], columns, ImportMapping.of_columns(columns))
+    assert f"They are those of {name}: use that mapping (`--mapping {name}`)." in str(refused.value)
 
 
 EXPORTS = {
@@ -275,6 +301,24 @@ def test_excel_cell_of_another_kind_than_those_above_is_read(tmp_path: Path) -> 
         ("2.5", date(2026, 11, 11), Decimal("0.75"), "2026-11-09"),
         ("é", date(2026, 11, 12), Decimal("30.25"), "9:00:00"),
     ]
+
+
+def test_empty_first_sheet_names_the_others(tmp_path: Path) -> None:
+    path = excel(tmp_path / "two.xlsx")
+    book = openpyxl.load_workbook(path)
+    book.active.title = "Cover"
+    november = book.create_sheet("November")
+    november.append(["hours"])
+    november.append([1])
+    book.save(path)
+    with pytest.raises(ImportRefused) as refused:
+        read_source(path)
+    sheets = "its sheets are Cover, November; name one as `sheet` in a mapping"
+    assert str(refused.value) == f"The first sheet of two.xlsx has no rows; {sheets}."
+    with pytest.raises(ImportRefused) as refused:
+        read_source(path, "Novembr")
+    assert str(refused.value) == f"two.xlsx has no sheet Novembr; {sheets}."
+    assert read_source(path, "November") == (["hours"], [{"hours": "1"}])
 
 
 def test_text_that_is_almost_a_date_stays_text(tmp_path: Path) -> None:
