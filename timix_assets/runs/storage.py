@@ -30,6 +30,7 @@ from timix_assets.dagster_internals import (
     runs_directory,
     schedule_directory,
 )
+from timix_assets.interrupts import interrupts_deferred
 
 BUSY_TIMEOUT_SECONDS = 30
 """How long a statement waits for another process; Dagster's value for events, where it gives runs and schedules 5."""
@@ -61,7 +62,8 @@ class EnginePool:
             engine = self._engines.pop(url, None) or _engine(url)
             self._engines[url] = engine
             if len(self._engines) > MAX_FILES:
-                self._engines.pop(next(iter(self._engines))).dispose()
+                with interrupts_deferred():
+                    self._engines.pop(next(iter(self._engines))).dispose()
             return engine
 
     @contextmanager
@@ -72,7 +74,8 @@ class EnginePool:
 
     def dispose(self) -> None:
         """Closes the connections; the next use opens new ones."""
-        with self._lock:
+        # SQLAlchemy logs an interrupt that meets a connection being closed, with its traceback.
+        with interrupts_deferred(), self._lock:
             if self._process == os.getpid():
                 while self._engines:
                     self._engines.popitem()[1].dispose()

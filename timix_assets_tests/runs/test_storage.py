@@ -314,3 +314,24 @@ def test_the_files_of_many_runs_do_not_stay_open(tmp_path: Path, connections: di
     assert connections["opened"] - connections["closed"] == ours.MAX_FILES
     pool.dispose()
     assert connections["opened"] == connections["closed"]
+
+
+def test_an_interrupt_waits_until_the_connections_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool, url = ours.EnginePool(), f"sqlite:///{tmp_path}/runs.db"
+    with pool.connection(url) as connection:
+        connection.execute(text("CREATE TABLE runs (id TEXT)"))
+    dialect = pool.engine(url).dialect
+    close, closed = dialect.do_close, []
+
+    def interrupted(connection: sqlite3.Connection) -> None:
+        signal.raise_signal(signal.SIGINT)
+        close(connection)
+        closed.append(connection)
+
+    monkeypatch.setattr(dialect, "do_close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.dispose()
+    assert len(closed) == 1
+    assert caplog.messages == []
