@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -13,14 +12,11 @@ from typing import Any
 
 from timix_assets.lake.months import Months
 from timix_assets.partitions import range_tags
-from timix_assets.sandbox.firm import Firm
-from timix_assets.sandbox.server import Sandbox
 from timix_assets_tests.automation.dagster_dev import REPOSITORY, DagsterDev
 from timix_assets_tests.processes import tree
 
-from .child import MeasurementFailedError, run
 from .figures import Figure
-from .project import empty_project
+from .live import filled_project, small_firm
 
 RUNS = 5_000
 ROUNDS = 7
@@ -75,38 +71,26 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def figures(runs: int = RUNS) -> list[Figure]:
-    firm = Firm.generate(people=6, months=3, seed=7, today=date.today())
-    with empty_project() as folder, Sandbox(firm) as sandbox:
-        settings = {
-            "TIMIX_API_KEY": sandbox.key,
-            "TIMIX_BASE_URL": sandbox.base_url,
-            "TIMIX_START_MONTH": f"{firm.first_day:%Y-%m}",
-        }
-        run([sys.executable, "-m", "timix_assets.cli", "refresh"], folder, settings)
-        dev = DagsterDev(folder, settings)
-        try:
-            dev.start()
-            first = dev.launch("refresh_recent", range_tags(Months(firm.first_day, date.today().replace(day=1))))
-            dev.wait_for("a refresh to end", lambda: dev.run(first)["status"] == "SUCCESS")
-            dev.kill()
-            repeat(folder, first, runs)
-            dev.start()
-            pages = [*PAGES.items(), ("a run", _run_page(first))]
-            found = [_page(dev, name, *question) for name, question in pages]
-            idle = [_share_of_a_core(dev, IDLE_SECONDS) for _ in range(IDLE_ROUNDS)]
-            _stop_our_sensors(dev)
-            stopped = [_share_of_a_core(dev, IDLE_SECONDS) for _ in range(IDLE_ROUNDS)]
-            ours = [a - b for a, b in zip(idle, stopped, strict=True)]
-            return [
-                *found,
-                Figure("idle, share of a core", idle, ""),
-                Figure("idle, share of a core without our sensors", stopped, ""),
-                Figure("idle, our sensors' share of a core", ours, "", MOST_IDLE_SHARE),
-            ]
-        except AssertionError as failed:
-            raise MeasurementFailedError(str(failed)) from failed
-        finally:
-            dev.kill()
+    with filled_project(small_firm()) as (dev, sandbox):
+        dev.start()
+        months = Months(sandbox.firm.first_day, date.today().replace(day=1))
+        first = dev.launch("refresh_recent", range_tags(months))
+        dev.wait_for("a refresh to end", lambda: dev.status(first) == "SUCCESS")
+        dev.kill()
+        repeat(dev.folder, first, runs)
+        dev.start()
+        pages = [*PAGES.items(), ("a run", _run_page(first))]
+        found = [_page(dev, name, *question) for name, question in pages]
+        idle = [_share_of_a_core(dev, IDLE_SECONDS) for _ in range(IDLE_ROUNDS)]
+        _stop_our_sensors(dev)
+        stopped = [_share_of_a_core(dev, IDLE_SECONDS) for _ in range(IDLE_ROUNDS)]
+    ours = [a - b for a, b in zip(idle, stopped, strict=True)]
+    return [
+        *found,
+        Figure("idle, share of a core", idle, ""),
+        Figure("idle, share of a core without our sensors", stopped, ""),
+        Figure("idle, our sensors' share of a core", ours, "", MOST_IDLE_SHARE),
+    ]
 
 
 def _page(dev: DagsterDev, name: str, query: str, variables: dict[str, Any]) -> Figure:

@@ -1,11 +1,8 @@
 """What refreshes cost when nobody looks: requests and seconds of a real `dagster dev` on the demo's sandbox."""
 
 import math
-import sys
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from timix_assets.automation.month_ranges import clip
@@ -18,9 +15,10 @@ from timix_assets.settings import Settings
 from timix_assets.vendor import MAX_PAGE_SIZE
 from timix_assets_tests.automation.dagster_dev import DagsterDev
 
-from .child import MeasurementFailedError, run
+from .child import MeasurementFailedError
 from .edits import edit_an_entry
 from .figures import Figure
+from .live import filled_project
 
 ROUNDS = 3
 ENTRIES = "timix/time_reports"
@@ -33,22 +31,9 @@ MOST_ROLLUP_SECONDS = 2
 
 def figures() -> list[Figure]:
     today = date.today()
-    firm = Firm.generate(today=today)
-    with TemporaryDirectory(prefix="timix-benchmark-") as folder, Sandbox(firm) as sandbox:
-        settings = {
-            "TIMIX_API_KEY": sandbox.key,
-            "TIMIX_BASE_URL": sandbox.base_url,
-            "TIMIX_START_MONTH": f"{firm.first_day:%Y-%m}",
-        }
-        dev = DagsterDev(Path(folder), settings)
-        try:
-            run([sys.executable, "-m", "timix_assets.cli", "refresh"], dev.folder, settings)
-            dev.start()
-            return _Live(dev, sandbox, today).figures()
-        except AssertionError as failed:
-            raise MeasurementFailedError(str(failed)) from failed
-        finally:
-            dev.kill()
+    with filled_project(Firm.generate(today=today)) as (dev, sandbox):
+        dev.start()
+        return _Live(dev, sandbox, today).figures()
 
 
 @dataclass(frozen=True)

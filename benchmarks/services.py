@@ -1,21 +1,18 @@
 """The memory of the processes of a `dagster dev` that stays, over many refreshes that its daemon launches."""
 
 import os
-import sys
 from datetime import date
 from pathlib import Path
 
 from timix_assets.lake.months import Months
 from timix_assets.partitions import range_tags
-from timix_assets.sandbox.firm import Firm
-from timix_assets.sandbox.server import Sandbox
 from timix_assets_tests.automation.dagster_dev import DagsterDev
 from timix_assets_tests.processes import tree
 
-from .child import MeasurementFailedError, run
+from .child import MeasurementFailedError
 from .edits import edit_an_entry
 from .figures import Figure
-from .project import empty_project
+from .live import filled_project, small_firm
 
 REFRESHES, LOOKS = 200, 10
 
@@ -30,28 +27,16 @@ SERVICES = {
 
 def figures(refreshes: int = REFRESHES) -> list[Figure]:
     """The runs of a figure are its values at each look, from the first refresh to the last."""
-    firm = Firm.generate(people=6, months=3, seed=7, today=date.today())
-    with empty_project() as folder, Sandbox(firm) as sandbox:
-        settings = {
-            "TIMIX_API_KEY": sandbox.key,
-            "TIMIX_BASE_URL": sandbox.base_url,
-            "TIMIX_START_MONTH": f"{firm.first_day:%Y-%m}",
-        }
-        run([sys.executable, "-m", "timix_assets.cli", "refresh"], folder, settings)
-        dev = DagsterDev(folder, settings)
-        try:
-            dev.start()
-            dev.start_sensor("timix_changes")
-            looks = []
-            for number in range(1, refreshes + 1):
-                edit_an_entry(sandbox)
-                _refresh(dev, Months(firm.first_day, date.today().replace(day=1)))
-                if number == 1 or number % (refreshes // LOOKS) == 0:
-                    looks.append(_resident_mb(dev))
-        except AssertionError as failed:
-            raise MeasurementFailedError(str(failed)) from failed
-        finally:
-            dev.kill()
+    with filled_project(small_firm()) as (dev, sandbox):
+        dev.start()
+        dev.start_sensor("timix_changes")
+        months = Months(sandbox.firm.first_day, date.today().replace(day=1))
+        looks = []
+        for number in range(1, refreshes + 1):
+            edit_an_entry(sandbox)
+            _refresh(dev, months)
+            if number == 1 or number % (refreshes // LOOKS) == 0:
+                looks.append(_resident_mb(dev))
     return [
         *(Figure(f"memory of the {name}", [look[name] for look in looks], "MB") for name in SERVICES),
         # From the look in the middle on: what is loaded at first use is loaded by then.

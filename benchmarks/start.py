@@ -3,15 +3,14 @@
 import sys
 import time
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 
-from timix_assets.sandbox.firm import Firm
 from timix_assets.sandbox.server import Sandbox
 from timix_assets_tests.automation.dagster_dev import DagsterDev
 
 from .child import ROOT, MeasurementFailedError, run
 from .figures import Figure
+from .live import settings_of, small_firm
 from .project import empty_project, put_one_asset
 
 ROUNDS = 5
@@ -23,13 +22,8 @@ class _Dev(DagsterDev):
 
 
 def figures(rounds: int = ROUNDS) -> list[Figure]:
-    firm = Firm.generate(people=6, months=3, seed=7, today=date.today())
-    with empty_project(used_before=True) as folder, empty_project() as other, Sandbox(firm) as sandbox:
-        settings = {
-            "TIMIX_API_KEY": sandbox.key,
-            "TIMIX_BASE_URL": sandbox.base_url,
-            "TIMIX_START_MONTH": f"{firm.first_day:%Y-%m}",
-        }
+    with empty_project(used_before=True) as folder, empty_project() as other, Sandbox(small_firm()) as sandbox:
+        settings = settings_of(sandbox)
         first_requests = [_to_first_request(sandbox, folder, settings) for _ in range(rounds)]
         doctor = [_command(folder, settings, "doctor") for _ in range(rounds)]
         helped = [_command(folder, {}, "--help") for _ in range(rounds)]

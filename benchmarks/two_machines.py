@@ -28,6 +28,7 @@ from timix_assets_tests.lake.s3 import store
 
 from .child import MeasurementFailedError, environment, run
 from .figures import Figure
+from .live import settings_of
 from .project import empty_project
 from .soak_child import texts
 
@@ -66,9 +67,7 @@ def figures() -> list[Figure]:
         empty_project() as other,
     ):
         settings = {
-            "TIMIX_API_KEY": sandbox.key,
-            "TIMIX_BASE_URL": sandbox.base_url,
-            "TIMIX_START_MONTH": f"{firm.first_day:%Y-%m}",
+            **settings_of(sandbox),
             # The rollups' day is the same for a lake that knows the organization's time zone and for one that does not.
             "TIMIX_TIMEZONE": "UTC",
             "TIMIX_LAKE": LAKE,
