@@ -138,6 +138,11 @@ def ui(host: str, port: int, read_only: bool, web_only: bool) -> None:
     """Serve the Dagster UI and run its daemon until Ctrl-C. Without a key, the built-in sandbox is used."""
     with _exit_code():
         settings = project.enter_project_dir()
+        if not web_only:
+            with quick_imports():
+                from timix_assets.commands.settings_check import check_definitions
+
+            check_definitions(settings)
         damaged_storage.check(settings.state_folder / "storage")
         with project.sigterm_as_keyboard_interrupt():
             status = ui_command.run(settings, host, port, _console(), read_only=read_only, web_only=web_only)

@@ -25,7 +25,11 @@ def test_client_needs_neither_dagster_nor_polars() -> None:
 def test_commands_that_need_no_dagster_do_not_import_it() -> None:
     commands = ("doctor", "summary", "settings_check", "init", "ui")
     imports = ", ".join(f"timix_assets.commands.{name}" for name in commands)
-    code = f"import sys, {imports}; print([name for name in ('dagster', 'sqlalchemy') if name in sys.modules])"
+    code = (
+        f"import sys, {imports}; from timix_assets.settings import Settings\n"
+        "timix_assets.commands.settings_check.check_definitions(Settings())\n"
+        "print([name for name in ('dagster', 'sqlalchemy') if name in sys.modules])"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 

@@ -28,6 +28,15 @@ def test_matching_workspace_passes(project: Project, live: Sandbox) -> None:
     assert all(seen.method == "GET" for seen in live.requests)
 
 
+def test_refuses_cron_expression_that_a_refresh_refuses(project: Project, live: Sandbox) -> None:
+    done = project.run("doctor", TIMIX_CRON_NIGHTLY="99 2 * * *")
+
+    assert (done.returncode, done.stdout, live.requests) == (2, "", [])
+    assert done.stderr.startswith(
+        'timix-assets: TIMIX_CRON_NIGHTLY: "99 2 * * *" is not a cron expression; write minute'
+    )
+
+
 @pytest.mark.parametrize(("lake", "reserve"), [("data/lake", False), ("s3://lakes/ours", True)])
 def test_keeps_to_the_reserve_of_a_lake_in_an_object_store(project: Project, lake: str, reserve: bool) -> None:
     assert project.run("doctor", TIMIX_LAKE=lake).returncode == 0

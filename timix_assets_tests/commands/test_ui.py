@@ -72,6 +72,24 @@ def test_rejects_taken_port(tmp_path: Path, live: Sandbox) -> None:
     assert done.stderr == f"timix-assets: port {port} is taken; choose another with --port, or stop what uses it.\n"
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("TIMIX_CRON_NIGHTLY", "99 2 * * *", 'TIMIX_CRON_NIGHTLY: "99 2 * * *" is not a cron expression; write minute'),
+        ("TIMIX_SETTINGS", "none.yaml", "none.yaml"),
+        ("TIMIX_START_MONTH", "2190-01", "TIMIX_START_MONTH: 2190-01 is in the future"),
+    ],
+)
+def test_refuses_what_the_code_location_cannot_load_with(
+    setting: str, value: str, message: str, tmp_path: Path, live: Sandbox
+) -> None:
+    # Of a taken port too, so that nothing is served if the setting is not refused first.
+    done = new_project(tmp_path, {}).run("ui", "--port", live.origin.rpartition(":")[2], **{setting: value})
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
 def test_port_0_selects_a_free_port() -> None:
     chosen = port_to_serve_on("127.0.0.1", 0)
     assert chosen > 0
