@@ -61,6 +61,7 @@ from timix_assets.resources import import_resource, lake_resource, timix_resourc
 from timix_assets.runs.ours import LOCATION, is_only_ours, location_of
 from timix_assets.settings import Settings, SettingsError
 from timix_assets.settings.firm import FirmConfig
+from timix_assets.state.locations import normalized_location
 from timix_assets.state.permissions import restrict_to_owner
 from timix_assets.text.key_mask import contains_key
 from timix_assets.text.wording import quoted
@@ -329,7 +330,20 @@ def build_definitions(
     called = [each.name for each in built]
     if twice := sorted({name for name in called if called.count(name) > 1}):
         raise SettingsError(f"Two workspaces are called {quoted(twice[0])}; give each a name of its own.")
+    _reject_shared_lakes(built)
     return Definitions.merge(*_definitions(built), Definitions(executor=executor))
+
+
+def _reject_shared_lakes(workspaces: Sequence[Workspace]) -> None:
+    """A lake belongs to one organization: the runs of all but the first to write to it would fail, whoever that is."""
+    # One with a problem may have a default in place of its lake.
+    lakes = [(each, normalized_location(each.settings.lake)) for each in workspaces if not each.problem]
+    for each, lake in lakes:
+        others = [
+            other.name or "the project without a prefix" for other, its in lakes if its == lake and other is not each
+        ]
+        if others and each.name:
+            each.reject(f"lake: it is also that of {' and '.join(others)}; give each organization a lake of its own.")
 
 
 def _definitions(workspaces: list[Workspace]) -> list[Definitions]:

@@ -10,7 +10,7 @@ from typing import Any
 from .entries import Diary, Entry
 from .holidays import fraction_off, profile_rows
 from .invoices import Billing
-from .names import DOMAIN, FIRM_ID, FIRM_NAME
+from .names import DEFAULT_SEED, DOMAIN, firm_id, firm_name
 from .people import OPENED, Person, Seat, occupants, seats, user_rows
 from .projects import (
     LONGEST_MONTHS,
@@ -44,7 +44,7 @@ class Firm:
     tables: dict[str, list[Row]]
 
     @classmethod
-    def generate(cls, *, people: int = 40, months: int = 24, seed: int = 7, today: date) -> "Firm":
+    def generate(cls, *, people: int = 40, months: int = 24, seed: int = DEFAULT_SEED, today: date) -> "Firm":
         """A firm of that many seats, with `months` calendar months of time up to `today`, the running one included.
 
         Raises ValueError below 4 people or 1 month.
@@ -74,8 +74,8 @@ class _Generation:
         invoices = Billing(self.seed, self.first_month, self.today, contracts).invoices(entries)
         users = user_rows(staffed, profiles, self.today)
         tables = {
-            "me": [_me(users[0])],
-            "organization": [_organization()],
+            "me": [_me(users[0], self.seed)],
+            "organization": [_organization(self.seed)],
             "org_users": users,
             "holiday_profiles": profiles,
             "customers": customer_rows(self.seed, self.people, [b.project for b in budgets], self.today),
@@ -122,14 +122,14 @@ class _Generation:
         return sorted(entries, key=lambda entry: entry.row["id"])
 
 
-def _me(owner: Row) -> Row:
+def _me(owner: Row, seed: int) -> Row:
     return {
         "user_id": owner["id"],
         "email": owner["email"],
         "name": owner["name"],
         "role": owner["role"],
-        "organization_id": FIRM_ID,
-        "organization_name": FIRM_NAME,
+        "organization_id": firm_id(seed),
+        "organization_name": firm_name(seed),
         "plan": "Business",
         "permissions": ["read", "write", "financials"],
         "key_name": f"sandbox@{DOMAIN}",
@@ -137,10 +137,10 @@ def _me(owner: Row) -> Row:
     }
 
 
-def _organization() -> Row:
+def _organization(seed: int) -> Row:
     return {
-        "id": FIRM_ID,
-        "name": FIRM_NAME,
+        "id": firm_id(seed),
+        "name": firm_name(seed),
         "plan": "Business",
         "currency": "USD",
         "time_zone": "America/New_York",

@@ -2,10 +2,20 @@
 
 from collections.abc import Mapping
 
-FIRM_ID = "org-meridian"
-FIRM_NAME = "Meridian Bay Services"
+DEFAULT_SEED = 7
 DOMAIN = "meridian-bay.example"
 AUDITOR = "Odile Marchetti"
+
+
+def firm_id(seed: int) -> str:
+    """The id of the organization: firms of two seeds are two organizations."""
+    return "org-meridian" if seed == DEFAULT_SEED else f"org-meridian-{seed}"
+
+
+def firm_name(seed: int) -> str:
+    """Its name."""
+    return "Meridian Bay Services" if seed == DEFAULT_SEED else f"Meridian Bay Services {seed}"
+
 
 FIRST_NAMES: Mapping[str, tuple[str, ...]] = {
     "US": ("Avery", "Jordan", "Camila", "Marcus", "Priya", "Dana", "Elliot", "Naomi", "Theo", "Ruth", "Omar", "Grace"),

@@ -15,13 +15,13 @@ from typing import Any
 
 from .names import (
     CUSTOMER_NAMES,
-    FIRM_NAME,
     FIRST_NAMES,
     HEBREW_PROJECTS,
     LAST_NAMES,
     LINES_OF_BUSINESS,
     LONG_SUFFIX,
     OVERHEAD_WORK,
+    firm_name,
 )
 from .people import COUNTRIES, CURRENCY_OF, OPENED, UNITS_PER_DOLLAR, Seat
 from .seeded_random import rng_for, weighted
@@ -232,7 +232,7 @@ def _customer_row(seed: int, number: int, latest: date, today: date) -> Row:
     contact = f"{draw.choice(FIRST_NAMES[country])} {draw.choice(LAST_NAMES[country])}"
     return {
         "id": f"cus-{number:03d}",
-        "name": CUSTOMER_NAMES[number - 1] if number else f"{FIRM_NAME} (internal)",
+        "name": CUSTOMER_NAMES[number - 1] if number else f"{firm_name(seed)} (internal)",
         "status": "Active" if number == INTERNAL or latest >= today - timedelta(days=90) else "Inactive",
         "country_code": country,
         "currency": CURRENCY_OF[country],

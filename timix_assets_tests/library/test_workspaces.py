@@ -479,6 +479,22 @@ def test_two_workspaces_need_two_names(tmp_path: Path) -> None:
             workspace(wrong, tmp_path)
 
 
+def test_two_workspaces_need_two_lakes(tmp_path: Path, instance: DagsterInstance) -> None:
+    lake = str(tmp_path / "shared")
+    acme, globex = (workspace(name, tmp_path, lake=lake + slash) for name, slash in zip(FIRMS, ("", "/"), strict=True))
+    definitions = build_definitions(acme, globex, workspace("initech", tmp_path))
+    same = "lake: it is also that of globex; give each organization a lake of its own."
+    assert acme.problem == f"The workspace acme has a wrong setting. {same}"
+    assert "lake: it is also that of acme;" in globex.problem
+    job = definitions.resolve_job_def("acme_compact_lake")
+    failed = job.execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
+    assert failure_of(instance, failed.dagster_run).causes[0][1] == acme.problem
+    # Nor beside the project without a prefix, whose lake it is.
+    beside = workspace("hooli", tmp_path, lake=lake)
+    build_definitions(Settings(lake=lake), beside)
+    assert "lake: it is also that of the project without a prefix;" in beside.problem
+
+
 @pytest.mark.parametrize("job", ["__ASSET_JOB", "refresh_recent", "warehouse"])
 def test_run_of_any_assets_loads_every_firm(job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_RUN_JOB_NAME", job)

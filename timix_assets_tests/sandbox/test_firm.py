@@ -25,7 +25,15 @@ def test_the_same_seed_and_day_give_the_same_firm(firm: Firm) -> None:
 
 
 def test_another_seed_gives_another_firm(firm: Firm) -> None:
-    assert fingerprint(Firm.generate(people=8, months=3, seed=8, today=TODAY)) != fingerprint(firm)
+    other = Firm.generate(people=8, months=3, seed=8, today=TODAY)
+    assert fingerprint(other) != fingerprint(firm)
+    # So that a lake of one refuses a key of the other.
+    assert [each.tables["me"][0]["organization_id"] for each in (firm, other)] == ["org-meridian", "org-meridian-8"]
+    assert (
+        other.tables["organization"][0]["name"]
+        == other.tables["me"][0]["organization_name"]
+        == "Meridian Bay Services 8"
+    )
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
