@@ -113,6 +113,7 @@ class TimixResource(_Timix):  # type: ignore[misc, valid-type]
                 limits=limits,
                 quota=self.quota,
                 read_only=not self._may_write,
+                workspace=self.workspace,
                 notify=get_dagster_logger().info,
             )
         return self._connection.client()

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, TypeAdapter
 
 from timix_assets.alerts.message import Message, format_moment, safe_name, with_link
+from timix_assets.settings.environment import key_setting
 from timix_assets.text.wording import count_noun
 
 WARNING_DAYS = (14, 7, 1)
@@ -43,8 +44,8 @@ def is_due(reached: int | None, reported: int | None) -> bool:
     return reached is not None and (reported is None or reached < reported)
 
 
-def key_expiry_message(key: ApiKey, now: datetime, asset: str, link: str) -> Message:
-    """The message for a key that expires; it must have an expiry."""
+def key_expiry_message(key: ApiKey, now: datetime, asset: str, link: str, workspace: str = "") -> Message:
+    """The message for a key that expires; it must have an expiry. workspace: the name of one of several."""
     assert key.expires_at is not None
     left = key.expires_at - now
     when = format_moment(key.expires_at)
@@ -54,5 +55,5 @@ def key_expiry_message(key: ApiKey, now: datetime, asset: str, link: str) -> Mes
     else:
         title = f"{name} expires in {count_noun(max(1, left.days), 'day')}"
         text = f"It expires on {when}; after that, requests with it fail."
-    advice = "Create a new key in Timix, set it as TIMIX_API_KEY and restart Dagster."
+    advice = f"Create a new key in Timix, set it as {key_setting(workspace)} and restart Dagster."
     return Message(title, with_link([f"{text} {advice}"], f"As reported by /me at the last refresh. {link}"), asset)

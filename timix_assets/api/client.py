@@ -83,6 +83,7 @@ class TimixClient:
         quota: The part of the plan's limit that it keeps to.
         notify: Called with one message on a long wait or when a listing is read again; from any thread.
         me_path: Path of the key's own record.
+        key_setting: What messages call the setting of the key.
         plan_of: Reads the plan from that record; by default from its field `plan`.
         retry_policy: Replaces the policy that `limits` describes.
         transport: Replaces the network, for tests.
@@ -108,12 +109,14 @@ class TimixClient:
         quota: Quota = Quota.ALL,
         notify: Callable[[str], None] | None = None,
         me_path: str = "/me",
+        key_setting: str = "TIMIX_API_KEY",
         plan_of: Callable[[dict[str, Any]], str | None] | None = None,
         retry_policy: RetryPolicy | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.base_url = checked_base_url(base_url)
-        _check_key(key)
+        _check_key(key, key_setting)
+        self._key_setting = key_setting
         if auth not in ("x-api-key", "bearer"):
             raise ClientConfigError("auth must be “x-api-key” or “bearer”.")
         self.limits = limits
@@ -484,7 +487,8 @@ class TimixClient:
         self._count(Stats(requests=1, retries=int(is_repeat)))
         response = self._transport.exchange(request, seconds)
         self._count(Stats(bytes=response.received_bytes, rate_limited=int(response.status == 429)))
-        if error := status_error(request, response, self.limits, self._redact, datetime.now(UTC)):
+        now = datetime.now(UTC)
+        if error := status_error(request, response, self.limits, self._redact, now, self._key_setting):
             raise error
         return response
 
@@ -525,17 +529,13 @@ def _over_budget(what: str, seconds: float, left: float, code: str = "", server_
     )
 
 
-def _check_key(key: str) -> None:
+def _check_key(key: str, setting: str) -> None:
     if not key:
-        raise ClientConfigError(
-            "TIMIX_API_KEY is not set: create a key in Timix, under Settings, and set the variable."
-        )
+        raise ClientConfigError(f"{setting} is not set: create a key in Timix, under Settings, and set it.")
     if not key.startswith(KEY_PREFIX) or len(key) == len(KEY_PREFIX):
-        raise ClientConfigError(f"TIMIX_API_KEY is not a Timix key: keys start with {KEY_PREFIX}.")
+        raise ClientConfigError(f"{setting} is not a Timix key: keys start with {KEY_PREFIX}.")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise ClientConfigError(
-            "TIMIX_API_KEY has spaces or other characters that are not part of a key: copy it again."
-        )
+        raise ClientConfigError(f"{setting} has spaces or other characters that are not part of a key: copy it again.")
 
 
 def _object_of(request: Request, body: Json) -> dict[str, Any]:

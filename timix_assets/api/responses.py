@@ -91,7 +91,7 @@ def csv_of(request: Request, response: Response) -> bytes:
 
 _ERRORS: Mapping[int, tuple[type[StatusError], str]] = {
     400: (Invalid, FIND_OVERRIDE),
-    401: (Unauthorized, "TIMIX_API_KEY is wrong, expired or revoked: set a valid key"),
+    401: (Unauthorized, "{key_setting} is wrong, expired or revoked: set a valid key"),
     403: (Forbidden, "use a key whose role and plan may see it, or set skip_forbidden for it in TIMIX_OVERRIDES"),
     404: (NotFound, f"check TIMIX_BASE_URL, or set another path in TIMIX_OVERRIDES{SHOWS_HOW}"),
     409: (Conflict, "read the record again, then decide what to write"),
@@ -108,9 +108,9 @@ _ANOTHER_KEY = "use a key whose role and plan may see it"
 
 
 def status_error(
-    request: Request, response: Response, limits: Limits, redact: Redactor, now: datetime
+    request: Request, response: Response, limits: Limits, redact: Redactor, now: datetime, key_setting: str
 ) -> StatusError | None:
-    """The error for a status of 400 or more, 206 or 304; None for any other."""
+    """The error for a status of 400 or more, 206 or 304; None for any other. key_setting: what people call the key."""
     if response.status in _NOT_WHOLE:
         what = f"{request}: the server answered {_NOT_WHOLE[response.status]}"
         return IncompleteResponse(f"{what}; look for a proxy or a cache in between.", status=response.status)
@@ -127,7 +127,9 @@ def status_error(
     if response.status in _TRY_AGAIN:
         return TryAgain(f"{what}; try again later.", **facts, retry_after=parse_retry_after(response.headers, now))
     kind, remedy = _ERRORS.get(response.status, (StatusError, "check the path and the parameters"))
-    if kind is NotFound and (request.single or request.method != "GET"):
+    if kind is Unauthorized:
+        remedy = remedy.format(key_setting=key_setting)
+    elif kind is NotFound and (request.single or request.method != "GET"):
         remedy = _CHECK_THE_ID
     elif kind is Forbidden and request.single:
         remedy = _ANOTHER_KEY

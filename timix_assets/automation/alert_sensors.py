@@ -210,7 +210,7 @@ def _key_expiry(
         if reached is not None and is_due(reached, reported):
             outbox.record(
                 KEY_EXPIRY_STATE.dump_python(KeyExpiryState(identity, reached), mode="json"),
-                [key_expiry_message(key, now, ME, _link_to(settings, lake, ME))],
+                [key_expiry_message(key, now, ME, _link_to(settings, lake, ME), settings.workspace)],
             )
         return TickResult(f"The key expires on {key.expires_at:%Y-%m-%d %H:%M} UTC.")
 

@@ -13,7 +13,7 @@ from timix_assets.contract.identity import plan_in
 from timix_assets.contract.overrides import Overrides, apply
 from timix_assets.contract.schema import Endpoint
 from timix_assets.lake.storage import is_folder
-from timix_assets.settings.environment import Authentication, Settings, require_api_key
+from timix_assets.settings.environment import Authentication, Settings, key_setting, require_api_key
 from timix_assets.settings.limits import ClientLimits
 from timix_assets.settings.overrides import load_overrides
 from timix_assets.state.locations import FILE_SCHEME
@@ -32,6 +32,7 @@ class Connection:
         limits: Of the client; other settings in it are not read.
         quota: The part of the plan's limit that the client keeps to.
         read_only: Whether the client refuses to write.
+        workspace: The name of one of several workspaces.
         notify: Is called with what a person should know of a wait.
     """
 
@@ -43,6 +44,7 @@ class Connection:
     limits: ClientLimits
     quota: Quota = Quota.ALL
     read_only: bool = True
+    workspace: str = ""
     notify: Callable[[str], None] | None = None
     _client: TimixClient | None = field(default=None, init=False, repr=False)
 
@@ -57,6 +59,7 @@ class Connection:
             state_folder=settings.machine_folder,
             limits=settings,
             quota=quota_outside_runs(settings.lake),
+            workspace=settings.workspace,
             notify=notify,
         )
 
@@ -79,6 +82,7 @@ class Connection:
                 quota=self.quota,
                 notify=self.notify,
                 me_path=me.path,
+                key_setting=key_setting(self.workspace),
                 plan_of=partial(plan_in, me),
             )
         return self._client

@@ -281,6 +281,11 @@ class Settings(WebhookSettings, ClientLimits, QuarantineLimits, LakeLimits, Impo
         return require_api_key(self.api_key.get_secret_value())
 
 
+def key_setting(workspace: str) -> str:
+    """What people call the setting of the key. workspace: the name of one of several; empty for the project."""
+    return f"the api_key of the workspace {workspace}" if workspace else "TIMIX_API_KEY"
+
+
 def require_api_key(key: str) -> str:
     """The same key; SettingsError when it is empty."""
     if not key:

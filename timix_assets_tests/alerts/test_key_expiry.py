@@ -52,6 +52,12 @@ def test_each_threshold_alerts_once_and_the_last_always(ages: list[float]) -> No
     assert alerts[-1] == 1
 
 
+def test_message_names_the_key_of_a_workspace() -> None:
+    key = ApiKey("", datetime(2026, 12, 1, tzinfo=UTC))
+    message = key_expiry_message(key, datetime(2026, 11, 30, tzinfo=UTC), "acme/timix/me", LINK, "acme")
+    assert "set it as the api_key of the workspace acme and restart Dagster" in message.text
+
+
 def test_message_has_days_and_moment_of_expiry() -> None:
     now = datetime(2026, 11, 18, 12, tzinfo=UTC)
     message = key_expiry_message(ApiKey("lake", now + timedelta(days=13, hours=5)), now, "timix/me", LINK)

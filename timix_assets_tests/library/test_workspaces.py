@@ -448,6 +448,16 @@ def test_missing_key_fails_the_run_that_needs_it(
     assert why.startswith("The workspace acme has no api_key")
 
 
+def test_refused_key_is_that_of_its_workspace(
+    sandboxes: dict[str, Sandbox], tmp_path: Path, instance: DagsterInstance
+) -> None:
+    for key, what in ((KEY, "is wrong, expired or revoked: set a valid key"), ("acme", "is not a Timix key")):
+        definitions = build_definitions(workspace("acme", tmp_path, sandboxes["acme"], api_key=key))
+        [why] = failures(run(definitions, instance, "acme_refresh_everything", RAW[0])).values()
+        assert f"the api_key of the workspace acme {what}" in why
+        assert "TIMIX_API_KEY" not in why
+
+
 def test_any_setting_comes_from_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_LAKE", str(tmp_path / "lake"))
     monkeypatch.setenv("ACME_SECONDS", "7")
