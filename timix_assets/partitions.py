@@ -78,9 +78,10 @@ def months_of_run(context: AssetExecutionContext) -> Months:
 
 
 def missing_months_failure(key: AssetKey) -> Failure:
-    """The failure of a run that names no months for a partitioned table."""
+    """The failure of a run that names no months for a partitioned asset."""
     return Failure(
-        f"{key.to_user_string()}: table is partitioned by month but this run names no months; materialize it for a month or a "
-        "range of months.",
+        f"{key.to_user_string()}: the asset is partitioned by month but this run names no months; materialize it for a month or "
+        f"a range of months. On the command line these are tags: {RANGE_START} and {RANGE_END}, each the first day of a month, "
+        "YYYY-MM-DD.",
         allow_retries=False,
     )

@@ -73,6 +73,8 @@ def test_dated_asset_without_months_fails_before_requests(workspace: Workspace) 
     result = workspace.refresh("timix/time_reports", months=None)
 
     assert "but this run names no months; materialize it" in failures(result)["timix/time_reports"]
+    tags = "dagster/asset_partition_range_start and dagster/asset_partition_range_end"
+    assert f"these are tags: {tags}" in failures(result)["timix/time_reports"]
     assert workspace.sandbox.requests == []
 
 

@@ -50,8 +50,24 @@ def test_examples_run(
     assert (tmp_path / "data/acme/timix/customers/_delta_log").is_dir()
 
 
+@pytest.mark.long
+def test_first_refresh_from_the_command_line_runs(sandboxes: dict[str, Sandbox], tmp_path: Path) -> None:
+    acme, [first, _] = sandboxes["acme"], examples("sh")
+    code = examples("python")[0].replace('lake="data/', f'base_url="{acme.base_url}", lake="data/')
+    (tmp_path / "definitions.py").write_text(code)
+    environ = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": ":".join(sys.path),
+        "DAGSTER_HOME": str(tmp_path),
+        "ACME_KEY": acme.key,
+    }
+    done = subprocess.run(["sh", "-ec", first], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data/acme/rollups/budget_health/_delta_log").is_dir()
+
+
 def test_doctor_of_one_firm_runs(sandboxes: dict[str, Sandbox], tmp_path: Path) -> None:
-    [commands] = examples("sh")
+    _, commands = examples("sh")
     acme = sandboxes["acme"]
     environ = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
