@@ -209,11 +209,13 @@ def digest(to: Path | None, opens: bool) -> None:
         command.run(Lake(settings.lake), settings.as_of_date(), firm, base / to if to else None, opens=opens)
 
 
-@main.command(short_help="List the tables: rows, size, version, last change.")
+@main.command(short_help="List the tables: rows, size, version, last change; or columns.")
+@click.argument("table", required=False)
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def tables(form: str) -> None:
+def tables(table: str | None, form: str) -> None:
     """List the tables with their rows, size, version, last change and as-of date, quarantine and metadata included.
 
+    With TABLE, such as timix.projects: its columns, with their types and descriptions.
     The last change is not the last refresh: one that finds nothing new writes nothing.
     """
     with _exit_code():
@@ -221,9 +223,14 @@ def tables(form: str) -> None:
         with quick_imports():
             from timix_assets.commands import tables as command
             from timix_assets.lake.tables import Lake
-            from timix_assets.reporting.table_states import table_states
+            from timix_assets.reporting.table_states import columns, table_states
 
-        states, unreadable = table_states(Lake(settings.lake))
+        lake = Lake(settings.lake)
+        if table:
+            described = columns(lake, table)
+            command.print_columns_json(described) if form == "json" else command.show_columns(described, _console())
+            return
+        states, unreadable = table_states(lake)
         if form == "json":
             command.print_json(states)
         else:

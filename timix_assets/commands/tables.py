@@ -1,4 +1,4 @@
-"""`timix-assets tables`: prints what the lake holds."""
+"""`timix-assets tables`: prints what the lake holds, or the columns of a table."""
 
 import json
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from timix_assets.lake.schema import Column
 from timix_assets.reporting.table_states import TableState
 from timix_assets.text.printable import printable
 
@@ -51,6 +52,23 @@ def print_json(states: Sequence[TableState]) -> None:
         for state in states
     ]
     click.echo(json.dumps(rows, indent=2))
+
+
+def show_columns(columns: Sequence[Column], console: Console) -> None:
+    """Prints a line for each column, and more where its description is long."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("column", "type", "description"):
+        table.add_column(heading, overflow="fold")
+    for each in columns:
+        # As Text, so that a bracket is not markup.
+        table.add_row(*(Text(printable(text)) for text in (each.name, each.type, each.description)))
+    console.print(table)
+
+
+def print_columns_json(columns: Sequence[Column]) -> None:
+    """Prints a list of objects, one for each column."""
+    rows = [{"column": each.name, "type": each.type, "description": each.description} for each in columns]
+    click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
 
 
 def _size(count: int) -> str:

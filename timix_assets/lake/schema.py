@@ -1,6 +1,8 @@
 """Polars types and their Delta counterparts, and how a table's columns may change."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from deltalake import DeltaTable, Field, Schema
@@ -63,6 +65,35 @@ def delta_schema(
 
 def schema_of(table: DeltaTable) -> pl.Schema:
     return pl.Schema(table.schema())
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        type: As Delta names it, such as `decimal(38,10)`.
+        description: As the table has it; empty for none.
+    """
+
+    name: str
+    type: str
+    description: str
+
+
+def columns_of(table: DeltaTable) -> list[Column]:
+    return [
+        Column(field.name, _type_name(field.type), str(field.metadata.get(COMMENT, "")))
+        for field in table.schema().fields
+    ]
+
+
+def _type_name(dtype: Any) -> str:
+    if isinstance(dtype, ArrayType):
+        return f"array<{_type_name(dtype.element_type)}>"
+    if isinstance(dtype, StructType):
+        return f"struct<{', '.join(f'{field.name}: {_type_name(field.type)}' for field in dtype.fields)}>"
+    return dtype.type if isinstance(dtype, PrimitiveType) else str(dtype)
 
 
 def merged_schema(table: str, url: str, sent: pl.Schema, stored: pl.Schema, *, exact: bool = False) -> pl.Schema:

@@ -17,7 +17,7 @@ from .errors import LakeError, MonthsMissing, TableMissing, UnstorableColumn, Wr
 from .lease import Lease
 from .months import MONTH, Months
 from .open_tables import OpenTables
-from .schema import delta_schema, schema_of, stored_type
+from .schema import Column, columns_of, delta_schema, schema_of, stored_type
 from .shrink_guard import ShrinkGuard
 from .small_tables import SmallTables
 from .snapshots import Snapshot, snapshot_of
@@ -100,6 +100,10 @@ class TableStore:
     def schema(self, table: str) -> pl.Schema:
         """The table's columns and their types. TableMissing if it does not exist."""
         return schema_of(self._open(table))
+
+    def columns(self, table: str) -> list[Column]:
+        """The table's columns with their types and descriptions. TableMissing if it does not exist."""
+        return columns_of(self._open(table))
 
     def version(self, table: str) -> int:
         """The number of the table's last commit, from 0. TableMissing if it does not exist."""

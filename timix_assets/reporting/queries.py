@@ -1,7 +1,7 @@
 """SQL over every table of a lake: `timix.time_reports`, `rollups.budget_health`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import polars as pl
 from polars.exceptions import PolarsError, SQLInterfaceError, SQLSyntaxError
@@ -15,6 +15,7 @@ from .errors import QueryError
 
 _COMMENTS = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _QUERY = re.compile(r"[\s(]*(select|with|from|values|explain)\b", re.IGNORECASE)
+_DESCRIPTION = re.compile(r"\s*(describe|desc|show|pragma)\b", re.IGNORECASE)
 _RELATION = re.compile(r"relation '(.*)' was not found")
 _COLUMN = re.compile(r"unable to find column \"(.*?)\"|no column named '(.*?)' found")
 _SYNTAX = "sql parser error: "
@@ -31,7 +32,13 @@ def query(lake: Lake, sql: str) -> pl.DataFrame:
         QueryError: It is not a query, or names a table, column or function that does not exist.
         LakeError: A table cannot be read.
     """
-    if not _QUERY.match(_COMMENTS.sub(" ", sql)):
+    statement = _COMMENTS.sub(" ", sql)
+    if _DESCRIPTION.match(statement):
+        raise QueryError(
+            f"{excerpt(sql)} is not a query; `timix-assets tables` lists the tables, and `timix-assets tables timix.projects` "
+            "the columns of one."
+        )
+    if not _QUERY.match(statement):
         raise QueryError(
             f"{excerpt(sql) or 'an empty text'} is not a query; begin with SELECT or WITH. Tables are only read here: "
             "`timix-assets refresh` changes them."
@@ -54,7 +61,7 @@ def query(lake: Lake, sql: str) -> pl.DataFrame:
 def _message(error: PolarsError, known: Mapping[str, str], frames: Mapping[str, pl.LazyFrame]) -> str:
     text = str(error).partition("\n\nResolved plan")[0].strip()
     if found := _RELATION.search(text):
-        return _unknown_table(found[1], known)
+        return unknown_table(found[1], known)
     if found := _COLUMN.search(text):
         return _unknown_column(found[1] or found[2], frames)
     if _TOO_LARGE in text:
@@ -69,7 +76,8 @@ def _message(error: PolarsError, known: Mapping[str, str], frames: Mapping[str, 
     return f"the query failed: {text.splitlines()[0]}"
 
 
-def _unknown_table(name: str, known: Mapping[str, str]) -> str:
+def unknown_table(name: str, known: Collection[str]) -> str:
+    """The message for a table that is not one of the known ones, which are named as SQL names them."""
     meant = nearest(name, known) or next((table for table in known if table.endswith(f".{name}")), None)
     advice = f"did you mean {meant}?" if meant else "`timix-assets tables` lists them all."
     return f"there is no table {excerpt(name)}; {advice}"

@@ -6,11 +6,14 @@ from datetime import date, datetime
 import polars as pl
 
 from timix_assets.lake.errors import LakeError
+from timix_assets.lake.schema import Column
 from timix_assets.lake.tables import Lake
 from timix_assets.metrics.columns import AS_OF
 
 from .as_of import as_of_date_of
 from .dictionary import dotted, in_order
+from .errors import QueryError
+from .queries import unknown_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,19 @@ def table_states(lake: Lake) -> tuple[list[TableState], list[LakeError]]:
         except LakeError as error:
             errors.append(error)
     return states, errors
+
+
+def columns(lake: Lake, name: str) -> list[Column]:
+    """The columns of a table such as `timix.projects`.
+
+    Raises:
+        QueryError: There is no such table.
+        LakeError: The lake cannot be listed, or the table not read.
+    """
+    known = {dotted(table): table for table in lake.names()}
+    if dotted(name) not in known:
+        raise QueryError(unknown_table(name, known))
+    return lake.columns(known[dotted(name)])
 
 
 def _state(lake: Lake, table: str) -> TableState:

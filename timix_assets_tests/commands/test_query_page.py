@@ -64,7 +64,7 @@ def test_examples_of_the_query_page_run(refreshed_once: Path, tmp_path: Path) ->
     examples = [block for untested, language, block in blocks if language == "python" and not untested]
     found = values_after(examples, tmp_path)
 
-    assert len(commands) == 10
+    assert len(commands) == 11
     assert found["unbilled"] == ["=1;=1"]
     entries = project.table("timix/time_reports")
     counted = entries.filter(pl.col("month") >= date(2026, 1, 1), pl.col("status") != "Rejected")

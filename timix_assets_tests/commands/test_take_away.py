@@ -37,6 +37,26 @@ def test_tables_lists_every_table(filled: Project) -> None:
     assert {row["table"]: row["rows"] for row in rows}["timix.invoices"] == filled.table("timix/invoices").height
 
 
+def test_tables_lists_the_columns_of_one(filled: Project) -> None:
+    done = filled.run("tables", "timix.projects")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[0] for line in done.stdout.splitlines() if line[0] != " "][:3] == [
+        "column",
+        "id",
+        "customer_id",
+    ]
+    assert "decimal(38,10)" in done.stdout
+    rows = json.loads(filled.run("tables", "timix/invoices", "--format", "json").stdout)
+    assert [row["column"] for row in rows] == filled.table("timix/invoices").columns
+    [total] = [row for row in rows if row["column"] == "total"]
+    assert (total["type"], bool(total["description"])) == ("decimal(38,10)", True)
+    assert any(row["type"].startswith("array<struct<") for row in rows)
+
+    wrong = filled.run("tables", "timix.project")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "timix-assets: there is no table timix.project; did you mean timix.projects?\n"
+
+
 def test_unreadable_table_exits_1(filled: Project) -> None:
     [log] = (filled.folder / "data/lake/timix/customers/_delta_log").glob("*.json")
     log.write_text("{}\n")

@@ -78,6 +78,11 @@ def test_only_queries_are_accepted(lake: Lake, sql: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "message"),
     [
+        (
+            "describe timix.projects",
+            "is not a query; `timix-assets tables` lists the tables, and `timix-assets tables timix.",
+        ),
+        ("-- all\nShow tables", "is not a query; `timix-assets tables` lists the tables"),
         ("select * from timix.project", "there is no table timix.project; did you mean timix.projects?"),
         ("select * from projects", "there is no table projects; did you mean timix.projects?"),
         ("select * from zzzz", "there is no table zzzz; `timix-assets tables` lists them all."),
