@@ -1,7 +1,8 @@
 """The command line: `timix-assets init | demo | ui | refresh | summary | digest | tables | sql | export | import | doctor |
 webhooks | sandbox`.
 
-Exit codes: 0 success; 1 failure, with details on stderr; 2 wrong usage or settings.
+Exit codes: 0 success; 1 failure, with details on stderr; 2 wrong usage or settings. A lake without
+tables is a failure: it may be new.
 
 Polars and Dagster are imported by the commands that need them, after the settings were read: `--help` and `--version`
 take 0.2 s of CPU time, `tables`, `sql` and `summary` 0.3 to 0.4 s, and the imports of `refresh` 2 s.
@@ -69,10 +70,11 @@ def _is_wrong_usage(error: TimixAssetsError) -> bool:
     from timix_assets.api.errors import ClientConfigError
     from timix_assets.contract.overrides import OverrideError
     from timix_assets.imports.errors import ImportRefused
+    from timix_assets.lake.errors import WrongLocation
     from timix_assets.reporting.errors import ExportError, QueryError
 
-    usage = SettingsError | ClientConfigError | OverrideError | ImportRefused | ExportError | QueryError
-    return isinstance(error, usage)
+    settings = SettingsError | ClientConfigError | OverrideError | WrongLocation
+    return isinstance(error, settings | ImportRefused | ExportError | QueryError)
 
 
 def _print_error(message: str) -> None:

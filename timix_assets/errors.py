@@ -26,6 +26,7 @@ TimixAssetsError
 │       └── TryAgain            408 or 425
 │           └── ServerError     5xx
 ├── LakeError                   lake: a table cannot be read or written
+│   ├── WrongLocation           no lake can be at the location
 │   ├── TableMissing            the table does not exist
 │   ├── OutdatedRollup          an earlier version computed the rollup
 │   ├── MonthsMissing           months of the table were never read

@@ -9,6 +9,10 @@ class LakeError(TimixAssetsError):
     """Root of the lake's errors. The table is unchanged and readable."""
 
 
+class WrongLocation(LakeError):
+    """No lake can be at the location, whatever is there."""
+
+
 class TableMissing(LakeError):
     """The table does not exist."""
 

@@ -19,7 +19,7 @@ from timix_assets.state.locations import FILE_SCHEME, normalized_location
 from timix_assets.state.permissions import explain_denied, is_permission_error
 from timix_assets.text.wording import excerpt
 
-from .errors import LakeError
+from .errors import LakeError, WrongLocation
 from .months import MONTH, Months
 from .recovery import is_whole_parquet, set_torn_write_aside
 
@@ -57,11 +57,11 @@ _FULL_DISK = re.compile(rf"(?:os error|Errno) ({errno.ENOSPC}|{errno.EDQUOT}|{er
 
 
 def reject_malformed_url(url: str) -> str:
-    """Returns the URL; LakeError if it lacks a slash, which would silently make it a folder of that name."""
+    """Returns the URL; WrongLocation if it lacks a slash, which would silently make it a folder of that name."""
     if _SLASH_MISSING.match(url):
         shown = without_secrets(url)
         scheme, _, rest = shown.partition(":")
-        raise LakeError(
+        raise WrongLocation(
             f"TIMIX_LAKE: {shown} is a URL with a missing slash; write {scheme}://{rest.lstrip('/')}, or ./{shown} for a folder "
             "of that name."
         )
@@ -76,7 +76,7 @@ def without_secrets(url: str) -> str:
 
 
 def normalize_url(url: str) -> str:
-    """An absolute folder, or the URL of an object store, without a slash at its end. LakeError for a malformed URL."""
+    """An absolute folder, or the URL of an object store, without a slash at its end. WrongLocation for a malformed URL."""
     return normalized_location(reject_malformed_url(url))
 
 
@@ -84,26 +84,31 @@ def is_folder(url: str) -> bool:
     return "://" not in url
 
 
-def validate_location(url: str) -> None:
-    """LakeError if no lake can be at the normalized URL. Sends no request and creates no folder."""
+def reject_wrong_location(url: str) -> None:
+    """WrongLocation if no lake can be at the normalized URL. Sends no request."""
     if is_folder(url):
-        _check_folder(Path(url))
+        # Unlike Path's, it says no of what this user may not look at; who writes there is told so.
+        if file := next((each for each in (Path(url), *Path(url).parents) if os.path.isfile(each)), None):  # noqa: PTH113
+            raise WrongLocation(
+                f"TIMIX_LAKE: {file} is a file, not a folder; set it to a folder, or to the URL of an object store."
+            )
         return
     scheme, _, rest = url.partition("://")
     if scheme.lower() not in SCHEMES or not rest.partition("/")[0]:
-        raise LakeError(
+        raise WrongLocation(
             f"TIMIX_LAKE: {without_secrets(url)} is neither a folder nor a bucket or container of a supported object store "
             f"({', '.join(SCHEMES)}); set it to one, such as s3://bucket/lake."
         )
     if _PASSWORD.search(url):
-        raise LakeError(
+        raise WrongLocation(
             "TIMIX_LAKE contains a user and a password, which messages and pages would show; set it to "
             f"{without_secrets(url)}, and set the credentials in the store's own variables, such as "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """LakeError if the folder cannot be written. Creates none."""
     try:
         there = next(path for path in (folder, *folder.parents) if path.exists())
         with TemporaryFile(dir=there):

@@ -22,7 +22,16 @@ from .shrink_guard import ShrinkGuard
 from .small_tables import SmallTables
 from .snapshots import Snapshot, snapshot_of
 from .staging import stage
-from .storage import describe_storage_error, is_full_disk, normalize_url, open_table, scan_table, validate_location
+from .storage import (
+    check_folder,
+    describe_storage_error,
+    is_folder,
+    is_full_disk,
+    normalize_url,
+    open_table,
+    reject_wrong_location,
+    scan_table,
+)
 from .table_details import TableDetails, details_of, rows_of
 
 T = TypeVar("T")
@@ -47,7 +56,7 @@ class TableStore:
         lease: The lease of the lake, which each write needs; None where there is none.
 
     Raises:
-        LakeError: The URL is malformed.
+        WrongLocation: No lake can be at the URL.
     """
 
     def __init__(
@@ -59,6 +68,7 @@ class TableStore:
         writer: str | None = None,
     ) -> None:
         self.url = normalize_url(url)
+        reject_wrong_location(self.url)
         self._options = dict(storage_options or {})
         self._tables = OpenTables(self.url, self._options)
         self._small = SmallTables(self._options)
@@ -72,12 +82,13 @@ class TableStore:
             self.lease.require()
 
     def check(self) -> None:
-        """Checks that tables can be at the URL, without a request and without creating a folder.
+        """Checks that tables can be written, without a request and without creating a folder.
 
         Raises:
-            LakeError: The folder cannot be written, or the URL is not one of a known object store.
+            LakeError: The folder cannot be written.
         """
-        validate_location(self.url)
+        if is_folder(self.url):
+            check_folder(Path(self.url))
 
     def scan(self, table: str, months: Months | None = None) -> pl.LazyFrame:
         """Reads a table lazily, at its current version.

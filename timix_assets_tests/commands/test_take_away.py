@@ -57,6 +57,30 @@ def test_tables_lists_the_columns_of_one(filled: Project) -> None:
     assert wrong.stderr == "timix-assets: there is no table timix.project; did you mean timix.projects?\n"
 
 
+@pytest.mark.parametrize(
+    ("lake", "message"),
+    [
+        ("dagster.yaml", "dagster.yaml is a file, not a folder; set it to a folder, or to the URL of an object store."),
+        ("s3:/bucket/lake", "s3:/bucket/lake is a URL with a missing slash"),
+        ("ftp://host/lake", "ftp://host/lake is neither a folder nor a bucket"),
+    ],
+)
+def test_location_that_no_lake_can_have_exits_2(filled: Project, lake: str, message: str) -> None:
+    for command in (["tables"], ["summary"], ["digest"], ["export"], ["sql", "select * from timix.projects"]):
+        done = filled.run(*command, TIMIX_LAKE=lake)
+        assert (done.returncode, done.stdout) == (2, ""), command
+        assert done.stderr.startswith("timix-assets: TIMIX_LAKE: ")
+        assert message in done.stderr
+
+
+def test_lake_without_tables_exits_1(filled: Project) -> None:
+    for command in (["tables"], ["summary"], ["digest"], ["export"], ["sql", "select * from timix.projects"]):
+        done = filled.run(*command, TIMIX_LAKE="data/lak")
+        assert (done.returncode, done.stdout) == (1, ""), command
+        assert "check TIMIX_LAKE" in done.stderr, command
+    assert not (filled.folder / "data/lak").exists()
+
+
 def test_unreadable_table_exits_1(filled: Project) -> None:
     [log] = (filled.folder / "data/lake/timix/customers/_delta_log").glob("*.json")
     log.write_text("{}\n")

@@ -92,7 +92,7 @@ def test_existing_folder_passes_the_check(lake: Lake) -> None:
 @pytest.mark.parametrize("below", ["", "/lake", "/data/lake"])
 def test_folder_below_a_file_is_refused(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LakeError, match=rf"TIMIX_LAKE.*{tmp_path}/file.*Not a directory"):
+    with pytest.raises(LakeError, match=rf"TIMIX_LAKE.*{tmp_path}/file is a file, not a folder"):
         Lake(f"{tmp_path}/file{below}").check()
 
 
