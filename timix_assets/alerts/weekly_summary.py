@@ -79,7 +79,8 @@ def _late_time(late: LateTime) -> list[str]:
         if late.unsubmitted
         else []
     )
-    return [f"Time not in, week of {day_name(late.week)}", *(lines or ["• none"]), ""]
+    lines = [*(lines or ["• none"]), *filter(None, [late.not_due_message])]
+    return [f"Time not in, week of {day_name(late.week)}", *lines, ""]
 
 
 def _more(names: Sequence[str]) -> str:

@@ -98,6 +98,7 @@ def _show_late_time(late: LateTime, console: Console) -> None:
     more, others = (len(names) - MAX_PEOPLE for names in (late.missing, late.unsubmitted))
     notes = [f"… and {count_noun(more, 'more person', 'more people')}." if more > 0 else ""]
     notes.append(f"Week of {day_name(late.week)}." if missing else "")
+    notes.append(late.not_due_message)
     if late.unsubmitted:
         names = ", ".join(map(printable, late.unsubmitted[:MAX_PEOPLE]))
         notes.append(f"Logged, not submitted: {names}{f' and {others:,} more' if others > 0 else ''}.")

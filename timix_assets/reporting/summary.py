@@ -18,7 +18,7 @@ from timix_assets.metrics.budget_policy import CLOSED, NEEDS_ATTENTION
 from timix_assets.metrics.timesheets import MISSING, NOT_DUE, UNSUBMITTED
 from timix_assets.reporting.as_of import as_of_date_of, staleness_note
 from timix_assets.reporting.rollup_tables import NEED_INVOICES, NO_INVOICES, has_invoices, scan_rollup
-from timix_assets.text.figures import UNKNOWN, number, percent
+from timix_assets.text.figures import UNKNOWN, day_name, number, percent
 from timix_assets.text.wording import count_noun
 
 KPIS = "rollups/organization_kpis"
@@ -104,11 +104,18 @@ class LateTime:
         week: First day of that week; None when no week is due.
         missing: Names and hours.
         unsubmitted: Names of people who have Draft or Rejected hours, and none missing.
+        not_due: First day of the latest week that has ended and is not due; None when there is none.
     """
 
     week: date | None
     missing: list[tuple[str, Decimal]]
     unsubmitted: list[str]
+    not_due: date | None = None
+
+    @property
+    def not_due_message(self) -> str:
+        """Why the last week is not here; empty if it is."""
+        return f"The week of {day_name(self.not_due)} is not due yet." if self.not_due else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,16 +415,20 @@ def _money(lake: Lake, months: pl.DataFrame, through: date) -> list[Money]:
 
 
 def _late_time(lake: Lake) -> LateTime:
-    due = lake.scan(TIMESHEETS).filter(pl.col("status") != NOT_DUE)
+    weeks = lake.scan(TIMESHEETS)
+    due = weeks.filter(pl.col("status") != NOT_DUE)
+    has_ended = pl.col("week_start").dt.offset_by("6d") < pl.col("as_of")
+    not_due = weeks.filter(pl.col("status") == NOT_DUE, has_ended).select(pl.col("week_start").max()).collect().item()
     week = due.filter(pl.col("week_start") == pl.col("week_start").max()).collect()
     if week.is_empty():
-        return LateTime(None, [], [])
+        return LateTime(None, [], [], not_due)
     missing = week.filter(pl.col("status") == MISSING).sort("missing_hours", "user_id", descending=[True, False])
     unsubmitted = week.filter(pl.col("status") == UNSUBMITTED).sort("user_name", "user_id")
     return LateTime(
         week["week_start"][0],
         [(_name(row), row["missing_hours"]) for row in missing.iter_rows(named=True)],
         [_name(row) for row in unsubmitted.iter_rows(named=True)],
+        not_due,
     )
 
 

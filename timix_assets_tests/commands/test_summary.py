@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from timix_assets.alerts.weekly_summary import weekly_summary_message
 from timix_assets.commands.summary import show
 from timix_assets.contract.endpoints import CUSTOMERS, ORGANIZATION, PROJECTS, UNBILLED_TIME_REPORT
 from timix_assets.lake.errors import OutdatedRollup
@@ -280,6 +281,26 @@ def test_leads_with_money_and_with_who_has_not_logged(small: SmallLake) -> None:
     assert "Week of 9 Nov 2026. Logged, not submitted: bob." in text
     assert "Cid" not in text
     assert text.index("money") < text.index("utilization") < text.index("not logged")
+
+
+def test_names_the_week_that_ended_and_is_not_due(small: SmallLake) -> None:
+    small.hours(50, 50)
+    late = {
+        "week_start": date(2026, 11, 16),
+        "user_id": "ann",
+        "user_name": "Ann",
+        "missing_hours": 6,
+        "status": "missing",
+    }
+    grace = {"week_start": date(2026, 11, 23), "user_id": "ann", "missing_hours": 40, "status": "not_due"}
+    running = grace | {"week_start": date(2026, 11, 30)}
+    small.rows(TIMESHEET_COMPLIANCE, late, grace, running, as_of=date(2026, 11, 30))
+    note = "The week of 23 Nov 2026 is not due yet."
+    assert f"Week of 16 Nov 2026. {note}" in printed(small.lake)
+    assert note in weekly_summary_message(summarize(small.lake, TODAY), "", "link").text
+    # On its last day it has not ended.
+    small.rows(TIMESHEET_COMPLIANCE, late, grace, as_of=date(2026, 11, 29))
+    assert "not due" not in printed(small.lake)
 
 
 def test_empty_tables_are_messages(small: SmallLake) -> None:

@@ -126,6 +126,27 @@ def test_name_stays_text_and_the_page_asks_for_nothing(lake: Lake) -> None:
     assert "](http://" not in markdown
 
 
+def test_check_that_warns_has_not_failed(lake: Lake) -> None:
+    checks = [FailedCheck("timix/projects", "capped", severity, "Two.") for severity in ("ERROR", "WARN")]
+    record_failed_checks(lake, checks[:1])
+    assert "check capped failed: Two." in written(lake)[1]
+    record_failed_checks(lake, checks[1:])
+    page, markdown = written(lake)
+    assert "check capped warns: Two." in markdown
+    assert "of timix/projects warns" in page.text
+
+
+def test_names_the_week_that_ended_and_is_not_due(lake: Lake) -> None:
+    week = {"user_id": "u", "user_name": HEBREW}
+    grace = week | {"week_start": date(2026, 11, 9), "status": "not_due"}
+    before = week | {"week_start": date(2026, 11, 2)}
+    for status in ("missing", "complete"):
+        put(lake, "timesheet_compliance", before | {"status": status, "missing_hours": 8}, grace)
+        page, markdown = written(lake)
+        assert "2 Nov 2026. The week of 9 Nov 2026 is not due yet." in page.text
+        assert "Week of 2 Nov 2026. The week of 9 Nov 2026 is not due yet.\n\n" in markdown
+
+
 def test_hebrew_name_is_isolated(lake: Lake) -> None:
     html = as_html(read_digest(lake, TODAY, FirmConfig()))
     assert html.count(HEBREW) == html.count(f"<bdi>{HEBREW}</bdi>") == 3
