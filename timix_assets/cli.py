@@ -217,8 +217,9 @@ def digest(to: Path | None, opens: bool) -> None:
 def tables(table: str | None, form: str) -> None:
     """List the tables with their rows, size, version, last change and as-of date, quarantine and metadata included.
 
-    With TABLE, such as timix.projects: its columns, with their types and descriptions.
     The last change is not the last refresh: one that finds nothing new writes nothing.
+
+    With TABLE, such as timix.projects: its columns, with their types and descriptions.
     """
     with _exit_code():
         settings = project.enter_project_dir()

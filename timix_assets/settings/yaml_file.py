@@ -14,7 +14,8 @@ MAX_BYTES = 1_000_000
 # What PyYAML's constructors raise, beside its own errors, for scalars that are not what they look like.
 _UNEXPECTED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
-_QUOTED = re.compile(r"'(?!<)[^']{2,}'|\"[^\"]{2,}\"")
+_QUOTED = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""")
+"""What PyYAML quotes: punctuation and its own `<stream end>`, or the file's text."""
 
 
 class UnreadableFileError(TimixAssetsError, ValueError):
@@ -31,12 +32,19 @@ def read(path: Path) -> Any:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
         raise UnreadableFileError(
-            f"{line}{_QUOTED.sub('…', error.problem or 'no YAML')}; put that line right"
+            f"{line}{_QUOTED.sub(_without_text, error.problem or 'no YAML')}; put that line right"
         ) from None
     except yaml.YAMLError:
         raise UnreadableFileError("it holds characters that no text has; save it as YAML in UTF-8") from None
     except _UNEXPECTED:
         raise UnreadableFileError("it holds a value that YAML cannot read, or is nested too deeply") from None
+
+
+def _without_text(quoted: re.Match[str]) -> str:
+    text = quoted[0]
+    if text == "'<stream end>'":
+        return "the end of the file"
+    return text if len(text) <= len("'x'") or text.startswith("'<") else "…"
 
 
 def _text(path: Path) -> str:

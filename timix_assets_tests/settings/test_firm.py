@@ -124,6 +124,13 @@ def test_a_value_that_does_not_fit_is_refused_by_name(tmp_path: Path, text: str,
     [
         ("calendar: {}", r"must hold sections .* and nothing else; did you mean work_calendar\?$"),
         ("- a\n- b", r"must hold sections .* and nothing else; name another file\.$"),
+        (
+            "a: {b: 1",
+            r"firm\.yaml cannot be read: line 1: expected ',' or '}', but got the end of the file; put that line right",
+        ),
+        ("a: [1\nb: 3", r"line 2: expected ',' or ']', but got ':'; put that line right"),
+        ("a: *\"'bbl_'\"", r"line 1: expected alphabetic or numeric character, but found '\"'; put that line right"),
+        ("a: *bbl_x", r"line 1: found undefined alias …; put that line right"),
         ("a: [", r"firm\.yaml cannot be read: line 1: .+; put that line right\.$"),
     ],
 )
