@@ -1,4 +1,4 @@
-"""Interrupts of a run, Ctrl-C and SIGTERM, while Polars computes."""
+"""Interrupts of a run, Ctrl-C and SIGTERM, while Polars computes or a run is recorded."""
 
 import signal
 import threading
@@ -11,7 +11,8 @@ def interrupts_deferred() -> Iterator[None]:
     """An interrupt that arrives in the block is raised at its end.
 
     For what Polars computes: it panics where a handler raises in the Python code that it calls, and the step would fail as if
-    a table's file were damaged. The wait is hardly longer for it: Python runs no handler while Polars computes.
+    a table's file were damaged. The wait is hardly longer for it: Python runs no handler while Polars computes. And for
+    transactions of the run storage: SQLAlchemy logs what a handler raises while it closes something, with the traceback.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -62,19 +62,17 @@ class EnginePool:
             engine = self._engines.pop(url, None) or _engine(url)
             self._engines[url] = engine
             if len(self._engines) > MAX_FILES:
-                with interrupts_deferred():
-                    self._engines.pop(next(iter(self._engines))).dispose()
+                self._engines.pop(next(iter(self._engines))).dispose()
             return engine
 
     @contextmanager
     def connection(self, url: str) -> Iterator[Connection]:
-        """A connection in a transaction, which is committed at the end of the block."""
-        with self.engine(url).connect() as connection, connection.begin():
+        """A connection in a transaction, which is committed at the end of the block. An interrupt waits for it."""
+        with interrupts_deferred(), self.engine(url).connect() as connection, connection.begin():
             yield connection
 
     def dispose(self) -> None:
         """Closes the connections; the next use opens new ones."""
-        # SQLAlchemy logs an interrupt that meets a connection being closed, with its traceback.
         with interrupts_deferred(), self._lock:
             if self._process == os.getpid():
                 while self._engines:
@@ -166,7 +164,8 @@ class PooledEventLogStorage(SqliteEventLogStorage):
         url = self.conn_string_for_shard(shard)
         with self._db_lock:
             if shard not in self._initialized_dbs:
-                self._initdb(ENGINES.engine(url))
+                with interrupts_deferred():
+                    self._initdb(ENGINES.engine(url))
                 self._initialized_dbs.add(shard)
             with ENGINES.connection(url) as connection:
                 yield connection

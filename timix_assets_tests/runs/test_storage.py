@@ -316,6 +316,21 @@ def test_the_files_of_many_runs_do_not_stay_open(tmp_path: Path, connections: di
     assert connections["opened"] == connections["closed"]
 
 
+def test_an_interrupt_waits_for_the_transaction(tmp_path: Path) -> None:
+    pool, url = ours.EnginePool(), f"sqlite:///{tmp_path}/runs.db"
+
+    def interrupted() -> None:
+        with pool.connection(url) as connection:
+            connection.execute(text("CREATE TABLE runs (id TEXT)"))
+            signal.raise_signal(signal.SIGINT)
+            connection.execute(text("INSERT INTO runs VALUES ('a')"))
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    with pool.connection(url) as connection:
+        assert connection.execute(text("SELECT count(*) FROM runs")).scalar() == 1
+
+
 def test_an_interrupt_waits_until_the_connections_are_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
