@@ -224,7 +224,8 @@ def test_wait_of_more_than_a_day_is_shown_in_words(key: str, value: str) -> None
 
 def test_error_shows_a_wait_of_more_than_a_day_in_words() -> None:
     answer = Response(429, {"retry-after": "1e308"}, b"")
-    error = status_error(Request("GET", "/tasks"), answer, Limits(), Redactor(f"bbl_{secrets.token_hex(20)}"), NOON)
+    key = Redactor(f"bbl_{secrets.token_hex(20)}")
+    error = status_error(Request("GET", "/tasks"), answer, Limits(), key, NOON, "TIMIX_API_KEY")
     assert str(error) == "GET /tasks: the server answered 429; the limit resets in more than a day."
 
 
