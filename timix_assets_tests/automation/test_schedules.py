@@ -160,7 +160,7 @@ def test_the_settings_give_the_cron_expressions() -> None:
     ("name", "value", "said"),
     [
         ("TIMIX_CRON_CLOSE_MONTH", "monthly", 'SettingsError: TIMIX_CRON_CLOSE_MONTH: "monthly" is not'),
-        ("TIMIX_LAKE", "s3:/bucket", "LakeError: TIMIX_LAKE: s3:/bucket is a URL with a missing slash"),
+        ("TIMIX_LAKE", "s3:/bucket", "WrongLocation: TIMIX_LAKE: s3:/bucket is a URL with a missing slash"),
     ],
 )
 def test_a_wrong_setting_is_refused_at_load(name: str, value: str, said: str) -> None:
