@@ -33,9 +33,9 @@ def show(lines: pl.DataFrame, console: Console, *, applied: bool) -> None:
         if of_step.is_empty():
             continue
         console.print(f"[bold]{_heading(of_step, WORDS[step], applied=applied)}[/]", highlight=False)
-        told = of_step.filter(pl.col("reason").ne_missing(UNCHANGED)) if step is Step.LEAVE else of_step
-        is_problem = step is Step.REFUSE or told.select(unwritten.any()).item()
-        groups = _by_reason(told) if is_problem else [told[at] for at in range(told.height)]
+        listed = of_step.filter(pl.col("reason").ne_missing(UNCHANGED)) if step is Step.LEAVE else of_step
+        is_problem = step is Step.REFUSE or listed.select(unwritten.any()).item()
+        groups = _by_reason(listed) if is_problem else [listed[at] for at in range(listed.height)]
         if groups:
             console.print(_table(groups[:MAX_SHOWN], with_reason=is_problem or step is not Step.CREATE))
         if more := sum(group.height for group in groups[MAX_SHOWN:]):
